@@ -1,0 +1,1 @@
+"""Who may do what. Knows no media and no HTTP framework."""

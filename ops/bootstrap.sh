@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Set up a fresh Debian or Ubuntu machine, or a fresh clone on a prepared one. Idempotent, and quick when there
+# is nothing to do. `ops/bootstrap.sh` prepares what `make run` needs, `ops/bootstrap.sh test` the tests' needs too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=${1:-run}
+
+say() { printf 'bootstrap: %s\n' "$*"; }
+die() { printf 'bootstrap: %s\n' "$*" >&2; exit 1; }
+
+if [ -n "${PYTHON:-}" ]; then python=$PYTHON
+else
+    python=
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+        if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            python=$name
+            break
+        fi
+    done
+fi
+[ -n "$python" ] || die "Python 3.11 or later is needed (apt-get install python3, or set PYTHON)"
+
+installed() { dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'; }
+known() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
+
+# Two builds of libsrt carry the same soname family; the OpenSSL one shares its cipher with Python.
+libsrt=libsrt1.5-openssl
+installed libsrt1.5-gnutls && ! installed libsrt1.5-openssl && libsrt=libsrt1.5-gnutls
+
+packages=("$libsrt" ffmpeg ca-certificates)
+# A distribution's own Python keeps venv in a package of its own; others bring it along.
+"$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-venv")')")
+if [ "$purpose" = test ]; then
+    packages+=(chromium redis-server iproute2 git
+        gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+        gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi)
+fi
+
+missing=()
+for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
+# A browser from elsewhere is as good as Debian's.
+if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then
+    for i in "${!missing[@]}"; do [ "${missing[$i]}" = chromium ] && unset 'missing[i]'; done
+fi
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" != 0 ]; then
+        die "these system packages are missing: ${missing[*]}
+bootstrap: run as root, or:  sudo apt-get install --no-install-recommends ${missing[*]}"
+    fi
+    command -v apt-get >/dev/null || die "apt-get not found; install by hand: ${missing[*]}"
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    known "${missing[0]}" || apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }
+fi
+
+extra=
+[ "$purpose" = test ] && extra='[test]'
+# The stamp names everything that decides what is installed; a change to any of it installs again.
+stamp=.venv/.installed-$purpose
+wanted=$(cat pyproject.toml ops/constraints.txt | sha256sum)
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+    say "making .venv with $("$python" --version)"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    say "installing the package${extra:+ and what its tests need}"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c ops/constraints.txt -e ".$extra"
+    printf '%s\n' "$wanted" >"$stamp"
+fi

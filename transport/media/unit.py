@@ -1,0 +1,94 @@
+"""Tracks and access units: the only things that flow from an ingest to an output."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Codec(enum.StrEnum):
+    """An elementary stream's coding, as the API and the configuration spell it."""
+
+    H264 = "h264"
+    H265 = "h265"
+    AAC = "aac"
+    OPUS = "opus"
+    MP2 = "mp2"
+    AC3 = "ac3"
+
+    @property
+    def is_video(self) -> bool:
+        """True for a picture track, False for sound."""
+        return self in _VIDEO
+
+
+_VIDEO = frozenset({Codec.H264, Codec.H265})
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One elementary stream. Immutable: when a parameter changes, units carry a new Track with the same id.
+
+    Attributes:
+        id: stays the same for the track's life within its stream.
+        clock_rate: ticks per second of the units' pts and dts.
+        parameter_sets: H.264: (SPS, PPS…); H.265: (VPS, SPS, PPS…), NAL units without start codes;
+            AAC: (AudioSpecificConfig,); empty while unknown.
+        profile: H.264: profile-level-id in lower-case hexadecimal ("42e01f"); otherwise "".
+        width: pixels after cropping, 0 while unknown or for sound.
+        height: as width.
+        sample_rate: Hz, 0 for pictures or while unknown.
+        channels: of sound, 0 for pictures or while unknown.
+        has_b_frames: pictures arrive in another order than they are shown.
+        language: ISO 639 code from the container, or "".
+    """
+
+    id: int
+    codec: Codec
+    clock_rate: int
+    parameter_sets: tuple[bytes, ...] = ()
+    profile: str = ""
+    width: int = 0
+    height: int = 0
+    sample_rate: int = 0
+    channels: int = 0
+    has_b_frames: bool = False
+    language: str = ""
+
+    @property
+    def is_video(self) -> bool:
+        """True for a picture track, False for sound."""
+        return self.codec.is_video
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One coded picture or one coded audio frame. Shared by every reader, never copied.
+
+    Attributes:
+        track: what it belongs to, with the parameters in force for this unit.
+        pts: presentation time in ticks of `track.clock_rate`, unwrapped (never jumps back at 2**33).
+        dts: decoding time in the same ticks; non-decreasing within a track.
+        data: H.264 and H.265: Annex B with 4-byte start codes, no access unit delimiters or filler, and on
+            a keyframe the parameter sets first. AAC: raw frame without ADTS header. Opus: one packet.
+            MP2 and AC-3: one whole frame with its header.
+        keyframe: a decoder can start here (IDR; for H.265 any IRAP). True for every sound unit.
+        received_at: time.monotonic() when its last byte arrived, seconds.
+    """
+
+    track: Track
+    pts: int
+    dts: int
+    data: bytes
+    keyframe: bool
+    received_at: float
+
+    @property
+    def pts_s(self) -> float:
+        """Presentation time in seconds."""
+        return self.pts / self.track.clock_rate
+
+    @property
+    def dts_s(self) -> float:
+        """Decoding time in seconds."""
+        return self.dts / self.track.clock_rate
