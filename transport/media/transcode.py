@@ -1,0 +1,10 @@
+"""Transcoding, for what browsers cannot play: sound to Opus, pictures to H.264 without B-frames.
+
+Both turn one access unit into none, one or several, never raise because of what a unit contains, and keep the
+source's time line. They cost processor time (a picture transcoder most of a core), so they belong in a
+thread of their own. See `audio_transcode.py`, `video_transcode.py`, `thumbnail.py`.
+"""
+
+from transport.media.audio_transcode import OpusTranscoder
+
+__all__ = ["OpusTranscoder"]
