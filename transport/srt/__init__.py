@@ -1,0 +1,38 @@
+"""SRT: encrypted live transport over UDP, through Debian's libsrt.
+
+`wire.py` reads stream ids and URLs, `endpoint.py` listens, `caller.py` calls, `connection.py` is what
+comes of either; `libsrt.py` and `abi.py` are the binding below them.
+"""
+
+from transport.srt.caller import ConnectError, connect
+from transport.srt.connection import SrtConnection
+from transport.srt.endpoint import Admission, Refused, SrtListener
+from transport.srt.options import SrtOptions
+from transport.srt.statistics import SrtStatistics
+from transport.srt.wire import (
+    Mode,
+    RejectReason,
+    SrtTarget,
+    StreamId,
+    parse_srt_url,
+    parse_stream_id,
+    serialize_stream_id,
+)
+
+__all__ = [
+    "Admission",
+    "ConnectError",
+    "Mode",
+    "Refused",
+    "RejectReason",
+    "SrtConnection",
+    "SrtListener",
+    "SrtOptions",
+    "SrtStatistics",
+    "SrtTarget",
+    "StreamId",
+    "connect",
+    "parse_srt_url",
+    "parse_stream_id",
+    "serialize_stream_id",
+]

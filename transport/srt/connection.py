@@ -1,0 +1,214 @@
+"""One established SRT connection, whoever called whom."""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+import threading
+import time
+
+from transport.errors import LinkError
+from transport.srt.abi import Errno, Option
+from transport.srt.address import Address
+from transport.srt.libsrt import Libsrt, SrtError
+from transport.srt.options import MAX_PAYLOAD_BYTES, SrtOptions
+from transport.srt.statistics import SrtStatistics, summarize
+from transport.srt.wire import StreamId
+
+# A shorter time between two readings makes a rate of little meaning.
+_RATE_INTERVAL_S = 1.0
+
+# How often to look whether the next of the last messages is due, once the peer is gone.
+_TAIL_INTERVAL_S = 0.005
+
+
+class SrtConnection:
+    """Messages in, messages out. One thread receives; everything else may be called from any thread.
+
+    Attributes:
+        id: short and random, for logs.
+        stream_id: what the caller asked for; an empty resource where we called and sent none.
+        peer_address: of the other side.
+    """
+
+    def __init__(
+        self, library: Libsrt, socket: int, stream_id: StreamId, peer_address: Address, options: SrtOptions
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.stream_id = stream_id
+        self.peer_address = peer_address
+        self._library = library
+        self._socket = socket
+        self._options = options
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._rates = _Rates(time.monotonic())
+        self._buffer = ctypes.create_string_buffer(MAX_PAYLOAD_BYTES)
+        self._view = memoryview(self._buffer).cast("B")
+
+    def __repr__(self) -> str:
+        host, port = self.peer_address
+        return f"<SrtConnection {self.id} {self.stream_id.resource!r} {host} port {port}>"
+
+    def receive(self) -> bytes:
+        """Wait for the next message: 1 to 1456 bytes.
+
+        Raises:
+            LinkError: `ended` once the connection is over and everything that arrived was handed out,
+                or at once after `close`; `timeout` if the peer sent no media for `receive_timeout_ms`
+                (the connection stands and may be tried again).
+        """
+        return self.receive_many(1)[0]
+
+    def receive_many(self, max_messages: int = 64) -> list[bytes]:
+        """Wait for the next message, and take those behind it that are due already.
+
+        Taking them together keeps the cost of Python's lock to one wait per call, not one per packet.
+
+        Args:
+            max_messages: at least 1.
+
+        Returns:
+            1 to `max_messages` messages in order.
+
+        Raises:
+            LinkError: as `receive`.
+        """
+        length = self._library.recvmsg(self._socket, self._buffer, MAX_PAYLOAD_BYTES)
+        if length < 0:
+            return [self._after_error(self._library.error("receive"))]
+        messages = [bytes(self._view[:length])]
+        if max_messages > 1 and self._library.is_readable_now(self._socket):
+            self._drain(messages, max_messages)
+        return messages
+
+    def _drain(self, messages: list[bytes], max_messages: int) -> None:
+        """Append what is due, without waiting."""
+        # A readable message is no promise: the peer may withdraw it in between. So waiting is switched off.
+        receive, socket, buffer, view = self._library.recvmsg_now, self._socket, self._buffer, self._view
+        try:
+            self._library.set_option(socket, Option.RCVSYN, False)
+        except SrtError:
+            return  # it just ended; the next call says so
+        while len(messages) < max_messages:
+            length = receive(socket, buffer, MAX_PAYLOAD_BYTES)
+            if length < 0:
+                break
+            messages.append(bytes(view[:length]))
+        try:
+            self._library.set_option(socket, Option.RCVSYN, True)
+        except SrtError:
+            return
+
+    def _after_error(self, error: SrtError) -> bytes:
+        if error.code == Errno.TIMEOUT:
+            seconds = self._options.receive_timeout_ms / 1000
+            raise LinkError("timeout", f"no media from the peer for {seconds:g} s")
+        if error.code == Errno.CONNECTION_LOST and not self._closed.is_set():
+            return self._tail()
+        raise self._ended()
+
+    def _tail(self) -> bytes:
+        """The next of the messages that arrived before the peer left but wait for their time.
+
+        libsrt hands them out at their time and calls the connection lost in between; without this every
+        stream would lose its last `latency_ms`. A gap among them is never filled: the deadline ends it.
+        """
+        try:
+            latency_ms = self._library.option(self._socket, Option.RCVLATENCY)
+            deadline = time.monotonic() + latency_ms / 1000
+            while time.monotonic() < deadline and self._library.option(self._socket, Option.RCVDATA) > 0:
+                length = self._library.recvmsg(self._socket, self._buffer, MAX_PAYLOAD_BYTES)
+                if length > 0:
+                    return bytes(self._view[:length])
+                if self._closed.wait(_TAIL_INTERVAL_S):
+                    break
+        except SrtError:
+            pass  # libsrt has forgotten the socket
+        raise self._ended()
+
+    def _ended(self) -> LinkError:
+        by = "closed" if self._closed.is_set() else "the peer left or fell silent"
+        return LinkError("ended", f"connection {self.id} ended: {by}")
+
+    def send(self, data: bytes) -> None:
+        """Queue one message; waits while the send buffer is full.
+
+        Args:
+            data: 1 to `payload_bytes` bytes.
+
+        Raises:
+            ValueError: empty or too long.
+            LinkError: `ended`, or `timeout` if the buffer stayed full for `send_timeout_ms`.
+        """
+        if not 1 <= len(data) <= self._options.payload_bytes:
+            raise ValueError(f"message of {len(data)} bytes, expected 1 to {self._options.payload_bytes}")
+        try:
+            self._library.send(self._socket, data)
+        except SrtError as error:
+            if error.code == Errno.TIMEOUT:
+                raise LinkError("timeout", f"connection {self.id}: the send buffer stayed full") from error
+            raise self._ended() from error
+
+    @property
+    def key_bytes(self) -> int:
+        """Length of the AES key in use, 0 without encryption.
+
+        Raises:
+            LinkError: `ended`.
+        """
+        try:
+            secured = self._library.option(self._socket, Option.KMSTATE) != 0
+            return self._library.option(self._socket, Option.PBKEYLEN) if secured else 0
+        except SrtError as error:
+            raise self._ended() from error
+
+    def statistics(self) -> SrtStatistics:
+        """Counters and state as they are now.
+
+        Raises:
+            LinkError: `ended`.
+        """
+        try:
+            trace = self._library.statistics(self._socket)
+            key_state = self._library.option(self._socket, Option.KMSTATE)
+            key_bytes = self._library.option(self._socket, Option.PBKEYLEN)
+        except SrtError as error:
+            raise self._ended() from error
+        receive_bps, send_bps = self._rates.update(time.monotonic(), trace.byteRecvTotal, trace.byteSentTotal)
+        return summarize(
+            trace, receive_bps=receive_bps, send_bps=send_bps, key_state=key_state, key_bytes=key_bytes
+        )
+
+    def close(self) -> None:
+        """End the connection: a waiting `receive` returns at once, what is not sent yet is lost. Idempotent."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+        self._library.close(self._socket)
+
+
+class _Rates:
+    """Bit rates over the last second or more, however often and by however many they are read."""
+
+    def __init__(self, now: float) -> None:
+        self._lock = threading.Lock()
+        self._at = now
+        self._bytes = (0, 0)
+        self._rates = (0, 0)
+        self._settled = False
+
+    def update(self, now: float, received: int, sent: int) -> tuple[int, int]:
+        """Bits per second received and sent."""
+        with self._lock:
+            elapsed = now - self._at
+            # Until the first whole second every reading shows the average so far.
+            if elapsed >= _RATE_INTERVAL_S or (not self._settled and elapsed > 0):
+                self._rates = (
+                    int((received - self._bytes[0]) * 8 / elapsed),
+                    int((sent - self._bytes[1]) * 8 / elapsed),
+                )
+            if elapsed >= _RATE_INTERVAL_S:
+                self._at, self._bytes, self._settled = now, (received, sent), True
+            return self._rates

@@ -1,0 +1,250 @@
+"""Listening for SRT callers. Calling others is `caller.py`; what comes of both is `connection.py`.
+
+libsrt runs its own threads: it tells us of each caller in the middle of the handshake (the listen hook),
+where the stream id decides about refusal and passphrase. What passed is accepted by one thread of ours.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from transport.errors import LinkError, TransportError, WireError
+from transport.srt.abi import ListenHook, Option, State
+from transport.srt.address import Address, pack_sockaddr, resolve, unpack_sockaddr, unpack_sockaddr_at
+from transport.srt.connection import SrtConnection
+from transport.srt.libsrt import SrtError, load
+from transport.srt.options import SrtOptions, check_encryption
+from transport.srt.settings import apply_options
+from transport.srt.wire import RejectReason, StreamId, parse_stream_id
+
+_log = logging.getLogger(__name__)
+
+# Connections that wait to be taken by the accept thread, which takes microseconds for each.
+_BACKLOG = 64
+
+# Older peers speak a handshake without stream id and settle on keys after it.
+_OLDEST_PEER = 0x010300
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How an admitted caller must encrypt.
+
+    Attributes:
+        passphrase: 10 to 79 bytes, or None for a stream without encryption.
+        pbkeylen: shortest AES key accepted, in bytes: 16, 24 or 32. Ignored without a passphrase.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    passphrase: str | None = field(repr=False)
+    pbkeylen: int = 16
+
+    def __post_init__(self) -> None:
+        check_encryption(self.passphrase, self.pbkeylen)
+
+
+class Refused(TransportError):
+    """Raised by `admit`: this caller may not connect.
+
+    Attributes:
+        code: what the caller is told.
+    """
+
+    def __init__(self, code: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    stream_id: StreamId
+    admission: Admission
+
+
+class SrtListener:
+    """A port that SRT callers connect to.
+
+    A caller without the stream's passphrase, with another one, or with one where none is expected is
+    refused by libsrt itself during the handshake.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        options: SrtOptions,
+        admit: Callable[[StreamId, Address], Admission],
+        on_connection: Callable[[SrtConnection], None],
+        on_refused: Callable[[Address, TransportError], None] | None = None,
+    ) -> None:
+        """Start to listen; callers are answered from now on.
+
+        Args:
+            address: host ("" or "::" for every address, IPv4 and IPv6) and port, 0 for any free one.
+            options: inherited by what connects; `passphrase` is not used.
+            admit: decides about a caller or raises `Refused`. Runs on libsrt's thread, which meanwhile
+                receives nothing on this port: it must return within a millisecond or so.
+            on_connection: takes each connection over and must close it. Runs on the accept thread, and
+                the next caller waits until it returns.
+            on_refused: told of callers turned away by a bad stream id (`WireError`), by `admit`
+                (`Refused`, whatever else it raised as `INTERNAL`) or for too short a key (`LinkError`).
+
+        Raises:
+            LinkError: `unreachable`, the address cannot be bound; `unsupported`, no libsrt.
+        """
+        self._library = load()
+        self._options = options
+        self._admit = admit
+        self._on_connection = on_connection
+        self._on_refused = on_refused
+        self._admitted: dict[int, _Admitted] = {}
+        self._closing = threading.Event()
+        self._key = next(_keys)
+        self._socket = self._listen(address)
+        self.address: Address = unpack_sockaddr(self._library.local_address(self._socket))
+        host, port = self.address
+        self._thread = threading.Thread(target=self._accept, name=f"srt-accept-{port}", daemon=True)
+        self._thread.start()
+        _log.info("listening for SRT on %s port %d", host, port)
+
+    def _listen(self, address: Address) -> int:
+        host, port = address
+        try:
+            number = resolve(host or "::", port, passive=True)[0]
+            socket = self._library.create_socket()
+            try:
+                apply_options(self._library, socket, self._options)
+                # Proposed to callers in the first answer, so that an encoder that names no key length
+                # uses ours instead of AES-128.
+                self._library.set_option(socket, Option.PBKEYLEN, self._options.pbkeylen)
+                self._library.set_option(socket, Option.MINVERSION, _OLDEST_PEER)
+                if ipaddress.ip_address(number[0].partition("%")[0]).version == 6:
+                    self._library.set_option(socket, Option.IPV6ONLY, int(number[0] != "::"))
+                _listeners[self._key] = self
+                self._library.listen_hook(socket, _hook, self._key)
+                self._library.bind(socket, pack_sockaddr(number))
+                self._library.listen(socket, _BACKLOG)
+            except SrtError:
+                _listeners.pop(self._key, None)
+                self._library.close(socket)
+                raise
+        except SrtError as error:
+            raise LinkError("unreachable", f"cannot listen for SRT on {host} port {port}: {error}") from error
+        return socket
+
+    def close(self) -> None:
+        """Stop listening; connections made before live on. Idempotent; waits for its thread."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._library.close(self._socket)  # waits for a hook that is running
+            _listeners.pop(self._key, None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _decide(self, socket: int, raw_stream_id: bytes, peer: Address) -> RejectReason | None:
+        """Run in the hook: let a caller in (None) or say why not. Raises nothing."""
+        try:
+            stream_id = parse_stream_id(raw_stream_id)
+            admission = self._admit(stream_id, peer)
+            passphrase = admission.passphrase or ""
+            self._library.set_option_now(socket, Option.PASSPHRASE, passphrase)
+            self._forget_gone()
+            self._admitted[socket] = _Admitted(stream_id, admission)
+            return None
+        except WireError as error:
+            self._refused(peer, error)
+            return RejectReason.BAD_REQUEST
+        except Refused as error:
+            self._refused(peer, error)
+            return error.code
+        except Exception as error:
+            _log.exception("SRT caller %s port %d: the admission failed", *peer)
+            self._refused(peer, Refused(RejectReason.INTERNAL, f"internal error: {error}"))
+            return RejectReason.INTERNAL
+
+    def _forget_gone(self) -> None:
+        """Drop callers that passed the hook and then failed libsrt's own checks, such as the passphrase."""
+        if len(self._admitted) <= _BACKLOG:
+            return
+        for socket in list(self._admitted):
+            if self._library.state(socket) not in (State.INIT, State.OPENED, State.CONNECTED):
+                self._admitted.pop(socket, None)
+
+    def _refused(self, peer: Address, error: TransportError) -> None:
+        _log.info("SRT caller %s port %d refused: %s", *peer, error)
+        if self._on_refused is not None:
+            try:
+                self._on_refused(peer, error)
+            except Exception:
+                _log.exception("on_refused failed")
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                socket, raw = self._library.accept(self._socket)
+            except SrtError as error:
+                if self._library.state(self._socket) == State.LISTENING:
+                    continue  # that caller left before it was taken
+                if not self._closing.is_set():
+                    _log.error("the SRT listener on port %d died: %s", self.address[1], error)
+                return
+            admitted = self._admitted.pop(socket, None)
+            if admitted is None:
+                self._library.close(socket)
+                continue
+            connection = SrtConnection(
+                self._library, socket, admitted.stream_id, unpack_sockaddr(raw), self._options
+            )
+            self._hand_over(connection, admitted.admission)
+
+    def _hand_over(self, connection: SrtConnection, admission: Admission) -> None:
+        try:
+            _check_key(connection, admission)
+            self._on_connection(connection)
+        except LinkError as error:
+            connection.close()
+            self._refused(connection.peer_address, error)
+        except Exception:
+            connection.close()
+            _log.exception("on_connection failed for %r", connection)
+
+
+def _check_key(connection: SrtConnection, admission: Admission) -> None:
+    # The caller chooses the length: what we propose is only taken by one that did not insist.
+    used = connection.key_bytes
+    if admission.passphrase is not None and used < admission.pbkeylen:
+        raise LinkError(
+            "unauthorized",
+            f"{connection.stream_id.resource!r} demands AES-{admission.pbkeylen * 8}, "
+            f"the caller encrypts with AES-{used * 8}: set pbkeylen={admission.pbkeylen} there",
+        )
+
+
+# libsrt may call at any time while a listener is open, from its own threads: the hook is one function for
+# ever, and finds the listener by a number that is never used again.
+_listeners: dict[int, SrtListener] = {}
+_keys = itertools.count(1)
+
+
+def _on_caller(key: int, socket: int, _version: int, peer: int, stream_id: bytes | None) -> int:
+    try:
+        listener = _listeners.get(key)
+        if listener is None:
+            return -1
+        code = listener._decide(socket, stream_id or b"", unpack_sockaddr_at(peer))
+        if code is None:
+            return 0
+        listener._library.set_reject_reason(socket, int(code))
+    except BaseException:
+        # Nothing may pass: ctypes would print it and answer 0, which admits the caller.
+        _log.exception("the SRT listen hook failed")
+    return -1
+
+
+_hook = ListenHook(_on_caller)

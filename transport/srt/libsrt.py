@@ -1,0 +1,251 @@
+"""The few functions of libsrt that we use, through ctypes. Everything else in this folder builds on it.
+
+libsrt 1.5 or later 1.x; Debian's packages are `libsrt1.5-openssl` and `libsrt1.5-gnutls`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import ctypes.util
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from transport.errors import LinkError, TransportError
+from transport.srt.abi import (
+    EPOLL_ERR,
+    EPOLL_IN,
+    EPOLL_OUT,
+    FLAG_OPTIONS,
+    LOG_CRITICAL,
+    PROTOTYPES,
+    SRTT_LIVE,
+    WIDE_OPTIONS,
+    EpollEvent,
+    Option,
+    TraceStats,
+)
+
+_OLDEST = 0x010500
+
+
+class SrtError(TransportError):
+    """A libsrt call failed.
+
+    Attributes:
+        code: `srt_getlasterror`, an SRT_ERRNO.
+    """
+
+    def __init__(self, call: str, code: int, text: str) -> None:
+        super().__init__(f"{call}: {text} ({code})")
+        self.code = code
+
+
+class Libsrt:
+    """libsrt's functions with types and exceptions; sockets are its own numbers, not file descriptors.
+
+    `receive` and `accept` wait without the GIL, as every call does, but for the few that say otherwise.
+
+    Those must never be given a listener. They hold the GIL while taking locks of one connection and
+    libsrt's table of sockets; the only code in libsrt that waits for the GIL is our listen hook, whose
+    thread holds nothing but the lock of its own listeners, which no other holder of the former waits for
+    (libsrt takes the table's lock inside that one, so the reverse order would deadlock libsrt by itself).
+    Giving the GIL back for each would cost up to 5 ms a packet while another thread is busy in Python.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._free = ctypes.CDLL(name)
+        self._held = ctypes.PyDLL(name)
+        for library in (self._free, self._held):
+            _declare(library)
+        self.version: int = self._free.srt_getversion()
+        if self.version < _OLDEST:
+            raise LinkError("unsupported", f"{name} is version {self.version_text}, 1.5.0 is needed")
+        #: srt_recvmsg(socket, buffer, length) -> length or -1, waiting without the GIL.
+        self.recvmsg: Callable[[int, Any, int], int] = self._free.srt_recvmsg
+        #: The same with the GIL held: only on a socket whose RCVSYN is off, so that it cannot wait.
+        self.recvmsg_now: Callable[[int, Any, int], int] = self._held.srt_recvmsg
+        self._startup()
+
+    @property
+    def version_text(self) -> str:
+        """Such as "1.5.1"."""
+        return f"{self.version >> 16}.{self.version >> 8 & 0xFF}.{self.version & 0xFF}"
+
+    def _startup(self) -> None:
+        # Below "critical" libsrt prints to stderr, wrong passphrases of strangers included.
+        self._free.srt_setloglevel(LOG_CRITICAL)
+        self._check("srt_startup", self._free.srt_startup())
+        # While the interpreter lives: libsrt's threads could call the hook after it ended, and would hang.
+        atexit.register(self._free.srt_cleanup)
+
+    def error(self, call: str) -> SrtError:
+        """The calling thread's last error."""
+        return SrtError(call, self._free.srt_getlasterror(None), self._free.srt_getlasterror_str().decode())
+
+    def _check(self, call: str, result: int) -> int:
+        if result < 0:
+            raise self.error(call)
+        return result
+
+    def create_socket(self) -> int:
+        """A new socket in live mode."""
+        socket = self._check("srt_create_socket", self._free.srt_create_socket())
+        self.set_option(socket, Option.TRANSTYPE, SRTT_LIVE)
+        return socket
+
+    def close(self, socket: int) -> None:
+        """Close; other threads' calls on the socket end with an error soon. Unknown sockets are ignored."""
+        self._free.srt_close(socket)
+
+    def set_option(self, socket: int, option: Option, value: int | str) -> None:
+        """Set an option.
+
+        Raises:
+            SrtError: the option or value does not fit the socket's state.
+        """
+        self._set(self._free, socket, option, value)
+
+    def set_option_now(self, socket: int, option: Option, value: int | str) -> None:
+        """The same with the GIL held: in the listen hook, on the socket it was given."""
+        self._set(self._held, socket, option, value)
+
+    def _set(self, library: ctypes.CDLL, socket: int, option: Option, value: int | str) -> None:
+        data: Any
+        if isinstance(value, str):
+            raw = value.encode()
+            data, length = ctypes.create_string_buffer(raw), len(raw)
+        else:
+            kind = (
+                ctypes.c_int64
+                if option in WIDE_OPTIONS
+                else ctypes.c_bool
+                if option in FLAG_OPTIONS
+                else ctypes.c_int
+            )
+            data, length = ctypes.byref(kind(value)), ctypes.sizeof(kind)
+        result = library.srt_setsockflag(socket, int(option), data, length)
+        self._check(f"set {option.name}", result)
+
+    def option(self, socket: int, option: Option) -> int:
+        """Read a number or a flag.
+
+        Raises:
+            SrtError: the socket is gone.
+        """
+        value, length = ctypes.c_int64(), ctypes.c_int(8)
+        result = self._free.srt_getsockflag(socket, int(option), ctypes.byref(value), ctypes.byref(length))
+        self._check(f"read {option.name}", result)
+        # Little-endian: the unused upper bytes are zero, and numbers of four bytes keep their sign.
+        return ctypes.c_int(value.value).value if length.value == 4 else value.value
+
+    def is_readable_now(self, socket: int) -> bool:
+        """Whether a message is due; holds the GIL and does not wait."""
+        value, length = ctypes.c_int(), ctypes.c_int(4)
+        result: int = self._held.srt_getsockflag(
+            socket, int(Option.EVENT), ctypes.byref(value), ctypes.byref(length)
+        )
+        return result == 0 and bool(value.value & EPOLL_IN)
+
+    def state(self, socket: int) -> int:
+        """A `State`; NONEXIST for a socket that is gone."""
+        return int(self._held.srt_getsockstate(socket))
+
+    def bind(self, socket: int, address: bytes) -> None:
+        """Bind to a packed sockaddr."""
+        self._check("bind", self._free.srt_bind(socket, address, len(address)))
+
+    def listen(self, socket: int, backlog: int) -> None:
+        """Start to listen."""
+        self._check("listen", self._free.srt_listen(socket, backlog))
+
+    def listen_hook(self, socket: int, hook: Any, key: int) -> None:
+        """Call `hook` with `key` for each caller, on libsrt's thread; keep both for ever."""
+        self._check("listen hook", self._free.srt_listen_callback(socket, hook, key))
+
+    def accept(self, socket: int) -> tuple[int, bytes]:
+        """Wait for a connection: its socket and the peer's sockaddr.
+
+        Raises:
+            SrtError: the listener was closed, or this connection ended before it was taken.
+        """
+        raw, length = ctypes.create_string_buffer(128), ctypes.c_int(128)
+        accepted = self._check("accept", self._free.srt_accept(socket, raw, ctypes.byref(length)))
+        return accepted, raw.raw[: length.value]
+
+    def connect(self, socket: int, address: bytes) -> None:
+        """Begin to connect; waits for the end unless RCVSYN is off."""
+        self._check("connect", self._free.srt_connect(socket, address, len(address)))
+
+    def local_address(self, socket: int) -> bytes:
+        """The packed sockaddr it is bound to."""
+        raw, length = ctypes.create_string_buffer(128), ctypes.c_int(128)
+        self._check("getsockname", self._free.srt_getsockname(socket, raw, ctypes.byref(length)))
+        return raw.raw[: length.value]
+
+    def set_reject_reason(self, socket: int, code: int) -> None:
+        """In the listen hook: what the caller will be told (1000 and above); holds the GIL."""
+        self._held.srt_setrejectreason(socket, code)
+
+    def reject_reason(self, socket: int) -> tuple[int, str]:
+        """Why a connection was not made: the number and libsrt's words, which are only useful below 1000."""
+        code: int = self._free.srt_getrejectreason(socket)
+        return code, (self._free.srt_rejectreason_str(code) or b"").decode()
+
+    def send(self, socket: int, data: bytes) -> None:
+        """Queue one message; waits for room as SNDTIMEO says."""
+        self._check("send", self._free.srt_sendmsg(socket, data, len(data), -1, 1))
+
+    def statistics(self, socket: int) -> TraceStats:
+        """Counters since the beginning and buffers as they are now."""
+        trace = TraceStats()
+        self._check("statistics", self._free.srt_bistats(socket, ctypes.byref(trace), 0, 1))
+        return trace
+
+    def wait_writable(self, poll: int, timeout_ms: int) -> None:
+        """Wait until a socket of this epoll is connected or broken, or the time is over."""
+        self._free.srt_epoll_uwait(poll, ctypes.byref(EpollEvent()), 1, timeout_ms)
+
+    def poll_writable(self, socket: int) -> int:
+        """A new epoll that watches one connecting socket; give it to `release_poll`."""
+        poll = self._check("epoll", self._free.srt_epoll_create())
+        events = ctypes.c_int(EPOLL_OUT | EPOLL_ERR)
+        self._check("epoll", self._free.srt_epoll_add_usock(poll, socket, ctypes.byref(events)))
+        return poll
+
+    def release_poll(self, poll: int) -> None:
+        """Free an epoll and its file descriptor."""
+        self._free.srt_epoll_release(poll)
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    for name, (result, *arguments) in PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+
+
+_NAMES = ("libsrt.so.1.5", "libsrt-gnutls.so.1.5")
+_FIND = ("srt", "srt-openssl", "srt-gnutls")
+_loading = threading.Lock()
+
+
+def load() -> Libsrt:
+    """The library, loaded and started at the first call, the same object ever after.
+
+    Raises:
+        LinkError: `unsupported`, it is not installed or too old.
+    """
+    with _loading:
+        return _load(_NAMES, _FIND)
+
+
+@functools.cache
+def _load(names: tuple[str, ...], find: tuple[str, ...]) -> Libsrt:
+    for name in (*names, *filter(None, map(ctypes.util.find_library, find))):
+        with contextlib.suppress(OSError):
+            return Libsrt(name)
+    raise LinkError("unsupported", "SRT needs libsrt 1.5: install the Debian package libsrt1.5-openssl")
