@@ -37,13 +37,6 @@ class Option(enum.IntEnum):
     PEERIDLETIMEO = 55
 
 
-#: Options of int64_t and of bool; every other number is an int.
-WIDE_OPTIONS = frozenset({Option.MAXBW})
-FLAG_OPTIONS = frozenset(
-    {Option.SNDSYN, Option.RCVSYN, Option.RENDEZVOUS, Option.TLPKTDROP, Option.ENFORCEDENCRYPTION}
-)
-
-
 class State(enum.IntEnum):
     """SRT_SOCKSTATUS."""
 

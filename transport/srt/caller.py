@@ -151,8 +151,12 @@ class _Attempt:
     def _check_key(self, connection: SrtConnection) -> None:
         # A listener may propose a shorter key, and libsrt follows it.
         options = self._options
-        if options.passphrase is None or (used := connection.key_bytes) >= options.pbkeylen:
-            return
+        try:
+            if options.passphrase is None or (used := connection.key_bytes) >= options.pbkeylen:
+                return
+        except LinkError as error:
+            connection.close()
+            raise ConnectError(error.reason, f"{self._name}: {error}") from error
         connection.close()
         raise ConnectError(
             "unauthorized",

@@ -181,7 +181,7 @@ class SrtConnection:
         )
 
     def close(self) -> None:
-        """End the connection: a waiting `receive` returns at once, what is not sent yet is lost. Idempotent."""
+        """End the connection: a waiting `receive` returns at once, what is unsent is lost. Idempotent."""
         with self._lock:
             if self._closed.is_set():
                 return

@@ -19,17 +19,18 @@ from transport.srt.abi import (
     EPOLL_ERR,
     EPOLL_IN,
     EPOLL_OUT,
-    FLAG_OPTIONS,
     LOG_CRITICAL,
     PROTOTYPES,
     SRTT_LIVE,
-    WIDE_OPTIONS,
     EpollEvent,
     Option,
     TraceStats,
 )
 
 _OLDEST = 0x010500
+
+_FLAGS = (Option.SNDSYN, Option.RCVSYN, Option.RENDEZVOUS, Option.TLPKTDROP, Option.ENFORCEDENCRYPTION)
+_KINDS: dict[Option, Any] = {Option.MAXBW: ctypes.c_int64, **dict.fromkeys(_FLAGS, ctypes.c_bool)}
 
 
 class SrtError(TransportError):
@@ -120,13 +121,7 @@ class Libsrt:
             raw = value.encode()
             data, length = ctypes.create_string_buffer(raw), len(raw)
         else:
-            kind = (
-                ctypes.c_int64
-                if option in WIDE_OPTIONS
-                else ctypes.c_bool
-                if option in FLAG_OPTIONS
-                else ctypes.c_int
-            )
+            kind = _KINDS.get(option, ctypes.c_int)
             data, length = ctypes.byref(kind(value)), ctypes.sizeof(kind)
         result = library.srt_setsockflag(socket, int(option), data, length)
         self._check(f"set {option.name}", result)
