@@ -6,5 +6,6 @@ thread of their own. See `audio_transcode.py`, `video_transcode.py`, `thumbnail.
 """
 
 from transport.media.audio_transcode import OpusTranscoder
+from transport.media.video_transcode import H264Options, H264Transcoder
 
-__all__ = ["OpusTranscoder"]
+__all__ = ["H264Options", "H264Transcoder", "OpusTranscoder"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -11,8 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
 
 from transport.media.unit import AccessUnit, Codec, Track
+from transport.media.video import VideoNormalizer
 
 Samples = npt.NDArray[np.float32]
 
@@ -121,3 +125,83 @@ def _frame(block: Samples, fmt: str, layout: str) -> AudioFrame:
     if fmt == "s16":
         packed = (packed * 32767).astype(np.int16)
     return AudioFrame.from_ndarray(packed, format=fmt, layout=layout)
+
+
+def picture(index: int, width: int, height: int) -> VideoFrame:
+    """A red and blue picture with a bright bar, whose place says which picture it is."""
+    rgb = np.zeros((height, width, 3), dtype=np.uint8)
+    rgb[: height // 2] = (200, 30, 30)
+    rgb[height // 2 :] = (30, 30, 200)
+    left = (index * 8) % (width - width // 8)
+    rgb[:, left : left + width // 8] = (230, 230, 230)
+    return VideoFrame.from_ndarray(rgb, format="rgb24")
+
+
+def picture_units(
+    codec: Codec,
+    count: int,
+    *,
+    width: int = 320,
+    height: int = 240,
+    rate: int = 25,
+    fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    pixel_aspect: Fraction | None = None,
+    interlaced: bool = False,
+    start_s: float = 1.0,
+    clock_rate: int = 90_000,
+    draw: Callable[[int, int, int], VideoFrame] = picture,
+) -> list[AccessUnit]:
+    """Encode `count` of `draw`, in decoding order; picture 0 is shown at `start_s`."""
+    encoder = VideoCodecContext.create("libx264" if codec is Codec.H264 else "libx265", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.width = width
+    encoder.height = height
+    encoder.pix_fmt = fmt
+    encoder.time_base = Fraction(1, clock_rate)
+    encoder.framerate = Fraction(rate)
+    encoder.gop_size = rate
+    encoder.options = {"preset": "ultrafast", **(options or {})}
+    if codec is Codec.H265:
+        encoder.options = {**encoder.options, "x265-params": "log-level=none:bframes=3"}
+    if interlaced:
+        encoder.flags |= Flags.interlaced_dct
+        encoder.field_order = 2  # top field first, as FieldOrder of libav
+    if pixel_aspect is not None:
+        encoder.sample_aspect_ratio = pixel_aspect
+    packets = []
+    for index in range(count):
+        frame = draw(index, width, height).reformat(format=fmt)
+        frame.pict_type = PictureType.NONE
+        frame.pts = round((start_s + index / rate) * clock_rate)
+        frame.time_base = encoder.time_base
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    normalizer = VideoNormalizer(3, codec, clock_rate)
+    units = []
+    for packet in packets:
+        assert packet.pts is not None
+        assert packet.dts is not None
+        unit = normalizer.unit(bytes(packet), packet.pts, packet.dts, packet.dts / clock_rate)
+        assert unit is not None
+        units.append(unit)
+    return units
+
+
+def decoded_pictures(units: Iterable[AccessUnit]) -> list[VideoFrame]:
+    """What a player shows."""
+    decoder = VideoCodecContext.create("h264", "r")
+    assert isinstance(decoder, VideoCodecContext)
+    shown: list[VideoFrame] = []
+    for unit in units:
+        packet: av.Packet[Any] = av.Packet(unit.data)
+        packet.pts = unit.pts
+        packet.time_base = Fraction(1, unit.track.clock_rate)
+        shown += decoder.decode(packet)
+    return shown + decoder.decode(None)
+
+
+def psnr(shown: VideoFrame, expected: VideoFrame) -> float:
+    """Peak signal to noise ratio over red, green and blue, in dB."""
+    difference = shown.to_ndarray(format="rgb24").astype(float) - expected.to_ndarray(format="rgb24")
+    return float(10 * np.log10(255**2 / max(float(np.mean(difference**2)), 1e-9)))
