@@ -80,8 +80,15 @@ class PictureShaper:
             out.append(progressive)
 
 
+def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[float, float]:
+    """Size in square pixels, not rounded; an absurd pixel shape is taken for an error and ignored."""
+    if Fraction(1, 4) <= pixel_aspect <= 4:
+        return float(width * pixel_aspect), float(height)
+    return float(width), float(height)
+
+
 def fitting_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
     """Width and height with square pixels, even, within 1920x1080 lying or standing; never enlarged to it."""
-    wide = float(width * pixel_aspect) if Fraction(1, 4) <= pixel_aspect <= 4 else float(width)
-    scale = min(1.0, _LONG_SIDE / max(wide, height), _SHORT_SIDE / min(wide, height))
-    return max(2, round(wide * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+    wide, high = square_size(width, height, pixel_aspect)
+    scale = min(1.0, _LONG_SIDE / max(wide, high), _SHORT_SIDE / min(wide, high))
+    return max(2, round(wide * scale / 2) * 2), max(2, round(high * scale / 2) * 2)
