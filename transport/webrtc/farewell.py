@@ -76,6 +76,8 @@ class Farewell:
         if len(record) < _HEADER_BYTES + _TAG_BYTES + 2 or record[0] != _ALERT or record[1:3] != _DTLS12:
             return False
         sequence, body = record[3:11], record[_HEADER_BYTES:]
+        if int.from_bytes(record[11:13], "big") != len(body):
+            return False
         if len(self._iv) == 4:
             nonce, body = self._iv + body[:8], body[8:]
         else:
