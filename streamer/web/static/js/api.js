@@ -1,0 +1,63 @@
+/** What the pages ask the server besides media: the list of live streams, and where things are. */
+
+const TIMEOUT_MS = 5000;
+
+/**
+ * @typedef {object} LiveStream one entry of `GET /api/v1/live`
+ * @property {string} name
+ * @property {string} title "" when the operator gave none
+ * @property {"live"|"waiting"|"offline"} state `waiting`: the publisher is away, but expected back
+ * @property {{codec: string, width: number, height: number, fps: number}|null} video
+ * @property {{codec: string, sample_rate: number, channels: number}|null} audio
+ * @property {number} bitrate_bps
+ * @property {number} viewers
+ * @property {number} uptime_s
+ * @property {string|null} thumbnail
+ * @property {string[]} warnings
+ */
+
+/**
+ * The streams this page may know about.
+ *
+ * A viewer's token says nothing about the list, so a refused token is not an error: the public list is.
+ *
+ * @param {string} [token]
+ * @returns {Promise<LiveStream[]>}
+ * @throws {Error} the server did not answer, or not with a list
+ */
+export async function liveStreams(token = "") {
+  let response = await request("/api/v1/live", token);
+  if (token && (response.status === 401 || response.status === 403)) response = await request("/api/v1/live", "");
+  if (!response.ok) throw new Error(`/api/v1/live: HTTP ${response.status}`);
+  const { streams } = await response.json();
+  return streams;
+}
+
+/**
+ * One picture, as bytes: an `<img>` could not send the token.
+ *
+ * @param {string} path
+ * @param {string} [token]
+ * @returns {Promise<Blob|null>} null while there is none
+ */
+export async function picture(path, token = "") {
+  const response = await request(path, token);
+  return response.ok ? response.blob() : null;
+}
+
+/** @returns {string} where the stream's WHEP endpoint is */
+export function whepEndpoint(stream) {
+  return `/whep/${encodeURIComponent(stream)}`;
+}
+
+/** @returns {string} the page that plays a stream; the token travels in the fragment, which no server sees */
+export function watchPage(stream, token = "") {
+  return `/watch/${encodeURIComponent(stream)}${token ? `#token=${encodeURIComponent(token)}` : ""}`;
+}
+
+function request(path, token) {
+  return fetch(path, {
+    headers: token ? { Authorization: `Bearer ${token}` } : {},
+    signal: AbortSignal.timeout?.(TIMEOUT_MS),
+  });
+}

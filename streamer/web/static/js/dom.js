@@ -1,0 +1,56 @@
+/** Building the page's own elements, without markup in strings. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const SPRITE = "/static/icons.svg";
+
+/**
+ * @param {string} tag
+ * @param {Record<string, string|boolean|number|null>} [attributes] true: present; false and null: absent
+ * @param {...(Node|string)} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false && value !== null) node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...children);
+  return node;
+}
+
+/** @returns {SVGSVGElement} a decorative icon of the sprite */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(document.createElementNS(SVG, "use"));
+  showIcon(svg, name);
+  return svg;
+}
+
+/** Make an icon another one. */
+export function showIcon(svg, name) {
+  const href = `${SPRITE}#${name}`;
+  const use = svg.firstElementChild;
+  if (use.getAttribute("href") !== href) use.setAttribute("href", href);
+}
+
+/** Set a text only when it differs, so that screen readers and selections are left alone. */
+export function showText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** A button that says for a moment that it has copied. */
+export function copyButton(button, text) {
+  const label = button.querySelector("span");
+  const before = label.textContent;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+      showText(label, "Copied");
+    } catch {
+      showText(label, "Not allowed here");
+    }
+    setTimeout(() => showText(label, before), 1800);
+  });
+}

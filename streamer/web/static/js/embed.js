@@ -1,0 +1,29 @@
+/** The page `/embed/{stream}`: nothing but the player. Options: `?controls=0`, `?muted=0`. */
+
+import { option, streamFromPath, tokenFromAddress } from "./address.js";
+import { Player } from "./player.js";
+
+const EVERY_MS = 10_000;
+
+const stream = streamFromPath();
+const player = new Player(document.querySelector("video"), { stream, token: tokenFromAddress(), muted: option("muted", true) });
+window.streamerPlayer = player;
+player.start();
+addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
+document.title = `${stream} – Streamer`;
+
+const [{ Controls }, { poll }, { liveStreams }] = await Promise.all([
+  import("./controls.js"),
+  import("./polling.js"),
+  import("./api.js"),
+]);
+const bar = option("controls", true);
+const controls = new Controls(document.getElementById("player"), player, { bar });
+if (bar) {
+  const showViewers = async () => {
+    const streams = await liveStreams(player.token);
+    const about = streams.find(({ name }) => name === stream);
+    controls.showViewers(about && about.state !== "offline" ? about.viewers : null);
+  };
+  poll(showViewers, { everyMs: EVERY_MS });
+}

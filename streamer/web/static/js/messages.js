@@ -1,0 +1,79 @@
+/** The player's words: what is wrong, for a person who only wants to watch. */
+
+/**
+ * @typedef {object} Words
+ * @property {string} title one line
+ * @property {string} [detail] what it means or what helps
+ * @property {"notice"|"wait"|"stop"} tone notice: beside the picture; wait: it goes on by itself; stop: it does not
+ */
+
+/** @type {Record<string, Words>} */
+const WORDS = {
+  connecting: { title: "Connecting", tone: "wait" },
+  paused: { title: "Paused", detail: "Play continues live.", tone: "stop" },
+  blocked_autoplay: { title: "Ready to play", detail: "This browser waits for you to start it.", tone: "stop" },
+  not_live: { title: "Not live yet", detail: "The picture appears here as soon as the stream starts.", tone: "wait" },
+  ended: { title: "The stream has ended", detail: "If it starts again, the picture appears here.", tone: "wait" },
+  no_such_stream: { title: "No such stream", detail: "Nothing with this name is set up on this server. Check the address.", tone: "stop" },
+  unauthorized: { title: "This stream needs a viewing token", detail: "Open the complete link you were given, or enter the token.", tone: "stop" },
+  forbidden: { title: "This token does not open this stream", detail: "It may have expired or belong to another stream.", tone: "stop" },
+  unplayable: { title: "This browser cannot play the stream", detail: "Another browser or device may be able to.", tone: "stop" },
+  unsupported: { title: "This browser has no WebRTC", detail: "Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
+  busy: { title: "The server is full", detail: "The picture appears here as soon as there is room.", tone: "wait" },
+  server_error: { title: "The server had a problem", detail: "Trying again.", tone: "wait" },
+  unreachable: { title: "Server unreachable", detail: "Check your connection. Trying again.", tone: "wait" },
+  network_blocked: {
+    title: "This network blocks the video",
+    detail: "Neither UDP nor TCP gets through to the server’s media port. A firewall or VPN may be in the way.",
+    tone: "wait",
+  },
+  connection_lost: { title: "Connection lost", detail: "Reconnecting.", tone: "wait" },
+  publisher_away: { title: "The publisher is away", detail: "The picture continues when it returns.", tone: "notice" },
+  first_picture: { title: "Connected", detail: "Waiting for the first picture.", tone: "wait" },
+  frozen: { title: "No new picture", detail: "Waiting for the next one.", tone: "notice" },
+};
+
+/** What an HTTP status from the WHEP endpoint means. */
+const BY_STATUS = {
+  0: "unreachable",
+  401: "unauthorized",
+  403: "forbidden",
+  404: "no_such_stream",
+  406: "unplayable",
+  409: "not_live",
+  429: "busy",
+  502: "unreachable",
+  503: "busy",
+  504: "unreachable",
+};
+
+/** Statuses where the server knows more than this table, so that its own sentence is shown. */
+const SERVER_KNOWS = new Set(["unplayable", "busy", "server_error"]);
+
+/**
+ * @typedef {object} Problem
+ * @property {string} code a key of the table above
+ * @property {Words} words
+ */
+
+/** @returns {Problem} */
+export function problem(code, detail = "") {
+  const words = WORDS[code] ?? WORDS.server_error;
+  return { code, words: detail ? { ...words, detail } : words };
+}
+
+/**
+ * @param {{status: number, code: string, message: string}} error a WhepError
+ * @returns {Problem}
+ */
+export function problemOf(error) {
+  if (error.code === "bad_answer" || error.code === "not_acceptable") return problem("unplayable");
+  const code = BY_STATUS[error.status] ?? "server_error";
+  return problem(code, SERVER_KNOWS.has(code) ? sentence(error.message) : "");
+}
+
+function sentence(text) {
+  const trimmed = (text ?? "").trim();
+  if (!trimmed) return "";
+  return trimmed[0].toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? "" : ".");
+}

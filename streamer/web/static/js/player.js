@@ -1,0 +1,332 @@
+/**
+ * A live player that keeps playing: it connects, notices every kind of ending, and connects again.
+ *
+ * It owns the `<video>` element and the one WhepSession of the moment; what it looks like is controls.js.
+ */
+
+import { liveStreams, whepEndpoint } from "./api.js";
+import { problem, problemOf } from "./messages.js";
+import { StatsSampler } from "./stats.js";
+import { WhepError, WhepSession } from "./whep.js";
+
+const TICK_MS = 500;
+const STALLED_AFTER_MS = 2000;
+const DISCONNECTED_FOR_MS = 3000;
+const RESTART_ICE_AFTER_MS = 1000;
+/** Chrome checks a quiet pair every 2.5 s; a server that answered none since has forgotten the session. */
+const SILENT_FOR_MS = 4000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The server gives a session up 30 s after its publisher; with the picture frozen longer, ask anew. */
+const FROZEN_FOR_MS = 35_000;
+/** The server says live, yet nothing comes: this connection is the problem. */
+const STARVED_FOR_MS = 6000;
+const FIRST_ASK_WITHIN_MS = 1000;
+const ASK_EVERY_MS = 2500;
+const STABLE_AFTER_MS = 5000;
+const BACKOFF_MS = { first: 300, most: 5000, slow: 15_000 };
+
+/** How to go on after a refusal; everything else: backoff. */
+const AFTERWARDS = { unauthorized: "never", forbidden: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow" };
+
+/**
+ * `idle` paused by the viewer · `connecting` · `playing` · `stalled` connected without new pictures ·
+ * `waiting` for the next attempt · `stopped` nothing to wait for.
+ *
+ * @typedef {"idle"|"connecting"|"playing"|"stalled"|"waiting"|"stopped"} PlayerState
+ */
+
+/**
+ * Events: `state` (state or problem changed), `firstframe` (of each connection), `tracks` (hasAudio, hasVideo
+ * changed), `leaving` (the picture is about to go: last chance to copy it).
+ */
+export class Player extends EventTarget {
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {{stream: string, token?: string, muted?: boolean}} options
+   */
+  constructor(video, { stream, token = "", muted = true }) {
+    super();
+    this.video = video;
+    this.stream = stream;
+    this.token = token;
+    /** @type {PlayerState} */
+    this.state = "idle";
+    /** @type {import("./messages.js").Problem|null} */
+    this.problem = null;
+    /** Milliseconds from the beginning of the navigation to the first picture; null before it. */
+    this.timeToFirstFrameMs = null;
+    /** Milliseconds from the last attempt's beginning to its first picture; null before it. */
+    this.joinMs = null;
+    this.reconnects = 0;
+    this.hasAudio = false;
+    this.hasVideo = false;
+    this.session = null;
+    this.attempt = 0;
+    this.retryTimer = 0;
+    this.ticker = 0;
+    video.muted = muted;
+    video.playsInline = true;
+    addEventListener("online", () => this.#hurry());
+    addEventListener("pagehide", () => this.#drop());
+    addEventListener("pageshow", (event) => {
+      if (event.persisted && this.state !== "idle") this.start();
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.#hurry();
+    });
+  }
+
+  /** Connect now, whatever was before. */
+  start() {
+    clearTimeout(this.retryTimer);
+    this.#drop();
+    if (this.state === "idle" || this.state === "stopped") this.problem = null;
+    if (typeof RTCPeerConnection === "undefined") {
+      this.#become("stopped", problem("unsupported"));
+      return;
+    }
+    if (this.ticker === 0) this.ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#connect();
+  }
+
+  /** Pause: a live picture has nothing to come back to, so the connection ends. */
+  stop() {
+    clearTimeout(this.retryTimer);
+    clearInterval(this.ticker);
+    this.ticker = 0;
+    this.attempt = 0;
+    this.#drop();
+    this.#become("idle", problem("paused"));
+  }
+
+  /** Try with another token. */
+  useToken(token) {
+    this.token = token;
+    this.attempt = 0;
+    this.start();
+  }
+
+  /** Start the element; browsers may refuse sound, or everything, until the viewer has done something. */
+  async play() {
+    try {
+      await this.video.play();
+    } catch (error) {
+      if (error.name !== "NotAllowedError") return;
+      if (!this.video.muted) {
+        this.video.muted = true;
+        await this.play();
+      } else {
+        this.#become(this.state, problem("blocked_autoplay"));
+      }
+    }
+  }
+
+  /** @returns {Promise<import("./stats.js").Statistics|null>} since the call before; null without a connection */
+  async stats() {
+    const sample = (await this.session?.sampler?.sample()) ?? null;
+    if (sample) Object.assign(sample, { timeToFirstFrameMs: this.timeToFirstFrameMs, joinMs: this.joinMs });
+    return sample;
+  }
+
+  async #connect() {
+    const session = new WhepSession(whepEndpoint(this.stream), this.token);
+    this.session = session;
+    session.watch = new Watch(performance.now());
+    session.addEventListener("connection", () => this.#connectionChanged(session));
+    this.#become("connecting", this.problem ?? problem("connecting"));
+    try {
+      const media = await session.start();
+      if (session !== this.session) return;
+      session.sampler = new StatsSampler(session.pc);
+      session.watch.answered(performance.now());
+      this.hasVideo = media.getVideoTracks().length > 0;
+      this.hasAudio = media.getAudioTracks().length > 0;
+      this.video.srcObject = media;
+      this.#awaitFrame(session);
+      this.dispatchEvent(new Event("tracks"));
+      this.play();
+    } catch (error) {
+      if (session !== this.session) return;
+      const refused = error instanceof WhepError;
+      this.#again(refused ? problemOf(error) : problem("unplayable"), refused ? error.retryAfterS : null);
+    }
+  }
+
+  #become(state, trouble = null) {
+    const same = state === this.state && trouble?.code === this.problem?.code;
+    this.state = state;
+    this.problem = trouble;
+    if (!same) this.dispatchEvent(new Event("state"));
+  }
+
+  /** Forget the session without a word about what comes next. */
+  #drop() {
+    const { session } = this;
+    if (!session) return;
+    if (session.watch.frames > 0) this.dispatchEvent(new Event("leaving"));
+    this.session = null;
+    session.close();
+  }
+
+  /** Give this attempt up and plan the next. */
+  #again(trouble, retryAfterS = null) {
+    if (this.session?.watch.frames > 0) this.reconnects += 1;
+    this.#drop();
+    clearTimeout(this.retryTimer);
+    const how = AFTERWARDS[trouble.code] ?? "backoff";
+    if (how === "never") {
+      this.#become("stopped", trouble);
+      return;
+    }
+    this.#become(how === "slow" ? "stopped" : "waiting", trouble);
+    const backoff = how === "slow" ? BACKOFF_MS.slow : Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.attempt);
+    this.attempt += 1;
+    const wait = Math.max(backoff, (retryAfterS ?? 0) * 1000);
+    // Jitter: every viewer of a stream loses it in the same instant.
+    this.retryTimer = setTimeout(() => this.#connect(), wait * (0.5 + Math.random()));
+  }
+
+  /** The network or the viewer is back: do not sit the backoff out. */
+  #hurry() {
+    if (this.state === "waiting") this.start();
+  }
+
+  #connectionChanged(session) {
+    if (session !== this.session) return;
+    const { state, watch } = session;
+    if (state === "connected") watch.connected(performance.now());
+    watch.disconnectedAt = state === "disconnected" ? (watch.disconnectedAt ?? performance.now()) : null;
+    if (state !== "failed" && state !== "closed") return;
+    if (!watch.wasConnected) {
+      this.#again(problem("network_blocked"));
+      return;
+    }
+    this.#again(problem("connection_lost"));
+  }
+
+  #awaitFrame(session) {
+    if (!this.video.requestVideoFrameCallback) return;
+    this.video.requestVideoFrameCallback(() => {
+      if (session !== this.session) return;
+      this.#progress(session);
+      this.#awaitFrame(session);
+    });
+  }
+
+  /** A new picture (or, without pictures, new sound) has come. */
+  #progress(session) {
+    const now = performance.now();
+    const { watch } = session;
+    watch.frames += 1;
+    watch.lastAt = now;
+    watch.askAt = null;
+    watch.serverSays = "unknown";
+    if (watch.frames === 1) {
+      this.timeToFirstFrameMs ??= now;
+      this.joinMs = now - watch.startedAt;
+      this.dispatchEvent(new Event("firstframe"));
+    }
+    if (now - watch.startedAt > STABLE_AFTER_MS) this.attempt = 0;
+    const blocked = this.problem?.code === "blocked_autoplay" && this.video.paused;
+    this.#become("playing", blocked ? this.problem : null);
+  }
+
+  async #tick() {
+    const { session } = this;
+    if (!session?.sampler) return;
+    const { watch } = session;
+    const counters = await session.sampler.counters();
+    if (session !== this.session) return;
+    const now = performance.now();
+    const moved = watch.moved(counters, now);
+    // Frame callbacks stop in a hidden tab and do not exist for sound: then the counters decide.
+    if (moved && now - watch.lastAt > 2 * TICK_MS) this.#progress(session);
+    const quietMs = now - watch.lastAt;
+    if (this.#isLost(session, now, quietMs)) {
+      this.#again(problem(watch.wasConnected ? "connection_lost" : "network_blocked"));
+    } else if (watch.wasConnected && quietMs > STALLED_AFTER_MS) {
+      this.#stalled(session, now);
+    }
+  }
+
+  #isLost(session, now, quietMs) {
+    const { watch } = session;
+    if (!watch.wasConnected) return now - watch.startedAt > CONNECT_TIMEOUT_MS;
+    if (watch.disconnectedAt !== null) {
+      const forMs = now - watch.disconnectedAt;
+      if (forMs > RESTART_ICE_AFTER_MS && !watch.restarted) {
+        watch.restarted = true;
+        session.restartIce().then((done) => {
+          if (done || session !== this.session || watch.disconnectedAt === null) return;
+          this.#again(problem("connection_lost"));
+        });
+      }
+      return forMs > DISCONNECTED_FOR_MS;
+    }
+    if (quietMs < STALLED_AFTER_MS) return false;
+    return now - watch.answeredAt > SILENT_FOR_MS || quietMs > (watch.serverSays === "live" ? STARVED_FOR_MS : FROZEN_FOR_MS);
+  }
+
+  /** Connected, yet nothing new to see: say why, as far as the server knows. */
+  #stalled(session, now) {
+    const { watch } = session;
+    if (this.state !== "stalled") this.#become("stalled", problem(watch.frames > 0 ? "publisher_away" : "first_picture"));
+    // Every viewer of the stream is stalled now, and would ask in the same instant.
+    watch.askAt ??= now + Math.random() * FIRST_ASK_WITHIN_MS;
+    if (now < watch.askAt) return;
+    watch.askAt = now + ASK_EVERY_MS * (0.75 + Math.random() * 0.5);
+    this.#askServer().then((says) => {
+      if (session !== this.session || this.state !== "stalled") return;
+      watch.serverSays = says;
+      if (says === "unreachable") this.#again(problem("unreachable"));
+      else if (says === "live") this.#become("stalled", problem(watch.frames > 0 ? "frozen" : "first_picture"));
+      else this.#become("stalled", problem(says === "offline" ? "ended" : "publisher_away"));
+    });
+  }
+
+  /** @returns {Promise<"live"|"waiting"|"offline"|"unknown"|"unreachable">} */
+  async #askServer() {
+    try {
+      const streams = await liveStreams(this.token);
+      return streams.find((stream) => stream.name === this.stream)?.state ?? "unknown";
+    } catch {
+      return "unreachable";
+    }
+  }
+}
+
+/** What is remembered of one session, to tell a quiet one from a dead one. All times: performance.now(). */
+class Watch {
+  constructor(now) {
+    this.startedAt = now;
+    this.lastAt = now;
+    this.answeredAt = now;
+    this.askAt = null;
+    this.disconnectedAt = null;
+    this.wasConnected = false;
+    this.restarted = false;
+    this.serverSays = "unknown";
+    this.frames = 0;
+    this.before = { progress: 0, responses: 0 };
+  }
+
+  answered(now) {
+    this.startedAt = Math.min(this.startedAt, now);
+    this.answeredAt = now;
+  }
+
+  connected(now) {
+    if (!this.wasConnected) this.lastAt = now;
+    this.wasConnected = true;
+    this.restarted = false;
+    this.answeredAt = now;
+  }
+
+  /** Compare with the counters of the last look; true: pictures (or sound) came since. */
+  moved({ progress, responses }, now) {
+    if (responses > this.before.responses) this.answeredAt = now;
+    const moved = progress > this.before.progress;
+    this.before = { progress, responses };
+    return moved;
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * One attempt to watch one stream over WHEP: offer, answer, connection, goodbye.
+ *
+ * Nothing is waited for that the server does not need: the offer leaves before ICE has gathered anything
+ * (the server learns the address from STUN), and while the browser still applies it. Retrying is the
+ * business of player.js.
+ */
+
+const ANSWER_TIMEOUT_MS = 8000;
+
+/** The server refused, or could not be asked. */
+export class WhepError extends Error {
+  /**
+   * @param {string} code the server's own word (`not_live`, …), or `unreachable`, `bad_answer`
+   * @param {string} message for people
+   * @param {{status?: number, retryAfterS?: number|null}} [details] HTTP status, 0 without an answer
+   */
+  constructor(code, message, { status = 0, retryAfterS = null } = {}) {
+    super(message);
+    this.name = "WhepError";
+    this.code = code;
+    this.status = status;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/**
+ * Events: `connection` whenever the state of the peer connection or of its DTLS transport changes.
+ */
+export class WhepSession extends EventTarget {
+  /**
+   * @param {string} endpoint URL of the stream's WHEP endpoint
+   * @param {string} token bearer token, "" for none
+   */
+  constructor(endpoint, token = "") {
+    super();
+    this.endpoint = endpoint;
+    this.token = token;
+    this.location = null;
+    this.pc = null;
+    this.closed = false;
+    this.aborter = new AbortController();
+  }
+
+  /**
+   * Offer, send, apply the answer.
+   *
+   * @returns {Promise<MediaStream>} the tracks the server agreed to send; media follows
+   * @throws {WhepError} the server refused or could not be asked
+   */
+  async start() {
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    this.pc = pc;
+    pc.addEventListener("connectionstatechange", () => this.#changed());
+    pc.addTransceiver("video", { direction: "recvonly" });
+    pc.addTransceiver("audio", { direction: "recvonly" });
+    const offer = await pc.createOffer();
+    offer.sdp = withStereo(offer.sdp);
+    const [answer] = await Promise.all([this.#post(offer.sdp), pc.setLocalDescription(offer)]);
+    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+    try {
+      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+    } catch (error) {
+      throw new WhepError("bad_answer", String(error.message ?? error));
+    }
+    const agreed = pc.getTransceivers().filter((transceiver) => transceiver.currentDirection === "recvonly");
+    if (agreed.length === 0) throw new WhepError("not_acceptable", "The server sends neither picture nor sound.");
+    agreed[0].receiver.transport?.addEventListener("statechange", () => this.#changed());
+    return new MediaStream(agreed.map((transceiver) => transceiver.receiver.track));
+  }
+
+  /** `new`, `connecting`, `connected`, `disconnected`, `failed` or `closed`; the server's goodbye is `closed`. */
+  get state() {
+    if (this.closed || this.pc === null) return this.closed ? "closed" : "new";
+    const dtls = this.pc.getReceivers()[0]?.transport?.state;
+    return dtls === "closed" || dtls === "failed" ? dtls : this.pc.connectionState;
+  }
+
+  /**
+   * Move the running session to the network the browser has now (RFC 9725 section 4.3.3).
+   *
+   * @returns {Promise<boolean>} false: the server does not know the session any more or will not do it
+   */
+  async restartIce() {
+    const { pc } = this;
+    if (!this.location || pc?.signalingState !== "stable") return false;
+    const answered = pc.remoteDescription.sdp;
+    try {
+      const offer = await pc.createOffer({ iceRestart: true });
+      const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": '"*"' };
+      const [response] = await Promise.all([
+        this.#request(this.location, { method: "PATCH", headers, body: iceFragment(offer.sdp) }),
+        pc.setLocalDescription(offer),
+      ]);
+      if (response.status !== 200) throw new WhepError("refused", response.statusText);
+      await pc.setRemoteDescription({ type: "answer", sdp: withIce(answered, await response.text()) });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** End it here and tell the server, also while the page is being left. */
+  close() {
+    if (this.closed) return;
+    this.closed = true;
+    this.aborter.abort();
+    this.pc?.close();
+    this.#farewell();
+  }
+
+  #changed() {
+    if (!this.closed) this.dispatchEvent(new Event("connection"));
+  }
+
+  #farewell() {
+    if (!this.location) return;
+    fetch(this.location, { method: "DELETE", headers: this.#authorization(), keepalive: true }).catch(() => {});
+    this.location = null;
+  }
+
+  #authorization() {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+
+  #request(url, { headers, ...options }) {
+    const signal = AbortSignal.any
+      ? AbortSignal.any([this.aborter.signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])
+      : this.aborter.signal;
+    return fetch(url, { ...options, signal, headers: { ...headers, ...this.#authorization() } });
+  }
+
+  async #post(sdp) {
+    let response;
+    let text;
+    try {
+      const headers = { "Content-Type": "application/sdp" };
+      response = await this.#request(this.endpoint, { method: "POST", headers, body: sdp });
+      const location = response.headers.get("Location");
+      if (response.status === 201 && location) this.location = new URL(location, response.url).href;
+      text = await response.text();
+    } catch (error) {
+      throw new WhepError("unreachable", String(error.message ?? error));
+    }
+    // Closed while the answer was on its way: close() did not know the session yet.
+    if (this.closed) this.#farewell();
+    if (response.status !== 201) throw refusal(response, text);
+    return text;
+  }
+}
+
+/** @returns {WhepError} what the server's error body and headers say */
+function refusal(response, text) {
+  let body = {};
+  try {
+    body = JSON.parse(text) ?? {};
+  } catch {
+    // A proxy's error page; the status is all there is.
+  }
+  const seconds = Number(body.retry_after_s ?? response.headers.get("Retry-After") ?? NaN);
+  const details = { status: response.status, retryAfterS: Number.isFinite(seconds) ? seconds : null };
+  return new WhepError(body.error ?? `http_${response.status}`, body.message ?? response.statusText, details);
+}
+
+/** Browsers offer Opus without `stereo=1` and then fold what they receive into one channel (RFC 7587). */
+function withStereo(sdp) {
+  const opus = /^a=rtpmap:(\d+) opus\/48000\/2\r?$/m.exec(sdp);
+  if (!opus) return sdp;
+  return sdp.replace(new RegExp(`^(a=fmtp:${opus[1]} (?!.*stereo=)[^\\r\\n]*)`, "m"), "$1;stereo=1");
+}
+
+const ICE_LINE = /^a=ice-(?:ufrag|pwd):/;
+
+/** @returns {string} the SDP fragment that offers new ICE credentials (RFC 8840) */
+function iceFragment(sdp) {
+  const lines = sdp.split(/\r?\n/);
+  const credentials = new Set(lines.filter((line) => ICE_LINE.test(line)));
+  const media = lines.find((line) => line.startsWith("m="));
+  const mid = lines.find((line) => line.startsWith("a=mid:"));
+  return [...credentials, media, mid, ""].join("\r\n");
+}
+
+/** @returns {string} an earlier answer with the credentials and candidates of a fragment */
+function withIce(answer, fragment) {
+  const fresh = fragment.split(/\r?\n/).filter((line) => ICE_LINE.test(line));
+  const credentials = [...new Set(fresh)];
+  const candidates = [...new Set(fragment.split(/\r?\n/).filter((line) => line.startsWith("a=candidate:")))];
+  const [session, ...sections] = answer.split(/^(?=m=)/m);
+  const kept = (part) =>
+    part.split(/\r?\n/).filter(
+      (line) => line && !ICE_LINE.test(line) && !(candidates.length > 0 && line.startsWith("a=candidate:")),
+    );
+  const parts = [
+    ...kept(session),
+    ...sections.flatMap((section) => {
+      const [media, ...rest] = kept(section);
+      // Attributes follow the c= line of their media section.
+      const at = rest.findIndex((line) => line.startsWith("a="));
+      return [media, ...rest.slice(0, at), ...credentials, ...candidates, ...rest.slice(at)];
+    }),
+  ];
+  return `${parts.join("\r\n")}\r\n`;
+}
