@@ -77,3 +77,18 @@ class BitReader:
             WireError: fewer remain.
         """
         return self.u(8 * size).to_bytes(size, "big")
+
+    def take_bits(self, bits: int) -> bytes:
+        """Read `bits` bits as bytes, with zeros behind the last one up to a byte boundary.
+
+        Raises:
+            WireError: fewer remain.
+        """
+        size = (bits + 7) // 8
+        return (self.u(bits) << (8 * size - bits)).to_bytes(size, "big")
+
+    def fork(self) -> BitReader:
+        """A second reader at the same position."""
+        twin = BitReader(b"")
+        twin._value, twin._left = self._value, self._left
+        return twin

@@ -1,0 +1,310 @@
+"""MPEG-2 transport stream to access units, without waiting for the next one to begin.
+
+`TsDemuxer` finds packets and the program in them; `pes.py` knows when a PES packet is complete, `video.py`
+and `audio.py` what is in it. Why this is not left to libav: `ops/decisions/0001-own-mpegts-demuxer.md`.
+"""
+
+from __future__ import annotations
+
+from transport.errors import WireError
+from transport.media import AccessUnit, Track
+from transport.mpegts.audio import AudioTrack, audio_track
+from transport.mpegts.clock import TICKS_PER_S, ProgramClock, difference
+from transport.mpegts.counters import DemuxCounters
+from transport.mpegts.pes import PesAssembler, Verdict, payload_of
+from transport.mpegts.sections import SectionAssembler
+from transport.mpegts.video import VideoTrack
+from transport.mpegts.wire import (
+    PACKET_BYTES,
+    PAT_PID,
+    PAT_TABLE,
+    PMT_TABLE,
+    SYNC_BYTE,
+    ElementaryStream,
+    PesHeader,
+    parse_adaptation,
+    parse_pat,
+    parse_pes,
+    parse_pmt,
+)
+
+__all__ = ["DemuxCounters", "TsDemuxer"]
+
+# A picture is shown at most 16 frames after it is decoded; a larger distance is a corrupt timestamp.
+_MAX_REORDER_TICKS = 10 * TICKS_PER_S
+# An elementary stream costs memory; a program of more than this is an attack or a mistake.
+_MAX_STREAMS = 32
+
+
+class _Stream:
+    """One elementary stream: its PES packets and the track they become."""
+
+    __slots__ = ("kind", "pes", "track")
+
+    def __init__(self, kind: tuple[object, ...], track: VideoTrack | AudioTrack) -> None:
+        self.kind = kind
+        self.track = track
+        self.pes = PesAssembler()
+
+
+class TsDemuxer:
+    """Takes bytes as they arrive, gives out access units with the packet that completes them.
+
+    Of several programs the first is taken. A track's id is its PID. Bad input never raises; it is counted.
+
+    Attributes:
+        counters: what was wrong so far.
+        declared: a program map was seen, so `tracks` says what to expect.
+    """
+
+    def __init__(self) -> None:
+        self.counters = DemuxCounters()
+        self.declared = False
+        self._tail = b""
+        self._synced = False
+        self._clock = ProgramClock()
+        self._pat = SectionAssembler(PAT_TABLE)
+        self._pmt: SectionAssembler | None = None
+        self._pmt_pid = -1
+        self._program = -1
+        self._programs = 0
+        self._scrambled = False
+        self._streams: dict[int, _Stream] = {}
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The program's tracks in its order; what the units have not told yet is still zero or empty."""
+        return tuple(s.track.track for s in self._streams.values() if not s.track.reason)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know about this stream, as sentences."""
+        found = [f"{what} (PID {pid}) is not supported" for pid, what in self.counters.unsupported.items()]
+        found += [stream.track.reason for stream in self._streams.values() if stream.track.reason]
+        if self._scrambled:
+            found.append("the stream is scrambled")
+        if self._programs > 1:
+            found.append(f"the stream has {self._programs} programs, only program {self._program} is used")
+        return tuple(found)
+
+    def feed(self, data: bytes, now: float) -> list[AccessUnit]:
+        """Take bytes in the order sent, cut anywhere.
+
+        Args:
+            data: any number of bytes.
+            now: time.monotonic() of their arrival, seconds.
+
+        Returns:
+            Units whose last byte was among them.
+        """
+        units: list[AccessUnit] = []
+        alone = not self._tail
+        if not alone:
+            data = self._tail + data
+        end = len(data) - PACKET_BYTES
+        at = packets = 0
+        streams = self._streams
+        while at <= end:
+            if data[at] != SYNC_BYTE or not self._synced:
+                at = self._find_grid(data, at, alone=alone)
+                if not self._synced:
+                    break
+                continue
+            packets += 1
+            flags = data[at + 1]
+            pid = (flags & 0x1F) << 8 | data[at + 2]
+            stream = streams.get(pid)
+            if stream is not None:
+                pes = stream.pes
+                control = data[at + 3]
+                if control == pes.hot and not flags & 0xC0 and pes.size + 184 < pes.limit:
+                    # The common packet: whole payload, in order, neither the first nor the last.
+                    pes.parts.append(data[at + 4 : at + PACKET_BYTES])
+                    pes.size += 184
+                    pes.hot = 0x10 | (control + 1) & 15
+                else:
+                    self._packet(stream, data, at, now, units)
+            elif pid == PAT_PID or pid == self._pmt_pid:
+                self._table_packet(pid, data, at, now, units)
+                streams = self._streams
+            at += PACKET_BYTES
+        self._tail = data[at:]
+        self.counters.packets += packets
+        return units
+
+    def flush(self, now: float) -> list[AccessUnit]:
+        """Give out what is left at the end of the stream."""
+        units: list[AccessUnit] = []
+        for stream in self._streams.values():
+            self._flush_stream(stream, now, units)
+        return units
+
+    def _find_grid(self, data: bytes, at: int, *, alone: bool) -> int:
+        """Return where packets begin again; not synced: where to go on when more bytes are there.
+
+        A position counts when sync bytes follow one and, if it is there, two packets later. A message of one
+        packet is believed at its beginning.
+        """
+        if self._synced:
+            self.counters.resyncs += 1
+            self._synced = False
+        while (at := data.find(b"\x47", at)) >= 0:
+            following = at + PACKET_BYTES
+            if following >= len(data):
+                self._synced = at == 0 and alone and len(data) == PACKET_BYTES
+                return at
+            second = following + PACKET_BYTES
+            if data[following] == SYNC_BYTE and (second >= len(data) or data[second] == SYNC_BYTE):
+                self._synced = True
+                return at
+            at += 1
+        return len(data)
+
+    def _packet(self, stream: _Stream, data: bytes, at: int, now: float, units: list[AccessUnit]) -> None:
+        """Take a packet that begins, ends or interrupts a PES packet."""
+        flags, control = data[at + 1], data[at + 3]
+        if flags & 0x80:
+            self.counters.malformed += 1  # transport_error_indicator
+            return
+        if control & 0xC0:
+            self._scrambled = True
+            return
+        payload_at, stuffed, announced = 4, False, False
+        if control & 0x20:
+            try:
+                payload_at, stuffed, announced = parse_adaptation(data, at)
+            except WireError:
+                self.counters.malformed += 1
+                return
+        if not control & 0x10 or payload_at >= PACKET_BYTES:
+            return
+        pes = stream.pes
+        payload = payload_of(data, at, payload_at)
+        follows = pes.follows(control & 15, payload)
+        if follows is None:
+            return
+        if not follows and not announced:
+            self.counters.continuity_errors += 1
+        if flags & 0x40:
+            if pes.is_open:
+                pes.broken = not follows or pes.is_short
+                self._complete(stream, now, units)
+            if not follows:
+                stream.track.interrupt()
+            verdict = pes.begin(control & 15, payload, stuffed=stuffed)
+        else:
+            if not follows and not pes.is_open:
+                # The beginning of a PES packet is lost, and with it what this is.
+                self.counters.dropped_units += 1
+                stream.track.interrupt()
+            verdict = pes.extend(control & 15, payload, stuffed=stuffed, gap=not follows)
+        if verdict is Verdict.COMPLETE:
+            self._complete(stream, now, units)
+        elif verdict is Verdict.TOO_LONG:
+            pes.close()
+            self.counters.dropped_units += 1
+        elif verdict is Verdict.MISSED_END:
+            self.counters.early_flush_misses += 1
+
+    def _complete(self, stream: _Stream, now: float, units: list[AccessUnit]) -> None:
+        """Turn the open PES packet into access units."""
+        pes = stream.pes
+        broken = pes.broken
+        segments = pes.close()
+        try:
+            header = parse_pes(segments[0])
+        except WireError:
+            self.counters.malformed += 1
+            return
+        segments[0] = segments[0][header.payload_at :]
+        pts, dts = self._place(header, now)
+        units += stream.track.take(segments, pts, dts, now, broken=broken)
+
+    def _place(self, header: PesHeader, now: float) -> tuple[int | None, int | None]:
+        if header.pts is None:
+            return None, None
+        raw = header.pts if header.dts is None else header.dts
+        ahead = difference(header.pts, raw)
+        if not 0 <= ahead <= _MAX_REORDER_TICKS:
+            self.counters.malformed += 1
+            ahead = 0
+        dts = self._clock.place(raw, now)
+        self.counters.clock_jumps = self._clock.jumps
+        return dts + ahead, dts
+
+    def _flush_stream(self, stream: _Stream, now: float, units: list[AccessUnit]) -> None:
+        if stream.pes.is_open:
+            stream.pes.broken = stream.pes.is_short
+            self._complete(stream, now, units)
+        units += stream.track.flush(now)
+
+    def _table_packet(self, pid: int, data: bytes, at: int, now: float, units: list[AccessUnit]) -> None:
+        """Take a packet of the association or the program map."""
+        control = data[at + 3]
+        assembler = self._pat if pid == PAT_PID else self._pmt
+        if assembler is None or data[at + 1] & 0x80 or control & 0xC0 or not control & 0x10:
+            return
+        payload_at = 4
+        if control & 0x20:
+            try:
+                payload_at = parse_adaptation(data, at)[0]
+            except WireError:
+                self.counters.malformed += 1
+                return
+        crc_errors, malformed = assembler.crc_errors, assembler.malformed
+        for section in assembler.push(data, at, payload_at):
+            if pid == PAT_PID:
+                self._associate(section)
+            elif int.from_bytes(section[3:5], "big") == self._program:
+                self._map(section, now, units)
+        self.counters.crc_errors += assembler.crc_errors - crc_errors
+        self.counters.malformed += assembler.malformed - malformed
+
+    def _associate(self, section: bytes) -> None:
+        programs = parse_pat(section)
+        if not programs:
+            return
+        self._programs = len(programs)
+        program, pid = programs[0]
+        if (program, pid) == (self._program, self._pmt_pid) or pid == PAT_PID:
+            return
+        self._program, self._pmt_pid = program, pid
+        self._pmt = SectionAssembler(PMT_TABLE)
+
+    def _map(self, section: bytes, now: float, units: list[AccessUnit]) -> None:
+        """Take a program map into force; streams that stay keep their state."""
+        try:
+            entries = parse_pmt(section)
+        except WireError:
+            self.counters.malformed += 1
+            return
+        self.declared = True
+        before, streams = self._streams, dict[int, _Stream]()
+        self.counters.unsupported = {}
+        for entry in entries[:_MAX_STREAMS]:
+            if entry.codec is None:
+                self.counters.unsupported[entry.pid] = entry.name
+                continue
+            known = before.get(entry.pid)
+            kind = (entry.codec, entry.latm, entry.channels)
+            if known is not None and known.kind == kind:
+                known.track.relabel(entry.language)
+                streams[entry.pid] = known
+            else:
+                streams[entry.pid] = _Stream(kind, self._track(entry))
+        for pid, stream in before.items():
+            if streams.get(pid) is not stream:
+                self._flush_stream(stream, now, units)
+        self._streams = streams
+
+    def _track(self, entry: ElementaryStream) -> VideoTrack | AudioTrack:
+        assert entry.codec is not None
+        if entry.codec.is_video:
+            return VideoTrack(entry.pid, entry.codec, entry.language, self.counters)
+        return audio_track(
+            entry.pid,
+            entry.codec,
+            self.counters,
+            latm=entry.latm,
+            channels=entry.channels,
+            language=entry.language,
+        )
