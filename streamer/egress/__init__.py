@@ -1,0 +1,1 @@
+"""What a stream feeds: `webrtc/` sends it to browsers."""

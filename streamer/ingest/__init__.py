@@ -1,0 +1,1 @@
+"""What feeds a stream: `srt.py` takes encoders that push, `pull.py` fetches from those that wait."""

@@ -89,8 +89,15 @@ class OpusTranscoder:
         """How often timestamps left the row of samples by more than 40 ms and the output followed."""
         return self._timeline.jumps
 
-    def transcode(self, unit: AccessUnit) -> list[AccessUnit]:
+    def request_keyframe(self) -> None:
+        """Nothing to do: a receiver can start at any Opus packet."""
+
+    def transcode(self, unit: AccessUnit, *, late: bool = False) -> list[AccessUnit]:
         """Give it one unit, take the packets that are full.
+
+        Args:
+            unit: the next one of the source.
+            late: more of the source is waiting; ignored, sound is caught up with in no time.
 
         Returns:
             Opus units, pts equal to dts and increasing, in 1/48000 s on the input's time line.

@@ -73,6 +73,7 @@ class H264Transcoder:
         track: what comes out; parameter sets and size are empty before the first unit.
         skipped: units not given to the decoder, because it was waiting for a keyframe.
         repeated: pictures dropped because their time was not later than the one before.
+        passed_over: pictures not encoded, to catch up with the source.
     """
 
     def __init__(self, track: Track, options: H264Options | None = None) -> None:
@@ -92,6 +93,7 @@ class H264Transcoder:
         )
         self.skipped = 0
         self.repeated = 0
+        self.passed_over = 0
         self._options = options or H264Options()
         self._source = track
         self._context: VideoCodecContext | None = None
@@ -113,8 +115,12 @@ class H264Transcoder:
         """Make the next picture a keyframe."""
         self._keyframe_wanted = True
 
-    def transcode(self, unit: AccessUnit) -> list[AccessUnit]:
+    def transcode(self, unit: AccessUnit, *, late: bool = False) -> list[AccessUnit]:
         """Give it one unit, take the pictures that are ready.
+
+        Args:
+            unit: the next one of the source.
+            late: more of the source is waiting: decode, but do not spend time on encoding.
 
         Returns:
             H.264 units, pts equal to dts and increasing, on the input's clock; parameter sets on keyframes.
@@ -129,7 +135,11 @@ class H264Transcoder:
             self.skipped += 1
             return []
         self._waiting = False
-        return self._encode_all(self._decoder.decode(unit), unit.received_at)
+        frames = self._decoder.decode(unit)
+        if late:
+            self.passed_over += len(frames)
+            return []
+        return self._encode_all(frames, unit.received_at)
 
     def flush(self) -> list[AccessUnit]:
         """End: the pictures that waited for their turn. A unit given later must be a keyframe."""

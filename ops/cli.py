@@ -1,0 +1,80 @@
+"""The `streamer` command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from ops import demo as demonstration
+from ops import logs
+from ops.server import Server
+from streamer.config import Config, load
+from streamer.errors import ConfigError
+from transport.errors import LinkError
+
+app = typer.Typer(
+    help="Live video server: SRT and RTSP in, browsers out.", no_args_is_help=True, add_completion=False
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration, a TOML file.")]
+
+
+@app.command()
+def serve(config: ConfigFile) -> None:
+    """Serve the streams of a configuration until SIGTERM."""
+    _serve(_load(config), config)
+
+
+@app.command()
+def check_config(config: Annotated[Path, typer.Argument(help="The configuration, a TOML file.")]) -> None:
+    """Say whether a configuration can be used, and what is wrong with it."""
+    loaded = _load(config)
+    print(f"{config}: good, {len(loaded.streams)} stream(s)")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where its configuration and state are kept.")] = Path("demo"),
+) -> None:
+    """Serve a generated picture and tone, pushed over SRT with AES-256, to try a player at once."""
+    path = demonstration.write_config(folder)
+    config = _load(path)
+
+    async def announce_and_encode() -> None:
+        print(f"\n  Open  http://{config.http.listen}/watch/demo\n", flush=True)
+        await demonstration.run_encoder(config)
+
+    _serve(config, path, announce_and_encode)
+
+
+def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]]) -> None:
+    redactor = logs.configure(config)
+
+    async def run() -> None:
+        await Server(config, path, redactor).run(*companions)
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run())
+    except* (LinkError, OSError) as group:
+        for error in group.exceptions:
+            typer.echo(f"streamer: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _load(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def main() -> None:
+    """Entry point of `.venv/bin/streamer`."""
+    app()

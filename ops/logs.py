@@ -1,0 +1,91 @@
+"""Structured logs: JSON for machines, aligned text for people, one id per connection, no secrets.
+
+The code logs through the standard library; structlog only renders. A record's `extra={"session": …}` becomes
+a field.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from streamer.config import Config
+
+_SHORTEST_SECRET = 6
+
+
+class Redactor:
+    """Last line of defence: replaces the configured secrets wherever they turn up in a log line."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """Set what must not be shown; very short ones would only garble the log."""
+        self._secrets = tuple(
+            sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+        )
+
+    def know_config(self, config: Config, *more: str) -> None:
+        """Take the secrets of a configuration."""
+        found = list(more)
+        for stream in config.streams.values():
+            found += [
+                value.get_secret_value()
+                for value in (stream.publish_key, stream.passphrase)
+                if value is not None
+            ]
+        self.know(found)
+
+    def __call__(
+        self, logger: Any, method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        """As a structlog processor."""
+        return {key: self._clean(value) for key, value in event.items()}
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for secret in self._secrets:
+                if secret in value:
+                    value = value.replace(secret, "***")
+        return value
+
+
+def configure(config: Config) -> Redactor:
+    """Send all logging to standard error in the configured format; return what knows the secrets."""
+    log = config.log
+    as_json = log.format == "json" or (log.format == "auto" and not sys.stderr.isatty())
+    redactor = Redactor()
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([structlog.processors.format_exc_info] if as_json else []),
+            redactor,
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(log.level.upper())
+    # Per-packet and per-request chatter of libraries is never wanted at our level.
+    for name in ("aiortc", "aioice", "aiohttp.access", "asyncio", "watchfiles", "libav"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    redactor.know_config(config)
+    return redactor

@@ -1,0 +1,122 @@
+"""Metrics for Prometheus, collected when asked for. Labels are stream names only: their number is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streamer.egress.webrtc import WebRtcEgress
+from streamer.hub.registry import Registry
+from streamer.hub.stream import State
+
+
+def make_registry(
+    registry: Registry, egress: WebRtcEgress, worst_loop_lag_s: Callable[[], float]
+) -> CollectorRegistry:
+    """Everything `/metrics` shows: the process, the event loop and every stream."""
+    prometheus = CollectorRegistry()
+    ProcessCollector(registry=prometheus)
+    PlatformCollector(registry=prometheus)
+    GCCollector(registry=prometheus)
+    prometheus.register(_Streams(registry, egress, worst_loop_lag_s))
+    return prometheus
+
+
+class _Streams(Collector):
+    def __init__(
+        self, registry: Registry, egress: WebRtcEgress, worst_loop_lag_s: Callable[[], float]
+    ) -> None:
+        self._registry = registry
+        self._egress = egress
+        self._worst_loop_lag_s = worst_loop_lag_s
+
+    def describe(self) -> list[Metric]:
+        """Nothing fixed: prometheus-client would otherwise collect once at registration."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "streamer_event_loop_lag_seconds",
+            "How late the event loop ran what was due, worst since the last scrape",
+            value=self._worst_loop_lag_s(),
+        )
+        yield from self._ingest()
+        yield from self._viewers()
+
+    def _ingest(self) -> Iterator[Metric]:
+        live = GaugeMetricFamily("streamer_stream_live", "1 while somebody publishes", labels=["stream"])
+        bitrate = GaugeMetricFamily(
+            "streamer_stream_bitrate_bps", "Bits per second from the publisher", labels=["stream"]
+        )
+        fps = GaugeMetricFamily("streamer_stream_fps", "Pictures per second", labels=["stream"])
+        interval = GaugeMetricFamily(
+            "streamer_stream_keyframe_interval_seconds", "Between the last two keyframes", labels=["stream"]
+        )
+        received = CounterMetricFamily(
+            "streamer_stream_received_bytes", "From the present publisher", labels=["stream"]
+        )
+        jumps = CounterMetricFamily(
+            "streamer_stream_timestamp_jumps", "Jumps of the publisher's clock", labels=["stream"]
+        )
+        lost = CounterMetricFamily(
+            "streamer_srt_packets_lost", "Packets the SRT link lost, before repair", labels=["stream"]
+        )
+        dropped = CounterMetricFamily(
+            "streamer_srt_packets_dropped", "Packets that came too late to be used", labels=["stream"]
+        )
+        rtt = GaugeMetricFamily("streamer_srt_rtt_seconds", "Round trip of the SRT link", labels=["stream"])
+        for stream in self._registry:
+            label = [stream.name]
+            live.add_metric(label, float(stream.state is State.LIVE))
+            bitrate.add_metric(label, stream.meter.bitrate_bps)
+            fps.add_metric(label, stream.meter.fps)
+            interval.add_metric(label, stream.meter.keyframe_interval_s)
+            received.add_metric(label, stream.meter.bytes)
+            jumps.add_metric(label, stream.timeline_jumps)
+            publisher = stream.publisher
+            link = publisher.describe().get("srt") if publisher is not None else None
+            if isinstance(link, dict):
+                lost.add_metric(label, link["packets_lost"])
+                dropped.add_metric(label, link["packets_dropped"])
+                rtt.add_metric(label, link["rtt_ms"] / 1000)
+        yield from (live, bitrate, fps, interval, received, jumps, lost, dropped, rtt)
+
+    def _viewers(self) -> Iterator[Metric]:
+        viewers = GaugeMetricFamily("streamer_viewers", "Viewers now", labels=["stream"])
+        totals = {
+            "packets_sent": CounterMetricFamily(
+                "streamer_viewer_packets_sent", "Media packets to viewers", labels=["stream"]
+            ),
+            "bytes_sent": CounterMetricFamily(
+                "streamer_viewer_bytes_sent", "Bytes to viewers", labels=["stream"]
+            ),
+            "packets_dropped": CounterMetricFamily(
+                "streamer_viewer_packets_dropped", "Packets a full socket refused", labels=["stream"]
+            ),
+            "retransmitted": CounterMetricFamily(
+                "streamer_viewer_packets_retransmitted", "Packets sent again on request", labels=["stream"]
+            ),
+            "nacks": CounterMetricFamily(
+                "streamer_viewer_nacks", "Packets viewers asked for again", labels=["stream"]
+            ),
+            "plis": CounterMetricFamily(
+                "streamer_viewer_keyframe_requests", "Keyframes viewers asked for", labels=["stream"]
+            ),
+        }
+        fraction = GaugeMetricFamily(
+            "streamer_viewer_loss_ratio", "Mean of what viewers last reported lost, 0-1", labels=["stream"]
+        )
+        sums = self._egress.totals()
+        for stream in self._registry:
+            label = [stream.name]
+            viewers.add_metric(label, self._egress.count(stream))
+            row = sums.get(stream.name, {})
+            for name, metric in totals.items():
+                metric.add_metric(label, row.get(name, 0))
+            fraction.add_metric(label, row.get("loss_ratio", 0.0))
+        yield viewers
+        yield from totals.values()
+        yield fraction

@@ -1,0 +1,186 @@
+"""The composition root: builds everything, owns every task, takes it all down again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from auth.secrets import AdminToken
+from ops.health import LoopLag
+from ops.logs import Redactor
+from ops.metrics import make_registry
+from ops.reload import Reloader
+from streamer.config import Config, split_address
+from streamer.egress.webrtc import WebRtcEgress
+from streamer.hub.registry import Registry
+from streamer.ingest.pull import PullIngest
+from streamer.ingest.srt import SrtIngest
+from streamer.web.access import Access
+from streamer.web.api import Api
+from streamer.web.app import make_app
+from streamer.web.pages import Pages
+from streamer.web.whep import Whep
+from transport.errors import LinkError
+from transport.plane import PlaneOptions, bind_sockets, open_plane
+from transport.webrtc.candidates import local_candidates
+
+_log = logging.getLogger(__name__)
+
+# SIGTERM to exit: supervisors wait 10 s, ours promises 5.
+_DRAIN_S = 3.0
+
+
+class Server:
+    """One running server.
+
+    Args:
+        config: what to run.
+        path: the file behind it, watched for changes; None to watch nothing.
+        redactor: learns the secrets of each configuration.
+    """
+
+    def __init__(self, config: Config, path: Path | None = None, redactor: Redactor | None = None) -> None:
+        self.config = config
+        self._path = path
+        self._redactor = redactor or Redactor()
+        self._stop = asyncio.Event()
+        self._ready = False
+        self.registry = Registry()
+        self.started = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask `run` to drain and return."""
+        self._stop.set()
+
+    async def run(self, *companions: Callable[[], Awaitable[None]]) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT.
+
+        Args:
+            companions: coroutines to run beside the server, cancelled when it stops.
+
+        Raises:
+            LinkError: a port cannot be had; says which.
+            OSError: the state directory cannot be used.
+        """
+        config = self.config
+        self.admin = AdminToken(config.state.dir)
+        self._redactor.know_config(config, self.admin.value)
+        udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
+        options = PlaneOptions(
+            threads=config.webrtc.threads,
+            playout_delay_min_ms=config.webrtc.playout_delay_min_ms,
+            playout_delay_max_ms=config.webrtc.playout_delay_max_ms,
+        )
+        plane = open_plane(udp, tcp, options)
+        port = udp[0].getsockname()[1]
+        candidates = await local_candidates(
+            (split_address(config.webrtc.listen)[0], port), config.webrtc.advertise
+        )
+        egress = WebRtcEgress(plane, config.webrtc, candidates)
+        self.egress = egress
+        self.registry.on_change.append(egress.stream_changed)
+        self.registry.on_remove.append(egress.stream_removed)
+        pulls = PullIngest(config, self.registry)
+        srt: SrtIngest | None = None
+        runner: web.AppRunner | None = None
+        lag = LoopLag()
+        try:
+            self.registry.apply(config.streams)
+            srt = SrtIngest(config, self.registry)
+            self.srt_address = srt.address
+            runner = await self._serve_http(egress, lag)
+            self._announce(egress)
+            await self._work(egress, lag, companions)
+        finally:
+            self._ready = False
+            await egress.drain("the server is stopping", _DRAIN_S)
+            if runner is not None:
+                await runner.cleanup()
+            if srt is not None:
+                await asyncio.to_thread(srt.close)
+            await asyncio.to_thread(pulls.close)
+            await egress.close()
+            await asyncio.to_thread(plane.close)
+            _log.info("stopped")
+
+    async def _work(
+        self, egress: WebRtcEgress, lag: LoopLag, companions: tuple[Callable[[], Awaitable[None]], ...]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(work()) for work in (self.registry.run, lag.run, egress.run)]
+                if self._path is not None:
+                    reloader = Reloader(self._path, self._apply)
+                    loop.add_signal_handler(signal.SIGHUP, reloader.reload)
+                    group.create_task(reloader.run(self._stop))
+                background += [group.create_task(_run(companion)) for companion in companions]
+                self._ready = True
+                self.started.set()
+                await self._stop.wait()
+                self._ready = False
+                for task in background:
+                    task.cancel()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    async def _serve_http(self, egress: WebRtcEgress, lag: LoopLag) -> web.AppRunner:
+        access = Access(self.admin)
+        api = Api(
+            self.registry,
+            egress,
+            access,
+            loop_lag_s=lambda: lag.seconds,
+            ready=lambda: self._ready,
+            prometheus=make_registry(self.registry, egress, lag.take_worst),
+        )
+        app = make_app(
+            Whep(self.registry, egress, access), api, Pages(), cors_origins=self.config.http.cors_origins
+        )
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        host, port = split_address(self.config.http.listen)
+        try:
+            await web.TCPSite(runner, host, port, backlog=1024).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise LinkError(
+                "unreachable", f"cannot listen for HTTP on {self.config.http.listen}: {error.strerror}"
+            ) from None
+        self.http_address: tuple[str, int] = runner.addresses[0][:2]
+        return runner
+
+    def _apply(self, config: Config) -> None:
+        """Take a changed configuration; streams that did not change are not touched."""
+        for section in ("http", "state", "srt", "webrtc", "log"):
+            if getattr(config, section) != getattr(self.config, section):
+                _log.warning("[%s] changed; that takes effect at the next start", section)
+        self._redactor.know_config(config, self.admin.value)
+        self.registry.apply(config.streams)
+        self.config = config
+        _log.info("configuration applied: %d streams", len(config.streams))
+
+    def _announce(self, egress: WebRtcEgress) -> None:
+        host, port = self.http_address
+        shown = f"[{host}]" if ":" in host else host
+        _log.info("http://%s:%d/ serves the pages, the API and WHEP", shown, port)
+        _log.info("srt://%s:%d takes publishers", *self.srt_address)
+        _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
+        _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
+        if self.admin.created:
+            # To the terminal once, never through the log: a log is kept and copied.
+            sys.stderr.write(f"\nAdmin token (kept in {self.admin.path}): {self.admin.value}\n\n")
+            sys.stderr.flush()
+
+
+async def _run(companion: Callable[[], Awaitable[None]]) -> None:
+    await companion()

@@ -1,0 +1,291 @@
+"""The configuration: one typed model, read from TOML and the environment.
+
+`load(path)` reads the file, lets `STREAMER_SECTION__KEY` variables override it and returns a frozen `Config`,
+or raises `ConfigError` with every finding: the key, the value and what was expected. Unknown keys are
+refused. Values that are secrets never appear in a finding.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from streamer.errors import ConfigError, Finding
+
+#: Secret keys with their shortest and longest value; libsrt accepts no other passphrase.
+_SECRET_LENGTHS = {"passphrase": (10, 79), "publish_key": (1, 256)}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ENV_PREFIX = "STREAMER_"
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Parse `host:port` or `[v6]:port`.
+
+    Raises:
+        ValueError: not an address with a port of 0-65535.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("expected host:port, for example 127.0.0.1:8080 or [::]:8080")
+    if host and host != "localhost":
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ValueError("expected an IP address before the port, for example 0.0.0.0:8080") from None
+    return host or "0.0.0.0", int(port)
+
+
+def _address(text: str) -> str:
+    split_address(text)
+    return text
+
+
+ListenAddress = Annotated[str, AfterValidator(_address)]
+
+
+class Section(BaseModel):
+    """What every table of the file has in common: frozen, and no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpConfig(Section):
+    """Pages, API and WHEP."""
+
+    listen: ListenAddress = "127.0.0.1:8080"
+    cors_origins: tuple[str, ...] = ("*",)
+
+
+class StateConfig(Section):
+    """Where everything that must survive a restart is kept."""
+
+    dir: Path = Path("state")
+
+
+class SrtConfig(Section):
+    """The SRT listener, and the defaults of SRT pulls.
+
+    The buffers hold what a link of 250 ms round trip and 50 Mb/s has under way at four round trips of
+    latency.
+    """
+
+    listen: ListenAddress = "127.0.0.1:8890"
+    latency_ms: int = Field(120, ge=20, le=8000)
+    tlpktdrop: bool = True
+    receive_buffer_bytes: int = Field(12_000_000, ge=200_000, le=1_000_000_000)
+    idle_timeout_ms: int = Field(5000, ge=500, le=60_000)
+
+
+class WebRtcConfig(Section):
+    """Browsers: one port for every viewer, UDP and TCP."""
+
+    listen: ListenAddress = "127.0.0.1:8189"
+    advertise: tuple[str, ...] = ()
+    threads: int = Field(0, ge=0, le=256)
+    max_viewers: int = Field(10_000, ge=1)
+    playout_delay_min_ms: int = Field(0, ge=0, le=40_950)
+    playout_delay_max_ms: int = Field(1000, ge=0, le=40_950)
+
+
+class LogConfig(Section):
+    """What is logged and how; `auto` is console on a terminal and JSON elsewhere."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class StreamConfig(Section):
+    """One stream: where it comes from, who may publish and watch it."""
+
+    source: str = "publish"
+    title: str = Field("", max_length=200)
+    publish_key: SecretStr | None = Field(
+        None, min_length=_SECRET_LENGTHS["publish_key"][0], max_length=_SECRET_LENGTHS["publish_key"][1]
+    )
+    passphrase: SecretStr | None = Field(
+        None, min_length=_SECRET_LENGTHS["passphrase"][0], max_length=_SECRET_LENGTHS["passphrase"][1]
+    )
+    pbkeylen: Literal[16, 24, 32] = 32
+    public: bool = False
+    on_demand: bool = False
+    on_demand_idle_s: float = Field(10.0, ge=0.5, le=3600)
+    renditions: Literal["auto", "off"] = "auto"
+    grace_s: float = Field(30.0, ge=0, le=3600)
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    tls_verify: bool = True
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, source: str) -> str:
+        if source == "publish":
+            return source
+        expected = (
+            'expected "publish", "rtsp://host/path", "rtsps://host/path" or "srt://host:port?mode=caller"'
+        )
+        try:
+            url = urlsplit(source)
+            port = url.port
+        except ValueError:
+            raise ValueError(expected) from None
+        if url.scheme not in ("rtsp", "rtsps", "srt") or not url.hostname:
+            raise ValueError(expected)
+        if url.scheme == "srt" and port is None:
+            raise ValueError("expected a port, as in srt://host:port?mode=caller")
+        return source
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StreamConfig:
+        if self.on_demand and self.source == "publish":
+            raise ValueError('on_demand needs a source to pull; expected source = "rtsp://…" or "srt://…"')
+        return self
+
+    @property
+    def is_published(self) -> bool:
+        """True when an encoder pushes it, False when the server pulls it."""
+        return self.source == "publish"
+
+
+class Config(BaseSettings):
+    """Everything an operator can set. Frozen; a reload makes another one."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=_ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    http: HttpConfig = HttpConfig()
+    state: StateConfig = StateConfig()
+    srt: SrtConfig = SrtConfig()
+    webrtc: WebRtcConfig = WebRtcConfig()
+    log: LogConfig = LogConfig()
+    streams: dict[str, StreamConfig] = Field(default_factory=dict)
+
+    @field_validator("streams")
+    @classmethod
+    def _named(cls, streams: dict[str, StreamConfig]) -> dict[str, StreamConfig]:
+        for name in streams:
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r}: expected a name of letters, digits, '.', '_' and '-', at most 64, "
+                    "beginning with a letter or digit"
+                )
+        return streams
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is read."""
+        assert isinstance(init_settings, InitSettingsSource)
+        return env_settings, init_settings
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file, with the environment's overrides.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or holds a value that cannot be used.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            str(path), [Finding("(file)", str(path), f"expected a readable file: {error.strerror}")]
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [Finding("(file)", str(path), f"expected TOML: {error}")]) from None
+    return parse(document, source=str(path))
+
+
+def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
+    """Check a configuration that is already a table; `source` is where errors say it came from.
+
+    Raises:
+        ConfigError: an unknown key or a value that cannot be used.
+    """
+    findings = _unknown_variables()
+    try:
+        config = Config(**document)
+    except ValidationError as error:
+        findings += [_finding(details) for details in error.errors()]
+    if findings:
+        raise ConfigError(source, findings)
+    return config
+
+
+def _unknown_variables() -> list[Finding]:
+    """A misspelt section in the environment would otherwise be ignored in silence."""
+    sections = set(Config.model_fields)
+    return [
+        Finding(
+            name, "***", f"unknown variable; expected {_ENV_PREFIX}<SECTION>__<KEY>, sections: "
+            + ", ".join(sorted(sections))
+        )
+        for name in os.environ
+        if name.startswith(_ENV_PREFIX) and name[len(_ENV_PREFIX) :].split("__")[0].lower() not in sections
+    ]  # fmt: skip
+
+
+def _finding(details: ErrorDetails) -> Finding:
+    key = ".".join(str(part) for part in details["loc"]) or "(file)"
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        return Finding(key, _shown(key, details["input"]), "unknown key" + _suggestion(details["loc"]))
+    if details["type"] in ("too_short", "too_long") and key.rpartition(".")[2] in _SECRET_LENGTHS:
+        shortest, longest = _SECRET_LENGTHS[key.rpartition(".")[2]]
+        message = f"expected {shortest}-{longest} characters, these are {details['ctx']['actual_length']}"
+    return Finding(key, _shown(key, details["input"]), message[0].lower() + message[1:])
+
+
+def _suggestion(loc: tuple[int | str, ...]) -> str:
+    """The keys that would have been right at this place."""
+    model: type[BaseModel] | None = Config
+    for part in loc[:-1]:
+        if model is Config and part == "streams":
+            model = None
+            continue
+        if model is None:
+            model = StreamConfig
+            continue
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return f"; expected one of {', '.join(model.model_fields)}" if model is not None else ""
+
+
+def _shown(key: str, value: object) -> str:
+    last = key.rpartition(".")[2]
+    if last in _SECRET_LENGTHS or isinstance(value, SecretStr):
+        return "***"
+    if isinstance(value, dict):
+        return "{…}"
+    if last == "source" and isinstance(value, str):
+        return repr(re.sub(r"//[^/@]*@", "//***@", re.sub(r"(passphrase|streamid)=[^&]*", r"\1=***", value)))
+    return repr(value)

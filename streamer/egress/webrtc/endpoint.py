@@ -1,0 +1,343 @@
+"""All viewers: joining, leaving, and what the media plane reports. Event loop only, except where said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Coroutine, Iterable, Sequence
+
+from streamer.config import WebRtcConfig
+from streamer.egress.webrtc.outputs import Outputs
+from streamer.egress.webrtc.viewer import Viewer
+from streamer.errors import StreamerError, Unplayable
+from streamer.hub.stream import State, Stream
+from transport.errors import LinkError
+from transport.media import Codec
+from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, Event, KeyframeWanted, Plane
+from transport.webrtc.certificate import ServerCertificate, fresh_certificate
+from transport.webrtc.dtls import DtlsSession
+from transport.webrtc.negotiate import LocalParameters, NoCommonCodec, Wanted, negotiate, restart_answer
+from transport.webrtc.wire import Candidate, parse_offer, parse_trickle_fragment
+
+_log = logging.getLogger(__name__)
+
+# What the H.264 rendition is, for the answer: Constrained Baseline, level 3.1; levels may be exceeded.
+_RENDITION_PROFILE = "42e01f"
+# How long a join waits: for the first keyframe of somebody who just began, for a source being fetched.
+_PATIENCE_S = 5.0
+_PULL_PATIENCE_S = 12.0
+_HANDSHAKE_S = 30.0
+_MEASURE_EVERY_S = 1.0
+# Counters of leaving viewers are taken from a snapshot at most this old.
+_FRESH_S = 0.05
+_SUMMED = ("packets_sent", "bytes_sent", "packets_dropped", "retransmitted", "nacks", "plis")
+
+
+class Full(StreamerError):
+    """The server takes no more viewers, or is stopping."""
+
+
+class NoSuchViewer(StreamerError):
+    """A session that has ended, or never was."""
+
+
+class WebRtcEgress:
+    """Viewers over WebRTC.
+
+    Args:
+        plane: what encrypts and sends.
+        config: limits.
+        candidates: every answer's candidates, the preferred one first.
+    """
+
+    def __init__(self, plane: Plane, config: WebRtcConfig, candidates: Sequence[Candidate]) -> None:
+        self.plane = plane
+        self._config = config
+        self._candidates = tuple(candidates)
+        self._outputs: dict[Stream, Outputs] = {}
+        self._by_stream: dict[Stream, set[Viewer]] = defaultdict(set)
+        self._by_id: dict[str, Viewer] = {}
+        self._by_key: dict[str, Viewer] = {}
+        self._by_peer: dict[int, Viewer] = {}
+        self._departed: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
+        self._measured_at = float("-inf")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(plane.fileno(), self._take_events)
+
+    @property
+    def candidates(self) -> list[str]:
+        """For people: what every answer tells viewers to try."""
+        return [f"{c.protocol}/{c.ip}:{c.port}" for c in self._candidates]
+
+    async def run(self) -> None:
+        """Measure the viewers once a second until cancelled."""
+        while True:
+            await asyncio.sleep(_MEASURE_EVERY_S)
+            self._measure()
+
+    async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str) -> Viewer:
+        """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
+
+        Raises:
+            WireError: the offer cannot be used.
+            NotLive: nobody publishes, or the source did not come in time.
+            Unplayable: the offer lacks what the stream has.
+            Full: no more viewers.
+        """
+        self._check_room()
+        offer = parse_offer(offer_sdp)
+        stream.demand.acquire()
+        try:
+            await self._wait_until_watchable(stream)
+            self._check_room()
+            certificate = fresh_certificate()
+            local = LocalParameters.fresh(certificate.fingerprint, self._candidates)
+            renditions = stream.config.renditions == "auto"
+            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "")
+            try:
+                negotiated = negotiate(offer, wanted, local)
+            except NoCommonCodec as error:
+                raise Unplayable(str(error)) from None
+            outputs = self._outputs.setdefault(stream, Outputs(self.plane, stream))
+            viewer = Viewer(stream, outputs, self.plane.peer(local.ufrag, local.pwd), negotiated, user_agent)
+        except BaseException:
+            stream.demand.release()
+            raise
+        self._add(viewer, certificate)
+        return viewer
+
+    def restart(self, viewer: Viewer, fragment_text: str) -> str | None:
+        """Take a PATCH's fragment.
+
+        Returns:
+            The answer to an ICE restart, None when it was trickled candidates only. Those need no answer: the
+            viewer's address is learned from its checks.
+
+        Raises:
+            WireError: not a fragment.
+        """
+        fragment = parse_trickle_fragment(fragment_text)
+        if not fragment.ufrag or fragment.ufrag == viewer.remote_ufrag:
+            return None
+        local = LocalParameters.fresh(fresh_certificate().fingerprint, self._candidates)
+        viewer.peer.set_credentials(local.ufrag, local.pwd)
+        viewer.restarted(fragment.ufrag)
+        return restart_answer(viewer.negotiated, local)
+
+    def leave(self, viewer: Viewer, reason: str) -> None:
+        """End a viewer's session and tell it. Idempotent; the goodbye is sent soon after."""
+        if self._by_id.pop(viewer.id, None) is None:
+            return
+        self._count_departed(viewer)
+        del self._by_key[viewer.key], self._by_peer[viewer.peer.id]
+        stream = viewer.stream
+        viewers = self._by_stream[stream]
+        viewers.discard(viewer)
+        viewer.end()
+        if not viewers:
+            del self._by_stream[stream]
+            del self._outputs[stream]
+        stream.demand.release()
+        _log.info("%s: viewer left: %s", stream.name, reason, extra={"session": viewer.id})
+        self._spawn(self._say_goodbye(viewer))
+
+    def by_key(self, key: str) -> Viewer:
+        """The viewer behind a WHEP session.
+
+        Raises:
+            NoSuchViewer: it has ended, or never was.
+        """
+        try:
+            return self._by_key[key]
+        except KeyError:
+            raise NoSuchViewer("this session has ended, or never was") from None
+
+    def by_id(self, id: str) -> Viewer:
+        """The viewer with an id.
+
+        Raises:
+            NoSuchViewer: it has ended, or never was.
+        """
+        try:
+            return self._by_id[id]
+        except KeyError:
+            raise NoSuchViewer(f"there is no viewer {id!r}") from None
+
+    def count(self, stream: Stream) -> int:
+        """How many watch a stream."""
+        return len(self._by_stream.get(stream, ()))
+
+    def measured(self) -> list[Viewer]:
+        """All viewers, their counters as of now."""
+        self._measure()
+        return list(self._by_id.values())
+
+    def totals(self) -> dict[str, dict[str, float]]:
+        """By stream: counters summed over everybody who watched, and the mean `loss_ratio` of who watches."""
+        self._measure()
+        sums = {name: dict(row) for name, row in self._departed.items()}
+        for stream, viewers in self._by_stream.items():
+            row = sums.setdefault(stream.name, dict.fromkeys(_SUMMED, 0))
+            for viewer in viewers:
+                for field in _SUMMED:
+                    row[field] += int(viewer.counters[field])
+            lost = sum(float(viewer.counters["video_fraction_lost"]) for viewer in viewers)
+            row["loss_ratio"] = lost / len(viewers) if viewers else 0.0
+        return sums
+
+    def stream_changed(self, stream: Stream) -> None:
+        """Look again at what a stream's viewers need. Any thread."""
+        self._loop.call_soon_threadsafe(self._reassign, stream)
+
+    def stream_removed(self, stream: Stream) -> None:
+        """End the sessions of a stream that is no longer configured, or is configured otherwise."""
+        self._leave_all(self._viewers(stream), "the stream's configuration changed")
+
+    async def drain(self, reason: str, timeout_s: float) -> None:
+        """Take nobody more and tell everybody goodbye."""
+        self._draining = True
+        self._leave_all(list(self._by_id.values()), reason)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+
+    async def close(self) -> None:
+        """Let go of the plane; `drain` comes first."""
+        self._loop.remove_reader(self.plane.fileno())
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _check_room(self) -> None:
+        if self._draining:
+            raise Full("the server is stopping")
+        if len(self._by_id) >= self._config.max_viewers:
+            raise Full(f"the server has its {self._config.max_viewers} viewers")
+
+    async def _wait_until_watchable(self, stream: Stream) -> None:
+        if stream.ready:
+            return
+        if stream.config.on_demand:
+            await stream.wait_ready(_PULL_PATIENCE_S)
+        elif stream.state is State.LIVE:
+            await stream.wait_ready(_PATIENCE_S)
+        else:
+            await stream.wait_ready(0)
+
+    def _add(self, viewer: Viewer, certificate: ServerCertificate) -> None:
+        viewer.dtls = DtlsSession(
+            viewer.peer,
+            certificate,
+            viewer.negotiated.fingerprints,
+            role=viewer.negotiated.role,
+            on_closed=lambda: self.leave(viewer, "the viewer left"),
+        )
+        self._by_id[viewer.id] = viewer
+        self._by_key[viewer.key] = viewer
+        self._by_peer[viewer.peer.id] = viewer
+        self._by_stream[viewer.stream].add(viewer)
+        self._spawn(self._connect(viewer))
+
+    async def _connect(self, viewer: Viewer) -> None:
+        try:
+            keys = await viewer.dtls.handshake(_HANDSHAKE_S)
+        except LinkError as error:
+            why = f"could not connect: {error}"
+            if viewer.peer.address is None:
+                why = "no packet of it arrived; is the WebRTC port reachable, and [webrtc] advertise right?"
+            self.leave(viewer, why)
+            return
+        viewer.start(keys)
+        _log.info(
+            "%s: viewer connected over %s, %s, picture from %s",
+            viewer.stream.name,
+            viewer.peer.protocol,
+            viewer.cipher,
+            viewer.video_source or "nowhere",
+            extra={"session": viewer.id},
+        )
+
+    async def _say_goodbye(self, viewer: Viewer) -> None:
+        await viewer.dtls.close()
+        viewer.peer.close(bye=True)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a viewer's session failed", exc_info=error)
+
+    def _take_events(self) -> None:
+        for event in self.plane.poll():
+            try:
+                self._take(event)
+            except Exception:  # one viewer's trouble must not keep the others' events from being taken
+                _log.exception("an event of the media plane failed")
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, KeyframeWanted):
+            self._keyframe_wanted(event)
+            return
+        viewer = self._by_peer.get(event.peer.id)
+        if viewer is None:
+            return
+        if isinstance(event, DtlsReceived):
+            viewer.dtls.datagram(event.data)
+        elif isinstance(event, AddressLearned):
+            viewer.dtls.address_learned()
+            _log.debug(
+                "%s: viewer at %s over %s",
+                viewer.stream.name,
+                event.address,
+                event.protocol,
+                extra={"session": viewer.id},
+            )
+        elif isinstance(event, ConsentLost):
+            self.leave(viewer, "it stopped answering")
+
+    def _keyframe_wanted(self, event: KeyframeWanted) -> None:
+        """Only our own encoder can make a keyframe on request; SRT and RTSP sources have no way to ask."""
+        for stream, outputs in self._outputs.items():
+            output = outputs.owns(event.feed)
+            if output is not None and output.rendition and output.codec is Codec.H264:
+                stream.h264.request_keyframe()
+
+    def _reassign(self, stream: Stream) -> None:
+        viewers = self._viewers(stream)
+        if stream.state is State.OFFLINE:
+            self._leave_all(viewers, "the publisher did not come back")
+            return
+        for viewer in viewers:
+            if not viewer.choose():
+                self.leave(viewer, "the stream's codec changed to one this viewer did not agree to")
+
+    def _viewers(self, stream: Stream) -> list[Viewer]:
+        return list(self._by_stream.get(stream, ()))
+
+    def _leave_all(self, viewers: Iterable[Viewer], reason: str) -> None:
+        for viewer in viewers:
+            self.leave(viewer, reason)
+
+    def _measure(self, max_age_s: float = _FRESH_S) -> None:
+        now = time.monotonic()
+        if now - self._measured_at < max_age_s:
+            return
+        self._measured_at = now
+        for row in self.plane.snapshot():
+            viewer = self._by_peer.get(int(row["peer_id"]))
+            if viewer is not None:
+                viewer.counters = row
+
+    def _count_departed(self, viewer: Viewer) -> None:
+        self._measure()
+        row = self._departed[viewer.stream.name]
+        for field in _SUMMED:
+            row[field] += int(viewer.counters[field])

@@ -1,0 +1,110 @@
+"""What one stream offers to browsers: feeds of the plane, each made while a viewer takes it.
+
+picture as it comes ─────────────▶ Feed(h264 | h265)     viewers whose browser plays it
+picture ─▶ rendition h264 ───────▶ Feed(h264)            B-frames, or a codec the browser lacks
+sound   ─▶ rendition opus, or as it comes ─▶ Feed(opus)  everybody
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamer.hub.fanout import Fanout, FirstTrack, Sink
+from streamer.hub.rendition import Rendition
+from streamer.hub.stream import Stream
+from transport.media import AccessUnit, Codec
+from transport.plane.interface import Feed, Plane
+
+_VIDEO_CLOCK = 90_000
+_AUDIO_CLOCK = 48_000
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Names one feed of a stream: which coding, and whether the server makes it itself."""
+
+    codec: Codec
+    rendition: bool
+
+    def __str__(self) -> str:
+        """For the API: "source" or "rendition"."""
+        return "rendition" if self.rendition else "source"
+
+
+class Outputs:
+    """The feeds of one stream, counted by who takes them. Event loop only."""
+
+    def __init__(self, plane: Plane, stream: Stream) -> None:
+        self._plane = plane
+        self._stream = stream
+        self._taken: dict[Output, _Taken] = {}
+
+    def picture_for(self, codec: Codec) -> Output | None:
+        """Which output a viewer gets that negotiated this codec; None when nothing fits it (any more)."""
+        track = self._stream.source.video
+        if track is None or (track.codec is codec and not track.has_b_frames):
+            return Output(codec, rendition=False)
+        if codec is Codec.H264 and self._stream.config.renditions == "auto":
+            return Output(codec, rendition=True)
+        return None
+
+    def sound(self) -> Output:
+        """Which output carries the sound."""
+        audio = self._stream.source.audio
+        return Output(Codec.OPUS, rendition=audio is None or audio.codec is not Codec.OPUS)
+
+    def feed(self, output: Output) -> Feed:
+        """The feed of an output that somebody has taken."""
+        return self._taken[output].feed
+
+    def take(self, output: Output) -> None:
+        """One more viewer for an output; the first one makes the feed, primed with the current GOP."""
+        taken = self._taken.get(output)
+        if taken is None:
+            clock_rate = _VIDEO_CLOCK if output.codec.is_video else _AUDIO_CLOCK
+            feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s)
+            self._taken[output] = taken = _Taken(feed, self._origin(output))
+        taken.count += 1
+
+    def give_back(self, output: Output) -> None:
+        """One viewer less; the last one ends the feed and what it was made from."""
+        taken = self._taken[output]
+        taken.count -= 1
+        if taken.count == 0:
+            del self._taken[output]
+            taken.close()
+
+    def owns(self, feed: Feed) -> Output | None:
+        """The output behind a feed, None if it is not one of ours."""
+        return next((output for output, taken in self._taken.items() if taken.feed is feed), None)
+
+    def _origin(self, output: Output) -> Fanout | Rendition:
+        if not output.rendition:
+            return self._stream.source
+        return self._stream.h264 if output.codec.is_video else self._stream.opus
+
+
+class _Taken:
+    def __init__(self, feed: Feed, origin: Fanout | Rendition) -> None:
+        self.feed = feed
+        self.count = 0
+        self._origin = origin
+        fanout = origin if isinstance(origin, Fanout) else origin.out
+        self._sink: Sink = FirstTrack(fanout, _Matching(feed), video=feed.codec.is_video)
+        origin.attach(self._sink)
+
+    def close(self) -> None:
+        self._origin.detach(self._sink)
+        self.feed.close()
+
+
+class _Matching:
+    """Lets through what the feed can carry; a publisher may return with another codec."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._codec = feed.codec
+
+    def write(self, unit: AccessUnit) -> None:
+        if unit.track.codec is self._codec:
+            self._feed.write(unit)

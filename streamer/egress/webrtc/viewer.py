@@ -1,0 +1,136 @@
+"""One viewer: what was agreed with it, what it is being sent, how it fares."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import time
+
+import numpy as np
+
+from streamer.egress.webrtc.outputs import Output, Outputs
+from streamer.hub.stream import Stream
+from transport.plane.interface import COUNTERS, Peer, Subscription
+from transport.webrtc.dtls import DtlsSession, SrtpKeys
+from transport.webrtc.negotiate import Negotiated
+
+
+class ViewerState(enum.StrEnum):
+    """Where a viewer is in its life."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class Viewer:
+    """One viewer. Event loop only.
+
+    Attributes:
+        id: for the log and the API.
+        key: names the WHEP session; whoever knows it may end or move the session.
+        counters: its row of the plane's last snapshot, dtype `COUNTERS`.
+        cipher: SRTP protection profile, "" until agreed.
+    """
+
+    def __init__(
+        self, stream: Stream, outputs: Outputs, peer: Peer, negotiated: Negotiated, user_agent: str
+    ) -> None:
+        self.id = secrets.token_hex(6)
+        self.key = secrets.token_urlsafe(24)
+        self.stream = stream
+        self.peer = peer
+        self.negotiated = negotiated
+        self.user_agent = user_agent
+        self.since = time.time()
+        self.state = ViewerState.CONNECTING
+        self.cipher = ""
+        self.remote_ufrag = negotiated.remote_ufrag
+        self.counters: np.void = np.zeros(1, COUNTERS)[0]
+        self.dtls: DtlsSession
+        self._outputs = outputs
+        self._taken: dict[bool, Output] = {}
+        self._etag = secrets.token_hex(8)
+        self.choose()
+
+    @property
+    def answer(self) -> str:
+        """The SDP answer."""
+        return self.negotiated.answer
+
+    @property
+    def etag(self) -> str:
+        """Names the ICE session, quoted as HTTP wants it."""
+        return f'"{self._etag}"'
+
+    @property
+    def video_codec(self) -> str:
+        """What its picture is coded in, "" without."""
+        return self.negotiated.video_codec or ""
+
+    @property
+    def video_source(self) -> str:
+        """Whether it gets the publisher's own picture ("source") or one the server makes ("rendition")."""
+        output = self._taken.get(True)
+        return str(output) if output is not None else ""
+
+    @property
+    def audio_codec(self) -> str:
+        """What its sound is coded in, "" without."""
+        return "opus" if self.negotiated.audio is not None else ""
+
+    def choose(self) -> bool:
+        """Take the outputs that fit the stream as it is now, moving what is being sent already.
+
+        Returns:
+            False when nothing fits what was negotiated: the viewer has to join anew.
+        """
+        if self.state is ViewerState.ENDED:
+            return True
+        codec = self.negotiated.video_codec
+        if self.negotiated.video is not None and codec is not None:
+            picture = self._outputs.picture_for(codec)
+            if picture is None:
+                return False
+            self._switch(picture, self.negotiated.video)
+        if self.negotiated.audio is not None:
+            self._switch(self._outputs.sound(), self.negotiated.audio)
+        return True
+
+    def start(self, keys: SrtpKeys) -> None:
+        """The handshake is done: send."""
+        self.cipher = keys.profile.value
+        self.peer.set_keys(keys.profile, keys.tx, keys.rx)
+        self.state = ViewerState.LIVE
+        for output in self._taken.values():
+            self._subscribe(output)
+
+    def restarted(self, remote_ufrag: str) -> None:
+        """ICE was restarted: another ETag, the viewer's other name."""
+        self.remote_ufrag = remote_ufrag
+        self._etag = secrets.token_hex(8)
+
+    def end(self) -> None:
+        """Give everything back. Idempotent."""
+        if self.state is not ViewerState.ENDED:
+            self.state = ViewerState.ENDED
+            for output in self._taken.values():
+                self._outputs.give_back(output)
+            self._taken.clear()
+
+    def _switch(self, wanted: Output, subscription: Subscription) -> None:
+        present = self._taken.get(wanted.codec.is_video)
+        if present == wanted:
+            return
+        self._outputs.take(wanted)
+        self._taken[wanted.codec.is_video] = wanted
+        if self.state is ViewerState.LIVE:
+            self._subscribe(wanted)
+        # Only now: the plane moves a subscription from a feed that still exists.
+        if present is not None:
+            self._outputs.give_back(present)
+
+    def _subscribe(self, output: Output) -> None:
+        subscription = self.negotiated.video if output.codec.is_video else self.negotiated.audio
+        assert subscription is not None
+        self.peer.subscribe(self._outputs.feed(output), subscription)

@@ -1,0 +1,131 @@
+"""Another coding of one track, made once per stream and only while somebody takes it.
+
+Browsers play neither AAC nor B-frames. A `Rendition` reads the stream through a bounded queue, runs a
+transcoder in a thread of its own and hands the result to its own `Fanout`, so that one encoder serves every
+viewer that needs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from streamer.hub.fanout import Fanout, FirstTrack, Sink
+from streamer.hub.reader import Reader
+from transport.media import AccessUnit, Track
+
+_log = logging.getLogger(__name__)
+
+# A queue longer than this is caught up with: at the start, when a whole GOP waits, or on a busy machine.
+_LATE_UNITS = 4
+
+
+class Transcoder(Protocol):
+    """Turns units of one track into units of another; damaged input costs output, never an exception."""
+
+    def transcode(self, unit: AccessUnit, *, late: bool = False) -> list[AccessUnit]:
+        """Take one unit, return what became ready; `late`: more is waiting, so leave out what can be."""
+        ...
+
+    def request_keyframe(self) -> None:
+        """Start over soon, for somebody who lost too much."""
+        ...
+
+
+class Rendition:
+    """One derived track, alive while a sink is attached.
+
+    Args:
+        name: for logs and threads, such as "cam opus".
+        source: where the units come from.
+        video: True to read the picture, False to read the sound.
+        make: builds a transcoder for the source's track; called again when its codec changes.
+    """
+
+    def __init__(
+        self, name: str, source: Fanout, *, video: bool, make: Callable[[Track], Transcoder]
+    ) -> None:
+        self._name = name
+        self._source = source
+        self._video = video
+        self._make = make
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
+        self._intake: FirstTrack | None = None
+        self.out = Fanout()
+
+    @property
+    def active(self) -> bool:
+        """True while the transcoder runs."""
+        return self._run is not None
+
+    @property
+    def skipped(self) -> int:
+        """Units the transcoder was too slow for."""
+        run = self._run
+        return run.reader.skipped if run is not None else 0
+
+    def request_keyframe(self) -> None:
+        """Let somebody who lost too much start over soon. Any thread."""
+        run = self._run
+        if run is not None:
+            run.keyframe_wanted = True
+
+    def attach(self, sink: Sink) -> None:
+        """Add a sink; the first one starts the transcoder at the current GOP."""
+        with self._lock:
+            if self._run is None:
+                self.out.forget()
+                self._run = _Run(self._name, self.out, self._make)
+                self._intake = FirstTrack(self._source, self._run.reader, video=self._video)
+                self._source.attach(self._intake)
+            self.out.attach(sink)
+
+    def detach(self, sink: Sink) -> None:
+        """Remove a sink; the last one stops the transcoder. Idempotent; does not wait for the thread."""
+        with self._lock:
+            self.out.detach(sink)
+            run = self._run
+            if run is None or self._intake is None or self.out.has_sinks:
+                return
+            self._run = None
+            self._source.detach(self._intake)
+            run.reader.close()
+
+
+class _Run:
+    """One thread's life, from the first sink to the last."""
+
+    def __init__(self, name: str, out: Fanout, make: Callable[[Track], Transcoder]) -> None:
+        self.reader = Reader()
+        self.keyframe_wanted = False
+        self._out = out
+        self._make = make
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        transcoder: Transcoder | None = None
+        codec = None
+        while not self.reader.closed:
+            unit = self.reader.read(1.0)
+            if unit is None:
+                continue
+            if unit.track.codec is not codec:
+                codec = unit.track.codec
+                transcoder = self._make(unit.track)
+            assert transcoder is not None
+            if self.keyframe_wanted:
+                self.keyframe_wanted = False
+                transcoder.request_keyframe()
+            try:
+                made = transcoder.transcode(unit, late=self.reader.waiting > _LATE_UNITS)
+            except Exception:  # a decoder's surprise must not end the rendition for everybody
+                _log.exception("%s failed, starting over", self._thread.name)
+                codec = None
+                continue
+            for each in made:
+                if not self.reader.closed:
+                    self._out.write(each)

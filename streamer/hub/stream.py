@@ -1,0 +1,291 @@
+"""A named live programme: one publisher at a time, any number of outputs.
+
+    offline ──publish──▶ live ──publisher leaves──▶ away ──back within the grace time──▶ live
+                                                     └──────grace over──▶ offline (outputs are told)
+
+Units are written in the publisher's thread; everything else may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from streamer.config import StreamConfig
+from streamer.errors import AlreadyPublished, NotLive
+from streamer.hub.demand import Demand
+from streamer.hub.fanout import Fanout
+from streamer.hub.meter import Meter
+from streamer.hub.rendition import Rendition
+from streamer.hub.timeline import Timeline
+from transport.media import AccessUnit, Codec, Track
+from transport.media.transcode import H264Transcoder, OpusTranscoder
+
+_log = logging.getLogger(__name__)
+
+# A declared track that has shown nothing this long after the first keyframe is not waited for.
+_TRACK_PATIENCE_S = 1.0
+
+
+class State(enum.StrEnum):
+    """Whether there is a picture to be had."""
+
+    OFFLINE = "offline"
+    AWAY = "waiting"
+    LIVE = "live"
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Who feeds a stream.
+
+    Attributes:
+        id: short and unique, the same as in the log.
+        protocol: "srt" or "rtsp".
+        address: for people, without credentials.
+        describe: current statistics for the API.
+        stop: ends the publication from outside; returns at once.
+    """
+
+    id: str
+    protocol: str
+    address: str
+    describe: Callable[[], dict[str, object]] = dict
+    stop: Callable[[], None] = lambda: None
+    since: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatus:
+    """What the source is doing, for people.
+
+    Attributes:
+        state: "waiting", "connecting", "live", "retrying", "idle" or "stopped".
+        reason: why, in words; "" while all is well.
+    """
+
+    state: str
+    reason: str = ""
+    since: float = field(default_factory=time.time)
+
+
+class Stream:
+    """One configured stream.
+
+    Args:
+        name: as in the configuration.
+        config: its table.
+        on_change: called from any thread when the state or a track changed.
+    """
+
+    def __init__(
+        self, name: str, config: StreamConfig, on_change: Callable[[Stream], None] = lambda stream: None
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.demand = Demand()
+        self.meter = Meter()
+        self.ingest = IngestStatus("waiting")
+        self.epoch_s = time.time()
+        self._timeline = Timeline(time.monotonic())
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._publication: Publication | None = None
+        self._away_since: float | None = None
+        self._first_unit_at: float | None = None
+        self._seen: set[int] = set()
+        self._changed = Wake()
+        self.source = Fanout(self._tracks_changed)
+        self.opus = Rendition(f"{name} opus", self.source, video=False, make=OpusTranscoder)
+        self.h264 = Rendition(f"{name} h264", self.source, video=True, make=H264Transcoder)
+
+    @property
+    def state(self) -> State:
+        """Offline, away or live."""
+        if self._publication is not None:
+            return State.LIVE
+        return State.AWAY if self._away_since is not None else State.OFFLINE
+
+    @property
+    def publisher(self) -> Publisher | None:
+        """Who feeds it now."""
+        publication = self._publication
+        return publication.publisher if publication is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """True once a viewer can be told what the stream holds and can start at once."""
+        first = self._first_unit_at
+        if self._publication is None or first is None:
+            return False
+        waiting = [track for track in self.source.tracks if track.id not in self._seen]
+        return not waiting or (
+            time.monotonic() - first > _TRACK_PATIENCE_S and not any(track.is_video for track in waiting)
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What would make this stream cheaper or better, in words for the producer."""
+        return self.meter.warnings(self.source.tracks, transcoding=self.h264.active)
+
+    @property
+    def timeline_jumps(self) -> int:
+        """How often a publisher's timestamps jumped and were put right."""
+        return self._timeline.jumps
+
+    def audio_source(self) -> Fanout | Rendition:
+        """Where Opus comes from: the stream itself when it carries it, otherwise the rendition."""
+        audio = self.source.audio
+        return self.source if audio is not None and audio.codec is Codec.OPUS else self.opus
+
+    def publish(self, publisher: Publisher) -> Publication:
+        """Make somebody the publisher.
+
+        Raises:
+            AlreadyPublished: somebody is.
+        """
+        with self._lock:
+            if self._publication is not None:
+                raise AlreadyPublished(self.name, self._publication.publisher.address)
+            self._publication = publication = Publication(self, publisher)
+            self._away_since = None
+            self._first_unit_at = None
+            self._seen = set()
+            self._timeline.begin()
+            self.meter.begin()
+        self.ingest = IngestStatus("live")
+        _log.info("%s: published by %s", self.name, publisher.address, extra={"session": publisher.id})
+        self._notify()
+        return publication
+
+    def expire(self, now: float) -> None:
+        """End the grace time when it is over. Called a few times a second.
+
+        Args:
+            now: time.monotonic().
+        """
+        with self._lock:
+            if self._away_since is None or now - self._away_since < self.config.grace_s:
+                return
+            self._away_since = None
+        self.source.declare(())
+        self._notify()
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Wait until a viewer can start.
+
+        Raises:
+            NotLive: it did not happen in time; says what the source is doing.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.ready:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise NotLive(self.name, self.ingest.reason or _WHY[self.state])
+            # The patience with a silent track ends without an event.
+            await self._changed.wait(min(left, 0.25))
+
+    def written(self, unit: AccessUnit) -> None:
+        """One unit from the current publication. Publisher's thread."""
+        self.meter.count(unit)
+        self.source.write(self._timeline.place(unit))
+        if unit.track.id not in self._seen:
+            self._seen.add(unit.track.id)
+            if self._first_unit_at is None:
+                self._first_unit_at = time.monotonic()
+            self._notify()
+
+    def left(self, publication: Publication, reason: str) -> None:
+        """The publication ended. Outputs stay attached for the grace time."""
+        with self._lock:
+            if self._publication is not publication:
+                return
+            self._publication = None
+            self._away_since = time.monotonic()
+        self.source.forget()
+        if self.config.is_published:
+            self.ingest = IngestStatus("waiting", reason)
+        _log.info("%s: publisher left: %s", self.name, reason, extra={"session": publication.publisher.id})
+        self._notify()
+
+    def _tracks_changed(self) -> None:
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._on_change(self)
+
+
+_WHY = {
+    State.OFFLINE: "nobody publishes it",
+    State.AWAY: "its publisher is away",
+    State.LIVE: "no keyframe has arrived yet",
+}
+
+
+class Publication:
+    """One publisher's right to write, from `Stream.publish` to `close`."""
+
+    def __init__(self, stream: Stream, publisher: Publisher) -> None:
+        self.stream = stream
+        self.publisher = publisher
+        self._open = True
+
+    def declare(self, tracks: tuple[Track, ...]) -> None:
+        """Announce the tracks to come, before or between units."""
+        if self._open:
+            self.stream.source.declare(tracks)
+
+    def write(self, unit: AccessUnit) -> None:
+        """Pass one unit on; ignored after `close`."""
+        if self._open:
+            self.stream.written(unit)
+
+    def close(self, reason: str) -> None:
+        """Leave. Idempotent."""
+        if self._open:
+            self._open = False
+            self.stream.left(self, reason)
+
+
+class Wake:
+    """Lets coroutines of any loop wait for something that happens in another thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
+
+    def set(self) -> None:
+        """Wake everybody who waits now."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for future, loop in waiting.items():
+            try:
+                loop.call_soon_threadsafe(_finish, future)
+            except RuntimeError:  # that loop is closed, nobody waits there
+                continue
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return at the next `set`, or after `timeout_s`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            self._waiting[future] = loop
+        try:
+            async with asyncio.timeout(timeout_s):
+                await future
+        except TimeoutError:
+            pass
+        finally:
+            with self._lock:
+                self._waiting.pop(future, None)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,78 @@
+"""A stream's own clock, steady while publishers come, go and jump.
+
+Encoders start their timestamps anywhere, wrap them, reset them, and drift. Everything downstream (RTP
+timestamps, sender reports, segments) wants one clock: seconds since the stream's epoch, never backwards.
+`Timeline.place` moves each unit there. Sound and picture share one offset, so their distance never changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from transport.media import AccessUnit
+
+# A publisher whose clock runs this far from the wall clock's pace has jumped; less is burstiness or a queue.
+_JUMP_S = 5.0
+# How fast the expected distance follows a slowly drifting encoder: about 20 s at 50 units a second.
+_FOLLOW = 0.001
+# Between the last unit before a break and the first after it: one frame at 25 fps.
+_SEAM_S = 0.04
+
+
+class Timeline:
+    """Maps a publisher's timestamps to seconds since `epoch`.
+
+    Args:
+        epoch: time.monotonic() of pts 0.
+    """
+
+    def __init__(self, epoch: float) -> None:
+        self._epoch = epoch
+        # The newest offset first; the one before it still serves units that were interleaved across a jump.
+        self._offsets: list[_Offset] = []
+        self._last_dts: dict[int, float] = {}
+        self.jumps = 0
+
+    def begin(self) -> None:
+        """A new publisher: its first unit is placed at its arrival time."""
+        self._offsets.clear()
+
+    def place(self, unit: AccessUnit) -> AccessUnit:
+        """Return the unit on the stream's clock; dts of a track never runs backwards."""
+        arrival = unit.received_at - self._epoch
+        offset = next((o for o in self._offsets if o.fits(unit.dts_s, arrival)), None)
+        if offset is None:
+            offset = self._anchor(unit.dts_s, arrival)
+        shift = round(offset.seconds * unit.track.clock_rate)
+        dts, pts = unit.dts + shift, unit.pts + shift
+        last = self._last_dts.get(unit.track.id)
+        if last is not None and dts / unit.track.clock_rate < last:
+            behind = round(last * unit.track.clock_rate) - dts
+            dts, pts = dts + behind, max(pts, dts + behind)
+        self._last_dts[unit.track.id] = dts / unit.track.clock_rate
+        return dataclasses.replace(unit, pts=pts, dts=dts)
+
+    def _anchor(self, dts_s: float, arrival: float) -> _Offset:
+        if self._offsets:
+            self.jumps += 1
+        start = arrival
+        if self._last_dts:
+            start = max(arrival, max(self._last_dts.values()) + _SEAM_S)
+        offset = _Offset(start - dts_s, start - arrival)
+        self._offsets = [offset, *self._offsets[:1]]
+        return offset
+
+
+class _Offset:
+    """What is added to a publisher's seconds, and how far ahead of its arrival that puts a unit."""
+
+    def __init__(self, seconds: float, ahead_s: float) -> None:
+        self.seconds = seconds
+        self._ahead_s = ahead_s
+
+    def fits(self, dts_s: float, arrival: float) -> bool:
+        deviation = dts_s + self.seconds - arrival - self._ahead_s
+        if abs(deviation) > _JUMP_S:
+            return False
+        self._ahead_s += deviation * _FOLLOW
+        return True

@@ -1,0 +1,269 @@
+"""Sources that the server fetches: cameras over RTSP, encoders that listen for SRT.
+
+Each has a thread that connects, publishes and, when the source fails, tries again with growing pauses. What
+it is doing, and why it is not live, stands in `Stream.ingest`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import random
+import secrets
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from streamer.config import Config, StreamConfig
+from streamer.errors import AlreadyPublished
+from streamer.hub.registry import Registry
+from streamer.hub.stream import IngestStatus, Publisher, Stream
+from streamer.ingest.session import TsSession
+from streamer.ingest.srt import srt_options
+from transport.errors import TransportError
+from transport.media import AccessUnit, Track
+from transport.rtsp import RtspOptions, RtspSource, redact_url
+from transport.srt import connect, parse_srt_url
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 15.0
+# A source that ran this long has earned a quick retry.
+_SETTLED_S = 10.0
+
+
+class Source(Protocol):
+    """Something to fetch units from, used by one thread; `close` may come from another."""
+
+    def open(self) -> tuple[Track, ...]:
+        """Connect; LinkError says why not."""
+        ...
+
+    def units(self) -> Iterator[AccessUnit]:
+        """Units until the source fails with a LinkError."""
+        ...
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What is known to come."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """Statistics for the API."""
+        ...
+
+    def close(self) -> None:
+        """End `open` and `units` promptly."""
+        ...
+
+
+class SrtPull:
+    """An SRT peer that we call, or meet at a rendezvous."""
+
+    def __init__(self, url: str, config: Config, stream: StreamConfig) -> None:
+        self._target = parse_srt_url(url)
+        options = srt_options(config)
+        if stream.passphrase is not None:
+            options = dataclasses.replace(
+                options, passphrase=stream.passphrase.get_secret_value(), pbkeylen=stream.pbkeylen
+            )
+        self._options = options
+        self._cancelled = threading.Event()
+        self._session: TsSession | None = None
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What the programme map announces."""
+        return self._session.tracks if self._session is not None else ()
+
+    def open(self) -> tuple[Track, ...]:
+        """Connect."""
+        self._session = TsSession(connect(self._target, self._options, cancelled=self._cancelled))
+        return ()
+
+    def units(self) -> Iterator[AccessUnit]:
+        """Units until the peer leaves."""
+        assert self._session is not None
+        return self._session.units()
+
+    def describe(self) -> dict[str, object]:
+        """Link and demuxer statistics."""
+        return self._session.describe() if self._session is not None else {}
+
+    def close(self) -> None:
+        """End it."""
+        self._cancelled.set()
+        if self._session is not None:
+            self._session.connection.close()
+
+
+class RtspPull:
+    """A camera."""
+
+    def __init__(self, url: str, stream: StreamConfig) -> None:
+        self._source = RtspSource(
+            url, RtspOptions(transport=stream.rtsp_transport, tls_verify=stream.tls_verify)
+        )
+        self.tracks: tuple[Track, ...] = ()
+
+    def open(self) -> tuple[Track, ...]:
+        """Connect."""
+        self.tracks = self._source.open()
+        return self.tracks
+
+    def units(self) -> Iterator[AccessUnit]:
+        """Units until the camera leaves."""
+        return self._source.units()
+
+    def describe(self) -> dict[str, object]:
+        """Statistics, and what of the camera's offer cannot be used."""
+        return {
+            "rtsp": dataclasses.asdict(self._source.statistics()),
+            "warnings": list(self._source.warnings),
+        }
+
+    def close(self) -> None:
+        """End it."""
+        self._source.close()
+
+
+class Puller:
+    """The thread behind one pulled stream."""
+
+    def __init__(self, stream: Stream, config: Config) -> None:
+        self._stream = stream
+        self._config = config
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._source: Source | None = None
+        self._thread = threading.Thread(target=self._work, name=f"pull {stream.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; returns at once."""
+        self._stopping.set()
+        self._stream.demand.wake()
+        with self._lock:
+            if self._source is not None:
+                self._source.close()
+
+    @property
+    def alive(self) -> bool:
+        """True until the thread has ended."""
+        return self._thread.is_alive()
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            if not self._wanted():
+                continue
+            reason, ran_s = self._pull()
+            if self._stopping.is_set():
+                break
+            if not reason:  # nobody watches any more
+                continue
+            pause = _FIRST_PAUSE_S if ran_s > _SETTLED_S else pause
+            wait = pause * random.uniform(0.8, 1.2)
+            self._stream.ingest = IngestStatus("retrying", reason)
+            _log.warning("%s: %s; trying again in %.1f s", self._stream.name, reason, wait)
+            self._stopping.wait(wait)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        self._stream.ingest = IngestStatus("stopped")
+
+    def _wanted(self) -> bool:
+        if not self._stream.config.on_demand:
+            return True
+        if self._stream.demand.idle_s > 0 and self._stream.ingest.state != "idle":
+            self._stream.ingest = IngestStatus("idle", "pulled only while somebody watches")
+        return self._stream.demand.wait(1.0)
+
+    def _pull(self) -> tuple[str, float]:
+        """Connect and publish until it ends; the reason, and seconds it was live. "" means on purpose."""
+        stream = self._stream
+        address = redact_url(stream.config.source)
+        stream.ingest = IngestStatus("connecting")
+        started = ran_s = 0.0
+        try:
+            source = self._make()
+        except TransportError as error:
+            return str(error), 0.0
+        with self._lock:
+            self._source = source
+        if self._stopping.is_set():
+            return "", 0.0
+        publication = None
+        reason = "the server failed"
+        try:
+            tracks = source.open()
+            publication = stream.publish(
+                Publisher(
+                    id=secrets.token_hex(4),
+                    protocol=stream.config.source.partition(":")[0],
+                    address=address,
+                    describe=source.describe,
+                    stop=source.close,
+                )
+            )
+            publication.declare(tracks)
+            for unit in source.units():
+                started = started or unit.received_at
+                publication.declare(source.tracks)
+                publication.write(unit)
+                ran_s = unit.received_at - started
+                if stream.config.on_demand and stream.demand.idle_s > stream.config.on_demand_idle_s:
+                    reason = ""
+                    break
+            else:
+                reason = "the source ended"
+        except (TransportError, AlreadyPublished) as error:
+            reason = str(error)
+        except Exception:  # one source's trouble must stay its own
+            _log.exception("%s: pull failed", stream.name)
+        finally:
+            with self._lock:
+                self._source = None
+            source.close()
+            if publication is not None:
+                publication.close(reason or "nobody watches")
+        return reason, ran_s
+
+    def _make(self) -> Source:
+        stream = self._stream.config
+        if stream.source.startswith("srt:"):
+            return SrtPull(stream.source, self._config, stream)
+        return RtspPull(stream.source, stream)
+
+
+class PullIngest:
+    """Keeps a `Puller` for every stream that is pulled."""
+
+    def __init__(self, config: Config, registry: Registry) -> None:
+        self._config = config
+        self._pullers: dict[str, Puller] = {}
+        self._ending: list[Puller] = []
+        registry.on_add.append(self._add)
+        registry.on_remove.append(self._remove)
+
+    def close(self) -> None:
+        """End every pull and wait for the threads."""
+        for puller in self._pullers.values():
+            puller.stop()
+        for puller in [*self._pullers.values(), *self._ending]:
+            puller.join()
+        self._pullers.clear()
+
+    def _add(self, stream: Stream) -> None:
+        if not stream.config.is_published:
+            self._pullers[stream.name] = Puller(stream, self._config)
+
+    def _remove(self, stream: Stream) -> None:
+        puller = self._pullers.pop(stream.name, None)
+        if puller is not None:
+            puller.stop()
+            self._ending = [other for other in self._ending if other.alive]
+            self._ending.append(puller)

@@ -1,0 +1,124 @@
+"""Encoders that push over SRT.
+
+The listener asks `admit` while the handshake is under way, so that a caller without the right to publish
+never gets a connection; each admitted one gets a thread that reads, demuxes and writes until it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from auth.secrets import same_secret
+from streamer.config import Config, split_address
+from streamer.errors import AlreadyPublished, NoSuchStream
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Publisher, Stream
+from streamer.ingest.session import TsSession
+from transport.errors import TransportError
+from transport.srt import Admission, Refused, RejectReason, SrtConnection, SrtListener, SrtOptions, StreamId
+
+_log = logging.getLogger(__name__)
+
+
+def srt_options(config: Config) -> SrtOptions:
+    """The configured link options, before a stream's own passphrase."""
+    srt = config.srt
+    return SrtOptions(
+        latency_ms=srt.latency_ms,
+        tlpktdrop=srt.tlpktdrop,
+        receive_buffer_bytes=srt.receive_buffer_bytes,
+        peer_idle_timeout_ms=srt.idle_timeout_ms,
+    )
+
+
+class SrtIngest:
+    """The SRT listener and the threads of its publishers."""
+
+    def __init__(self, config: Config, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._sessions: dict[str, tuple[threading.Thread, SrtConnection]] = {}
+        self._listener = SrtListener(
+            split_address(config.srt.listen), srt_options(config), self._admit, self._connected
+        )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self._listener.address
+
+    def close(self) -> None:
+        """Stop listening, end every publisher and wait for their threads."""
+        self._listener.close()
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for _, connection in sessions:
+            connection.close()
+        for thread, _ in sessions:
+            thread.join()
+
+    def _admit(self, stream_id: StreamId, address: tuple[str, int]) -> Admission:
+        try:
+            stream = self._registry.find(stream_id.resource)
+        except NoSuchStream as error:
+            raise Refused(RejectReason.NOT_FOUND, str(error)) from None
+        config = stream.config
+        if stream_id.mode != "publish":
+            raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} can be published over SRT, not read")
+        if not config.is_published:
+            raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} is pulled from its source")
+        if config.publish_key is None:
+            raise Refused(
+                RejectReason.FORBIDDEN, f"{stream.name!r} has no publish_key, so nobody may publish"
+            )
+        if not same_secret(stream_id.session_key, config.publish_key.get_secret_value()):
+            raise Refused(RejectReason.UNAUTHORIZED, f"wrong publish key for {stream.name!r}")
+        publisher = stream.publisher
+        if publisher is not None:
+            raise Refused(RejectReason.CONFLICT, f"{stream.name!r} is being published by {publisher.address}")
+        passphrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
+        return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
+
+    def _connected(self, connection: SrtConnection) -> None:
+        thread = threading.Thread(
+            target=self._serve, args=(connection,), name=f"srt {connection.id}", daemon=True
+        )
+        with self._lock:
+            self._sessions[connection.id] = (thread, connection)
+        thread.start()
+
+    def _serve(self, connection: SrtConnection) -> None:
+        try:
+            self._publish(connection)
+        finally:
+            connection.close()
+            with self._lock:
+                self._sessions.pop(connection.id, None)
+
+    def _publish(self, connection: SrtConnection) -> None:
+        host, port = connection.peer_address[:2]
+        session = TsSession(connection)
+        publisher = Publisher(
+            id=connection.id,
+            protocol="srt",
+            address=f"{host}:{port}",
+            describe=session.describe,
+            stop=connection.close,
+        )
+        try:
+            # The configuration may have changed, or another caller been quicker, since the handshake.
+            stream: Stream = self._registry.find(connection.stream_id.resource)
+            publication = stream.publish(publisher)
+        except (NoSuchStream, AlreadyPublished) as error:
+            _log.warning("srt %s: %s", publisher.address, error, extra={"session": connection.id})
+            return
+        reason = "the server failed"
+        try:
+            session.run(publication)
+        except TransportError as error:
+            reason = str(error)
+        except Exception:  # one publisher's trouble must stay its own
+            _log.exception("%s: publisher failed", stream.name, extra={"session": connection.id})
+        finally:
+            publication.close(reason)

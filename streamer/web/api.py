@@ -1,0 +1,321 @@
+"""The API: what is there, who watches, and ending sessions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable
+
+import prometheus_client
+from aiohttp import web
+from pydantic import BaseModel
+
+from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
+from streamer.hub.registry import Registry
+from streamer.hub.stream import State, Stream
+from streamer.web import models
+from streamer.web.access import Access
+from streamer.web.operations import Operation, openapi
+from streamer.web.problems import Problem
+from streamer.web.thumbnails import Thumbnails
+from transport.media import Track
+from transport.rtsp import redact_url
+
+
+class Api:
+    """The handlers.
+
+    Args:
+        loop_lag_s: the latest reading of the event loop's lag.
+        ready: whether the server takes viewers.
+        prometheus: the registry that `/metrics` shows.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        egress: WebRtcEgress,
+        access: Access,
+        *,
+        loop_lag_s: Callable[[], float],
+        ready: Callable[[], bool],
+        prometheus: prometheus_client.CollectorRegistry,
+    ) -> None:
+        self._registry = registry
+        self._egress = egress
+        self._access = access
+        self._loop_lag_s = loop_lag_s
+        self._ready = ready
+        self._prometheus = prometheus
+        self._thumbnails = Thumbnails()
+        self._since = time.monotonic()
+        self.described: list[Operation] = []
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+        closed = {401: "A token is needed", 403: "This token does not open it"}
+        missing = {404: "No such stream"}
+        return [
+            Operation(
+                "GET",
+                "/api/v1/live",
+                self.live,
+                "The streams that the asker may watch, as the pages show them",
+                returns=models.LiveModel,
+                needs="watch",
+            ),
+            Operation(
+                "GET",
+                "/api/v1/streams",
+                self.streams,
+                "All streams",
+                {200: "All streams", **closed},
+                returns=models.StreamsModel,
+                needs="admin",
+            ),
+            Operation(
+                "GET",
+                "/api/v1/streams/{name}",
+                self.stream,
+                "One stream: tracks, publisher with cipher and link statistics, viewers, warnings",
+                {200: "The stream", **closed, **missing},
+                returns=models.StreamModel,
+                needs="admin",
+            ),
+            Operation(
+                "GET",
+                "/api/v1/viewers",
+                self.viewers,
+                "All viewers",
+                {200: "All viewers", **closed},
+                returns=models.ViewersModel,
+                needs="admin",
+            ),
+            Operation(
+                "DELETE",
+                "/api/v1/viewers/{id}",
+                self.kick,
+                "End a viewer's session",
+                {204: "Ended", **closed, 404: "No such viewer"},
+                needs="admin",
+            ),
+            Operation(
+                "GET",
+                "/api/v1/server",
+                self.server,
+                "The server itself: version, media plane, cipher",
+                {200: "The server", **closed},
+                returns=models.ServerModel,
+                needs="admin",
+            ),
+            Operation(
+                "GET",
+                "/thumbnails/{name}.jpg",
+                self.thumbnail,
+                "The latest keyframe as a JPEG",
+                {200: "The picture", **closed, 404: "No such stream, or no picture yet"},
+                content="image/jpeg",
+                needs="watch",
+            ),
+            Operation(
+                "GET", "/metrics", self.metrics, "Metrics for Prometheus", content="text/plain; version=0.0.4"
+            ),
+            Operation("GET", "/healthz", self.healthz, "The process works", returns=models.HealthModel),
+            Operation(
+                "GET",
+                "/readyz",
+                self.readyz,
+                "The server takes viewers",
+                {200: "It does", 503: "It is starting or stopping"},
+                returns=models.HealthModel,
+            ),
+            Operation("GET", "/openapi.json", self.openapi, "This description"),
+        ]
+
+    async def live(self, request: web.Request) -> web.Response:
+        """What the index page shows."""
+        everything = self._access.is_admin(request)
+        shown = [stream for stream in self._registry if stream.config.public or everything]
+        return _json(models.LiveModel(streams=[self._live(stream) for stream in shown]))
+
+    async def streams(self, request: web.Request) -> web.Response:
+        """All streams."""
+        self._access.require_admin(request)
+        return _json(models.StreamsModel(streams=[self._stream(stream) for stream in self._registry]))
+
+    async def stream(self, request: web.Request) -> web.Response:
+        """One stream."""
+        self._access.require_admin(request)
+        return _json(self._stream(self._registry.find(request.match_info["name"])))
+
+    async def viewers(self, request: web.Request) -> web.Response:
+        """All viewers."""
+        self._access.require_admin(request)
+        return _json(models.ViewersModel(viewers=[_viewer(viewer) for viewer in self._egress.measured()]))
+
+    async def kick(self, request: web.Request) -> web.Response:
+        """End a viewer's session."""
+        self._access.require_admin(request)
+        try:
+            viewer = self._egress.by_id(request.match_info["id"])
+        except NoSuchViewer as error:
+            raise Problem(404, "no_such_viewer", str(error)) from None
+        self._egress.leave(viewer, "ended by the administrator")
+        return web.Response(status=204)
+
+    async def server(self, request: web.Request) -> web.Response:
+        """The server itself."""
+        self._access.require_admin(request)
+        return _json(
+            models.ServerModel(
+                version=importlib.metadata.version("streamer"),
+                plane=self._egress.plane.name,
+                plane_cipher=self._egress.plane.cipher,
+                uptime_s=time.monotonic() - self._since,
+                loop_lag_ms=self._loop_lag_s() * 1000,
+                webrtc_candidates=self._egress.candidates,
+            )
+        )
+
+    async def thumbnail(self, request: web.Request) -> web.Response:
+        """The latest keyframe."""
+        stream = self._registry.find(request.match_info["name"])
+        self._access.require_watch(request, stream)
+        picture = await self._thumbnails.picture(stream)
+        if picture is None:
+            raise Problem(404, "no_picture", f"{stream.name!r} has shown no picture yet")
+        return web.Response(body=picture, content_type="image/jpeg", headers={"Cache-Control": "no-cache"})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Metrics for Prometheus."""
+        return web.Response(
+            body=prometheus_client.generate_latest(self._prometheus),
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """The process answers, so it works."""
+        return _json(models.HealthModel(status="ok"))
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Whether viewers are taken."""
+        if not self._ready():
+            raise Problem(503, "not_ready", "the server is starting or stopping")
+        return _json(models.HealthModel(status="ready"))
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """The description of the API."""
+        return web.json_response(openapi(self.described))
+
+    def _live(self, stream: Stream) -> models.LiveStream:
+        video, audio, meter = stream.source.video, stream.source.audio, stream.meter
+        keyframe = stream.source.keyframe
+        return models.LiveStream(
+            name=stream.name,
+            title=stream.config.title,
+            live=stream.state is State.LIVE,
+            state=stream.state.value,
+            video=models.LiveVideo(
+                codec=video.codec, width=video.width, height=video.height, fps=round(meter.fps, 2)
+            )
+            if video is not None
+            else None,
+            audio=models.LiveAudio(codec=audio.codec, sample_rate=audio.sample_rate, channels=audio.channels)
+            if audio is not None
+            else None,
+            bitrate_bps=round(meter.bitrate_bps),
+            viewers=self._egress.count(stream),
+            uptime_s=_uptime_s(stream),
+            thumbnail=f"/thumbnails/{stream.name}.jpg?t={keyframe.pts}" if keyframe is not None else None,
+            warnings=stream.warnings if stream.state is State.LIVE else [],
+        )
+
+    def _stream(self, stream: Stream) -> models.StreamModel:
+        publisher, meter = stream.publisher, stream.meter
+        return models.StreamModel(
+            name=stream.name,
+            title=stream.config.title,
+            state=stream.state.value,
+            public=stream.config.public,
+            source=redact_url(stream.config.source),
+            on_demand=stream.config.on_demand,
+            ingest=models.IngestModel(
+                state=stream.ingest.state, reason=stream.ingest.reason, since=stream.ingest.since
+            ),
+            publisher=models.PublisherModel(
+                id=publisher.id,
+                protocol=publisher.protocol,
+                address=publisher.address,
+                since=publisher.since,
+                statistics=publisher.describe(),
+            )
+            if publisher is not None
+            else None,
+            tracks=[_track(track) for track in stream.source.tracks],
+            bitrate_bps=round(meter.bitrate_bps),
+            fps=round(meter.fps, 2),
+            keyframe_interval_s=round(meter.keyframe_interval_s, 3),
+            bytes_received=meter.bytes,
+            uptime_s=_uptime_s(stream),
+            timeline_jumps=stream.timeline_jumps,
+            viewers=self._egress.count(stream),
+            renditions=[
+                models.RenditionModel(name=name, active=made.active, skipped_units=made.skipped)
+                for name, made in (("h264", stream.h264), ("opus", stream.opus))
+            ],
+            warnings=stream.warnings,
+        )
+
+
+def _uptime_s(stream: Stream) -> float:
+    publisher = stream.publisher
+    return round(time.time() - publisher.since, 1) if publisher is not None else 0.0
+
+
+def _track(track: Track) -> models.TrackModel:
+    return models.TrackModel(
+        id=track.id,
+        kind="video" if track.is_video else "audio",
+        codec=track.codec,
+        profile=track.profile,
+        width=track.width,
+        height=track.height,
+        sample_rate=track.sample_rate,
+        channels=track.channels,
+        has_b_frames=track.has_b_frames,
+        language=track.language,
+    )
+
+
+def _viewer(viewer: Viewer) -> models.ViewerModel:
+    counters = viewer.counters
+    address = viewer.peer.address
+    return models.ViewerModel(
+        id=viewer.id,
+        stream=viewer.stream.name,
+        state=viewer.state.value,
+        address=f"{address[0]}:{address[1]}" if address is not None else "",
+        protocol=viewer.peer.protocol,
+        user_agent=viewer.user_agent,
+        since=viewer.since,
+        video_codec=viewer.video_codec,
+        video_source=viewer.video_source,
+        audio_codec=viewer.audio_codec,
+        cipher=viewer.cipher,
+        packets_sent=int(counters["packets_sent"]),
+        bytes_sent=int(counters["bytes_sent"]),
+        packets_dropped=int(counters["packets_dropped"]),
+        retransmitted=int(counters["retransmitted"]),
+        nacks=int(counters["nacks"]),
+        plis=int(counters["plis"]),
+        video_lost=int(counters["video_lost"]),
+        audio_lost=int(counters["audio_lost"]),
+        video_fraction_lost=round(float(counters["video_fraction_lost"]), 4),
+        video_jitter_ms=round(float(counters["video_jitter_ms"]), 2),
+        rtt_ms=round(float(counters["rtt_ms"]), 2),
+        remb_bps=int(counters["remb_bps"]),
+    )
+
+
+def _json(model: BaseModel) -> web.Response:
+    return web.json_response(text=model.model_dump_json())

@@ -1,0 +1,167 @@
+"""What the API answers with. Field names carry their units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class TrackModel(BaseModel):
+    """One elementary stream."""
+
+    id: int
+    kind: str
+    codec: str
+    profile: str
+    width: int
+    height: int
+    sample_rate: int
+    channels: int
+    has_b_frames: bool
+    language: str
+
+
+class PublisherModel(BaseModel):
+    """Who feeds a stream; `statistics` depends on the protocol."""
+
+    id: str
+    protocol: str
+    address: str
+    since: float
+    statistics: dict[str, Any]
+
+
+class IngestModel(BaseModel):
+    """What the source is doing, and why it is not live."""
+
+    state: str
+    reason: str
+    since: float
+
+
+class RenditionModel(BaseModel):
+    """A coding the server makes itself while somebody needs it."""
+
+    name: str
+    active: bool
+    skipped_units: int
+
+
+class StreamModel(BaseModel):
+    """One stream."""
+
+    name: str
+    title: str
+    state: str
+    public: bool
+    source: str
+    on_demand: bool
+    ingest: IngestModel
+    publisher: PublisherModel | None
+    tracks: list[TrackModel]
+    bitrate_bps: int
+    fps: float
+    keyframe_interval_s: float
+    bytes_received: int
+    uptime_s: float
+    timeline_jumps: int
+    viewers: int
+    renditions: list[RenditionModel]
+    warnings: list[str]
+
+
+class StreamsModel(BaseModel):
+    """All streams."""
+
+    streams: list[StreamModel]
+
+
+class ViewerModel(BaseModel):
+    """One viewer."""
+
+    id: str
+    stream: str
+    state: str
+    address: str
+    protocol: str
+    user_agent: str
+    since: float
+    video_codec: str
+    video_source: str
+    audio_codec: str
+    cipher: str
+    packets_sent: int
+    bytes_sent: int
+    packets_dropped: int
+    retransmitted: int
+    nacks: int
+    plis: int
+    video_lost: int
+    audio_lost: int
+    video_fraction_lost: float
+    video_jitter_ms: float
+    rtt_ms: float
+    remb_bps: int
+
+
+class ViewersModel(BaseModel):
+    """All viewers."""
+
+    viewers: list[ViewerModel]
+
+
+class LiveVideo(BaseModel):
+    """The picture, for a page."""
+
+    codec: str
+    width: int
+    height: int
+    fps: float
+
+
+class LiveAudio(BaseModel):
+    """The sound, for a page."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+
+
+class LiveStream(BaseModel):
+    """One stream as the pages show it: nothing that only its owner should know."""
+
+    name: str
+    title: str
+    live: bool
+    state: str
+    video: LiveVideo | None
+    audio: LiveAudio | None
+    bitrate_bps: int
+    viewers: int
+    uptime_s: float
+    thumbnail: str | None
+    warnings: list[str]
+
+
+class LiveModel(BaseModel):
+    """The streams that the asker may watch."""
+
+    streams: list[LiveStream]
+
+
+class ServerModel(BaseModel):
+    """The server itself."""
+
+    version: str
+    plane: str
+    plane_cipher: str
+    uptime_s: float
+    loop_lag_ms: float
+    webrtc_candidates: list[str]
+
+
+class HealthModel(BaseModel):
+    """Whether it works."""
+
+    status: str

@@ -1,0 +1,86 @@
+"""The pages: index, player, player for an iframe. Static files, with headers that hold them to it."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from streamer.web.operations import Operation
+from streamer.web.problems import Problem
+
+_STATIC = Path(__file__).parent / "static"
+_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
+    "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
+    "frame-ancestors {ancestors}"
+)
+# No registry of types knows modules better than this; mimetypes depends on the machine.
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
+
+
+@dataclass(frozen=True)
+class _File:
+    body: bytes
+    content_type: str
+    etag: str
+
+
+class Pages:
+    """The handlers. Files are read once."""
+
+    def __init__(self) -> None:
+        self._files = {
+            path.relative_to(_STATIC).as_posix(): _read(path) for path in _STATIC.rglob("*") if path.is_file()
+        }
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+        return [
+            Operation("GET", "/", self.index, "The live streams", described=False),
+            Operation("GET", "/watch/{stream}", self.watch, "The player", described=False),
+            Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
+            Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
+        ]
+
+    async def index(self, request: web.Request) -> web.Response:
+        """The live streams."""
+        return self._serve(request, "index.html", "'self'")
+
+    async def watch(self, request: web.Request) -> web.Response:
+        """The player; it finds out itself what can be watched."""
+        return self._serve(request, "watch.html", "'self'")
+
+    async def embed(self, request: web.Request) -> web.Response:
+        """The player for an iframe anywhere."""
+        return self._serve(request, "embed.html", "*")
+
+    async def static(self, request: web.Request) -> web.Response:
+        """What the pages need."""
+        return self._serve(request, request.match_info["path"], "'none'")
+
+    def _serve(self, request: web.Request, name: str, ancestors: str) -> web.Response:
+        file = self._files.get(name)
+        if file is None:
+            raise Problem(404, "not_found", f"there is no file {name!r}")
+        headers = {
+            "ETag": file.etag,
+            "Cache-Control": "no-cache",  # revalidated, so that an upgrade shows at once
+            "Content-Security-Policy": _POLICY.format(ancestors=ancestors),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        if request.headers.get("If-None-Match") == file.etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(
+            body=file.body, headers={**headers, "Content-Type": f"{file.content_type}; charset=utf-8"}
+        )
+
+
+def _read(path: Path) -> _File:
+    body = path.read_bytes()
+    guessed = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return _File(body, guessed, f'"{hashlib.sha256(body).hexdigest()[:16]}"')

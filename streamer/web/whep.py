@@ -1,0 +1,167 @@
+"""WHEP: how a WebRTC client gets a stream (draft-ietf-wish-whep-03; RFC 9725 where that is silent).
+
+POST /whep/{stream}            offer → 201, answer, Location, ETag
+PATCH /whep/{stream}/{session} trickle → 204; ICE restart → 200 and a fragment with new credentials
+DELETE /whep/{stream}/{session} → 200
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
+from streamer.hub.registry import Registry
+from streamer.web.access import Access
+from streamer.web.operations import Operation
+from streamer.web.problems import Problem
+from transport.errors import WireError
+
+_SDP = "application/sdp"
+_FRAGMENT = "application/trickle-ice-sdpfrag"
+_MAX_OFFER_BYTES = 64 * 1024
+
+
+class Whep:
+    """The handlers."""
+
+    def __init__(self, registry: Registry, egress: WebRtcEgress, access: Access) -> None:
+        self._registry = registry
+        self._egress = egress
+        self._access = access
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+        stream, session = "/whep/{stream}", "/whep/{stream}/{session}"
+        refused = {401: "A token is needed", 403: "This token does not open it", 404: "No such stream"}
+        gone = {404: "No such session"}
+        return [
+            Operation(
+                "POST",
+                stream,
+                self.join,
+                "Watch a stream: send an SDP offer, get the answer",
+                {
+                    201: "The answer; Location names the session",
+                    400: "Not a usable offer",
+                    406: "The stream's codecs are not in the offer",
+                    409: "Not live; Retry-After says when to ask again",
+                    413: "An offer of more than 64 KiB",
+                    415: "Not application/sdp",
+                    503: "The server is full or stopping",
+                    **refused,
+                },
+                content=_SDP,
+                accepts=_SDP,
+                needs="watch",
+            ),
+            Operation(
+                "GET",
+                stream,
+                self.probe,
+                "See whether there is a WHEP endpoint",
+                {204: "There is", **refused},
+            ),
+            Operation("OPTIONS", stream, self.options, "Ask what may be sent", {204: "Accept-Post tells"}),
+            Operation(
+                "PATCH",
+                session,
+                self.patch,
+                "Trickle candidates, or restart ICE",
+                {
+                    200: "ICE restarted; the new credentials",
+                    204: "Taken note",
+                    400: "Not a usable fragment",
+                    412: "If-Match names another ICE session",
+                    415: "Not application/trickle-ice-sdpfrag",
+                    **gone,
+                },
+                content=_FRAGMENT,
+                accepts=_FRAGMENT,
+            ),
+            Operation("DELETE", session, self.leave, "Stop watching", {200: "Ended", **gone}),
+            Operation("OPTIONS", session, self.options, "Ask what may be sent", {204: "Accept-Patch tells"}),
+        ]
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Answer an offer."""
+        stream = self._registry.find(request.match_info["stream"])
+        self._access.require_watch(request, stream)
+        offer = await self._body(request, _SDP)
+        try:
+            viewer = await self._egress.join(
+                stream, offer, user_agent=request.headers.get("User-Agent", "")[:200]
+            )
+        except WireError as error:
+            raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
+        except Full as error:
+            raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
+        return web.Response(
+            status=201,
+            body=viewer.answer.encode(),
+            headers={
+                "Content-Type": _SDP,
+                "Location": f"/whep/{stream.name}/{viewer.key}",
+                "ETag": viewer.etag,
+                "Accept-Patch": _FRAGMENT,
+            },
+        )
+
+    async def probe(self, request: web.Request) -> web.Response:
+        """Say that there is an endpoint here, for clients that look first."""
+        self._access.require_watch(request, self._registry.find(request.match_info["stream"]))
+        return web.Response(status=204, headers={"Accept-Post": _SDP})
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Take trickled candidates, or restart ICE."""
+        viewer = self._viewer(request)
+        fragment = await self._body(request, _FRAGMENT)
+        wanted = request.headers.get("If-Match", "")
+        # Clients leave If-Match out, or send a weak tag; only another session's is refused.
+        if wanted not in ("", "*") and wanted.removeprefix("W/") != viewer.etag:
+            raise Problem(412, "precondition_failed", f"this session's ETag is {viewer.etag}, not {wanted}")
+        try:
+            restarted = self._egress.restart(viewer, fragment)
+        except WireError as error:
+            raise Problem(400, "bad_fragment", f"this fragment cannot be used: {error}") from None
+        if restarted is None:
+            return web.Response(status=204)
+        return web.Response(
+            status=200, body=restarted.encode(), headers={"Content-Type": _FRAGMENT, "ETag": viewer.etag}
+        )
+
+    async def leave(self, request: web.Request) -> web.Response:
+        """End a session."""
+        self._egress.leave(self._viewer(request), "the viewer left")
+        return web.Response(status=200)
+
+    async def options(self, request: web.Request) -> web.Response:
+        """Answer what may be sent; CORS headers are added for every answer."""
+        is_session = "session" in request.match_info
+        allowed = "PATCH, DELETE, OPTIONS" if is_session else "POST, GET, OPTIONS"
+        accepts = {"Accept-Patch": _FRAGMENT} if is_session else {"Accept-Post": _SDP}
+        return web.Response(status=204, headers={"Allow": allowed, **accepts})
+
+    def _viewer(self, request: web.Request) -> Viewer:
+        try:
+            return self._egress.by_key(request.match_info["session"])
+        except NoSuchViewer as error:
+            raise Problem(404, "no_such_session", str(error)) from None
+
+    @staticmethod
+    async def _body(request: web.Request, content_type: str) -> str:
+        if request.content_type != content_type:
+            raise Problem(
+                415,
+                "unsupported_media_type",
+                f"expected Content-Type {content_type}, this is {request.content_type}",
+                {"Accept-Post" if request.method == "POST" else "Accept-Patch": content_type},
+            )
+        body = await request.content.read(_MAX_OFFER_BYTES + 1)
+        while len(body) <= _MAX_OFFER_BYTES and not request.content.at_eof():
+            body += await request.content.read(_MAX_OFFER_BYTES + 1 - len(body))
+        if len(body) > _MAX_OFFER_BYTES:
+            raise Problem(413, "too_large", f"expected at most {_MAX_OFFER_BYTES} bytes")
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise Problem(400, "bad_offer", "expected UTF-8 text") from None
