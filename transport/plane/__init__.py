@@ -1,0 +1,37 @@
+"""The media plane: the WebRTC port, packets, encryption, repair.
+
+`interface.py` is what callers see, `sockets.py` opens the port, `open_plane` starts the best implementation
+that works on this machine. Read `reference.py` next.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+from transport.plane.interface import Plane, PlaneOptions
+from transport.plane.reference import ReferencePlane
+from transport.plane.sockets import bind_sockets
+
+__all__ = ["Plane", "PlaneOptions", "bind_sockets", "open_plane"]
+
+
+def open_plane(
+    udp: list[socket.socket],
+    tcp: list[socket.socket],
+    options: PlaneOptions,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    wall_clock: Callable[[], float] = time.time,
+) -> Plane:
+    """Start a plane on these sockets, which it owns from now on.
+
+    Args:
+        udp: bound, as `bind_sockets` returns them.
+        tcp: listening.
+        options: limits and times.
+        clock: monotonic seconds.
+        wall_clock: seconds since 1970.
+    """
+    return ReferencePlane(udp, tcp, options, clock, wall_clock)

@@ -4,8 +4,8 @@ A plane owns the WebRTC port: it answers STUN, hands DTLS to Python, packetises 
 encrypts for every viewer (`Peer`) and repairs losses. `reference.py` is the implementation in Python;
 `open_plane` in the package picks the best one that works on this machine.
 
-Threads: `Feed.write` may be called from any thread and never waits for a viewer. Everything else may be called
-from any thread too and takes effect soon after; events come out of `Plane.poll`, whose readiness
+Threads: `Feed.write` may be called from any thread and never waits for a viewer. Everything else may be
+called from any thread too and takes effect soon after; events come out of `Plane.poll`, whose readiness
 `Plane.fileno` shows to an event loop.
 """
 

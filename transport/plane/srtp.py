@@ -1,0 +1,57 @@
+"""SRTP and SRTCP of one viewer, by libsrtp. Not thread-safe: only the plane's thread uses it."""
+
+from __future__ import annotations
+
+import pylibsrtp
+
+from transport.errors import WireError
+from transport.plane.interface import SrtpProfile
+
+_PROFILES = {
+    SrtpProfile.AEAD_AES_256_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+    SrtpProfile.AEAD_AES_128_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    SrtpProfile.AES128_CM_SHA1_80: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+}
+#: How far back a packet can be sent again under its old number; libsrtp allows less than 2**15.
+_WINDOW_PACKETS = 16384
+
+
+class SrtpSession:
+    """Both directions under one pair of keys."""
+
+    def __init__(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None:
+        for name, key in (("tx", tx), ("rx", rx)):
+            if len(key) != profile.key_bytes + profile.salt_bytes:
+                raise ValueError(f"{name}: {len(key)} bytes of key and salt do not fit {profile.value}")
+        outbound = pylibsrtp.Policy(
+            key=tx, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=_PROFILES[profile]
+        )
+        outbound.allow_repeat_tx = True  # for viewers without RTX, who get the very same packet again
+        outbound.window_size = _WINDOW_PACKETS
+        inbound = pylibsrtp.Policy(
+            key=rx, ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=_PROFILES[profile]
+        )
+        self._tx = pylibsrtp.Session(outbound)
+        self._rx = pylibsrtp.Session(inbound)
+
+    def protect(self, packet: bytes) -> bytes | None:
+        """Encrypt one RTP packet; None for one that is too old to be sent again."""
+        try:
+            return self._tx.protect(packet)
+        except pylibsrtp.Error:
+            return None
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Encrypt one RTCP compound."""
+        return self._tx.protect_rtcp(packet)
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """Decrypt one SRTCP compound.
+
+        Raises:
+            WireError: not authentic, or replayed.
+        """
+        try:
+            return self._rx.unprotect_rtcp(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise WireError(f"srtcp: {error}") from error
