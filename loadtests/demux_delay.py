@@ -30,7 +30,8 @@ _FFMPEG = (
 _GSTREAMER = (
     "gst-launch-1.0 -q videotestsrc num-buffers={frames} ! video/x-raw,width=1280,height=720,framerate=30/1 "
     "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=60 bitrate=3000 ! h264parse "
-    "! mpegtsmux name=mux ! filesink location={path} audiotestsrc num-buffers={sounds} ! avenc_aac ! aacparse ! mux."
+    "! mpegtsmux name=mux ! filesink location={path} "
+    "audiotestsrc num-buffers={sounds} ! avenc_aac ! aacparse ! mux."
 )
 
 
