@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from aiortc.sdp import H264Profile, parse_h264_profile_level_id
 
-from transport.media import Codec, Track
+from transport.errors import WireError
+from transport.media import Codec, Track, h265
 from transport.webrtc.wire import Format
 
 OPUS_FMTP = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1"
@@ -105,34 +106,41 @@ def _match_h264(offered: Format, track: Track) -> Match | None:
     return Match(rank, offered.fmtp)
 
 
-def _h265_level(track: Track) -> tuple[int, int, int] | None:
-    """Profile, tier and level (30 times the number) from the SPS, None while it is unknown (H.265 7.3.3)."""
+def _h265_sps(track: Track) -> h265.Sps | None:
+    """The track's sequence parameter set, None while it is unknown or unreadable."""
     for unit in track.parameter_sets:
-        if len(unit) > 2 and (unit[0] >> 1) & 0x3F == 33:
-            plain = unit.replace(b"\0\0\3", b"\0\0")
-            if len(plain) > 14:
-                return plain[3] & 0x1F, (plain[3] >> 5) & 1, plain[14]
+        if unit and h265.nal_type(unit) == h265.NAL_SPS:
+            try:
+                return h265.parse_sps(unit)
+            except WireError:
+                return None
     return None
 
 
 def _match_h265(offered: Format, track: Track) -> Match | None:
-    """RFC 7798 section 7.2.2: same profile, at most the offered tier and level, one RTP stream."""
+    """RFC 7798 section 7.2.2: a profile that decodes ours, at least our level, one RTP stream.
+
+    The tier is not compared: an encoder that is told a level claims the high tier (x265), at any bit rate.
+    """
     parameters = offered.parameters
     if parameters.get("tx-mode", "SRST").upper() != "SRST":
         return None
     try:
         profile = int(parameters.get("profile-id", "1"))
-        tier = int(parameters.get("tier-flag", "0"))
         level = int(parameters.get("level-id", "93"))
     except ValueError:
         return None
-    known = _h265_level(track)
-    if known is None:
+    sps = _h265_sps(track)
+    if sps is None:
         return Match(Fit.LIKELY if profile == 1 else Fit.LAST_RESORT, offered.fmtp)
-    if profile != known[0] or tier < known[1] or level < known[2]:
+    if level < sps.level_idc:
         return None
-    said = f"level-id={known[2]};profile-id={profile};tier-flag={known[1]};tx-mode=SRST"
-    return Match(Fit.EXACT, said)
+    if profile == sps.profile_idc:
+        tier = parameters.get("tier-flag", "0")
+        said = f"level-id={sps.level_idc};profile-id={profile};tier-flag={tier};tx-mode=SRST"
+        return Match(Fit.EXACT, said)
+    # A Main 10 decoder decodes Main as well.
+    return Match(Fit.LIKELY, offered.fmtp) if (sps.profile_idc, profile) == (1, 2) else None
 
 
 def _describe_h264(track: Track) -> str:
@@ -140,8 +148,8 @@ def _describe_h264(track: Track) -> str:
 
 
 def _describe_h265(track: Track) -> str:
-    known = _h265_level(track)
-    return "H.265" if known is None else f"H.265 profile {known[0]} level {known[2] / 30:.1f}"
+    sps = _h265_sps(track)
+    return "H.265" if sps is None else f"H.265 profile {sps.profile_idc} level {sps.level_idc / 30:.1f}"
 
 
 VIDEO: Mapping[Codec, Rule] = {

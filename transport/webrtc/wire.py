@@ -21,18 +21,20 @@ MAX_SDP_BYTES = 64 * 1024
 
 #: What `a=` lines must look like for aiortc not to trip over them.
 _SHAPES = {
-    "extmap": re.compile(r"\d{1,5}(/\w+)? \S+( .*)?"),
+    "extmap": re.compile(r"[0-9]{1,5}(/\w+)? \S+( .*)?"),
     "fingerprint": re.compile(r"[\w-]+ [0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})+"),
-    "fmtp": re.compile(r"\d{1,3} .+"),
+    "fmtp": re.compile(r"[0-9]{1,3} .+"),
     "group": re.compile(r"\S+( \S+)*"),
     "ice-pwd": re.compile(r"[!-~]{1,256}"),
     "ice-ufrag": re.compile(r"[!-9;-~]{1,256}"),
     "mid": re.compile(r"[!-~]{1,64}"),
-    "rtcp-fb": re.compile(r"(\*|\d{1,3}) \S.*"),
-    "rtpmap": re.compile(r"\d{1,3} [^\s/]+/\d{1,9}(/\d{1,3})?"),
+    "rtcp-fb": re.compile(r"(\*|[0-9]{1,3}) \S.*"),
+    "rtpmap": re.compile(r"[0-9]{1,3} [^\s/]+/[0-9]{1,9}(/[0-9]{1,3})?"),
     "setup": re.compile(r"actpass|active|passive"),
 }
-_MEDIA = re.compile(r"m=[a-z]+ \d{1,5} [A-Z/]+( \S+)+")
+_MEDIA = re.compile(r"m=[a-z]+ [0-9]{1,5} [A-Z/]+( \S+)+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_PAYLOAD_TYPE = re.compile(r"[0-9]{1,3}")
 _TRANSPORT = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF"})
 _DIRECTIONS = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 #: A viewer has no use for these, and their many dialects are a needless reason to fail.
@@ -192,13 +194,11 @@ def parse_offer(text: str | bytes) -> Offer:
     for number, line in enumerate(lines, 1):
         _check_line(number, line)
     try:
-        parsed = SessionDescription.parse("\r\n".join(lines))
+        # Without fmtp: aiortc wants an rtpmap for each, which static payload types need not have.
+        parsed = SessionDescription.parse("\r\n".join(x for x in lines if not x.startswith("a=fmtp:")))
     except Exception as error:
         # aiortc's parser raises whatever its first stumble raises: AssertionError, KeyError, StopIteration…
         raise WireError(f"sdp: unreadable ({type(error).__name__}: {str(error)[:100]})") from error
-    for description in parsed.media:
-        if description.kind in ("audio", "video") and any(token > 127 for token in description.fmt):
-            raise WireError(f"sdp: a payload type above 127 in {description.kind}")
     session, groups = grouplines("\r\n".join(lines))
     return _offer(parsed, session, groups)
 
@@ -257,14 +257,24 @@ def _attribute(line: str) -> tuple[str, str]:
 
 
 def _check_line(number: int, line: str) -> None:
-    if line and not re.match(r"[a-z]=", line):
+    if line and (not re.match(r"[a-z]=", line) or _CONTROL.search(line)):
         raise WireError(f"sdp: line {number} is not SDP: {line[:60]!r}")
-    if line.startswith("m=") and not _MEDIA.fullmatch(line.rstrip()):
-        raise WireError(f"sdp: line {number}: malformed {line[:100]!r}")
+    if line.startswith("m="):
+        _check_media_line(number, line.rstrip())
     name, value = _attribute(line)
     shape = _SHAPES.get(name)
     if shape is not None and not shape.fullmatch(value.rstrip()):
         raise WireError(f"sdp: line {number}: malformed {line[:100]!r}")
+
+
+def _check_media_line(number: int, line: str) -> None:
+    if not _MEDIA.fullmatch(line):
+        raise WireError(f"sdp: line {number}: malformed {line[:100]!r}")
+    if line.startswith(("m=audio ", "m=video ")):
+        for token in line.split(" ")[3:]:
+            # 64-95 with the marker bit look like RTCP (RFC 5761 section 4).
+            if not _PAYLOAD_TYPE.fullmatch(token) or int(token) > 127 or 64 <= int(token) <= 95:
+                raise WireError(f"sdp: line {number}: {token[:20]!r} is no payload type of RTP with RTCP")
 
 
 def _offer(parsed: SessionDescription, session: Sequence[str], groups: Sequence[Sequence[str]]) -> Offer:
