@@ -14,7 +14,6 @@ import secrets
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 from streamer.config import Config, split_address
 
@@ -63,12 +62,6 @@ def encoder_command(config: Config) -> list[str]:
     assert stream.publish_key is not None
     assert stream.passphrase is not None
     host, port = split_address(config.srt.listen)
-    stream_id = f"#!::r=demo,m=publish,s={stream.publish_key.get_secret_value()}"
-    url = (
-        f"srt://{host}:{port}?mode=caller&transtype=live&pkt_size=1316"
-        f"&passphrase={stream.passphrase.get_secret_value()}&pbkeylen={stream.pbkeylen}"
-        f"&streamid={quote(stream_id, safe='')}"
-    )
     return [
         *("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"),
         *("-re", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30"),
@@ -77,7 +70,10 @@ def encoder_command(config: Config) -> list[str]:
         *("-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "high"),
         *("-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k", "-g", "60", "-pix_fmt", "yuv420p"),
         *("-c:a", "aac", "-b:a", "128k", "-ac", "2"),
-        *("-f", "mpegts", url),
+        # Options rather than parts of the address, which ffmpeg prints when it cannot connect.
+        *("-passphrase", stream.passphrase.get_secret_value(), "-pbkeylen", str(stream.pbkeylen)),
+        *("-srt_streamid", f"#!::r=demo,m=publish,s={stream.publish_key.get_secret_value()}"),
+        *("-f", "mpegts", f"srt://{host}:{port}?mode=caller&transtype=live&pkt_size=1316"),
     ]
 
 

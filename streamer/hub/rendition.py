@@ -80,7 +80,8 @@ class Rendition:
                 self.out.forget()
                 self._run = _Run(self._name, self.out, self._make)
                 self._intake = FirstTrack(self._source, self._run.reader, video=self._video)
-                self._source.attach(self._intake)
+                # A picture needs the GOP to start from; sound of the past would only be late.
+                self._source.attach(self._intake, replay=self._video)
             self.out.attach(sink)
 
     def detach(self, sink: Sink) -> None:
