@@ -27,7 +27,7 @@ export class Controls {
     this.still = element("canvas", { class: "still", hidden: true, "aria-hidden": "true" });
     this.#buildMessages();
     this.#buildBar(bar);
-    this.video.after(this.still, this.message, this.notice, this.unmute, this.bar, this.spoken);
+    this.video.after(this.still, this.message, this.notice, this.bar, this.unmute, this.spoken);
     root.append(this.panel.root);
     this.video.volume = Math.min(1, Math.max(0, Number(stored(VOLUME_KEY) ?? 1) || 0));
     this.#listen();

@@ -67,7 +67,7 @@ export function problem(code, detail = "") {
  * @returns {Problem}
  */
 export function problemOf(error) {
-  if (error.code === "bad_answer" || error.code === "not_acceptable") return problem("unplayable");
+  if (error.code === "bad_answer" || error.code === "nothing_sent") return problem("unplayable");
   const code = BY_STATUS[error.status] ?? "server_error";
   return problem(code, SERVER_KNOWS.has(code) ? sentence(error.message) : "");
 }

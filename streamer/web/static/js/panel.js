@@ -36,7 +36,7 @@ const FIGURES = [
     ["Transport", ({ transport }) => transport.protocol],
   ]],
   ["Security", [
-    ["Media cipher", ({ transport }) => transport.srtpCipher],
+    ["Cipher", ({ transport }) => cipher(transport.srtpCipher)],
     ["Key exchange", ({ transport }) => transport.dtls],
   ]],
   ["Start", [
@@ -44,6 +44,14 @@ const FIGURES = [
     ["Reconnections", (_, player) => number(player.reconnects)],
   ]],
 ];
+
+/** `SRTP_AEAD_AES_256_GCM` is for programs (RFC 7714); this is for people: `AES-256-GCM`. */
+function cipher(name) {
+  const gcm = /AES_(\d+)_GCM/.exec(name);
+  if (gcm) return `AES-${gcm[1]}-GCM`;
+  const counter = /AES_?(?:CM_)?(128|256)_.*SHA1_(\d+)/.exec(name);
+  return counter ? `AES-${counter[1]}-CTR, SHA1-${counter[2]}` : name;
+}
 
 function total(...counters) {
   const known = counters.filter(Number.isFinite);

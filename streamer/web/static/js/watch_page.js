@@ -14,7 +14,8 @@ export function dressWatchPage(player) {
   const controls = new Controls(byId("player"), player);
   showTitle(player.stream);
   player.addEventListener("state", () => showTitle(byId("title").textContent, player.state));
-  copyButton(byId("copy-link"), () => location.href);
+  // Without the token: who passes a link on does not mean to pass on their own right to watch.
+  copyButton(byId("copy-link"), () => new URL(watchPage(player.stream), location.href).href);
   copyButton(byId("copy-embed"), () => embedCode(player.stream));
   byId("home").href = player.token ? `/#token=${encodeURIComponent(player.token)}` : "/";
   poll(
@@ -24,7 +25,7 @@ export function dressWatchPage(player) {
       showAbout(about, player);
       controls.showViewers(about && about.state !== "offline" ? about.viewers : null);
     },
-    { everyMs: EVERY_MS },
+    { everyMs: EVERY_MS, onFailure: () => showText(byId("facts"), "") },
   );
 }
 

@@ -11,7 +11,7 @@ const ANSWER_TIMEOUT_MS = 8000;
 /** The server refused, or could not be asked. */
 export class WhepError extends Error {
   /**
-   * @param {string} code the server's own word (`not_live`, …), or `unreachable`, `bad_answer`
+   * @param {string} code the server's own word (`not_live`, …), or `unreachable`, `bad_answer`, `nothing_sent`
    * @param {string} message for people
    * @param {{status?: number, retryAfterS?: number|null}} [details] HTTP status, 0 without an answer
    */
@@ -64,7 +64,7 @@ export class WhepSession extends EventTarget {
       throw new WhepError("bad_answer", String(error.message ?? error));
     }
     const agreed = pc.getTransceivers().filter((transceiver) => transceiver.currentDirection === "recvonly");
-    if (agreed.length === 0) throw new WhepError("not_acceptable", "The server sends neither picture nor sound.");
+    if (agreed.length === 0) throw new WhepError("nothing_sent", "The server sends neither picture nor sound.");
     agreed[0].receiver.transport?.addEventListener("statechange", () => this.#changed());
     return new MediaStream(agreed.map((transceiver) => transceiver.receiver.track));
   }
@@ -87,7 +87,7 @@ export class WhepSession extends EventTarget {
     const answered = pc.remoteDescription.sdp;
     try {
       const offer = await pc.createOffer({ iceRestart: true });
-      const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": '"*"' };
+      const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*" };
       const [response] = await Promise.all([
         this.#request(this.location, { method: "PATCH", headers, body: iceFragment(offer.sdp) }),
         pc.setLocalDescription(offer),
@@ -103,10 +103,11 @@ export class WhepSession extends EventTarget {
   /** End it here and tell the server, also while the page is being left. */
   close() {
     if (this.closed) return;
+    const endedThere = this.state === "closed";
     this.closed = true;
     this.aborter.abort();
     this.pc?.close();
-    this.#farewell();
+    if (!endedThere) this.#farewell();
   }
 
   #changed() {
