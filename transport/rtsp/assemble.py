@@ -1,0 +1,228 @@
+"""From what libav's RTP receiver hands out to access units.
+
+libav gives the payload of one RTP packet at a time: a fragment of a NAL unit, or several NAL units, behind a
+start code where a NAL unit begins; of sound, one or several frames. The marker bit, which ends a picture
+(RFC 6184 section 5.1), is not among what it tells.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from dataclasses import replace
+
+from transport.errors import WireError
+from transport.media import ac3, mpegaudio
+from transport.media.aac import FRAME_SAMPLES
+from transport.media.audioframe import UnsupportedAudio
+from transport.media.opus import packet_samples
+from transport.media.unit import AccessUnit, Codec, Track
+from transport.media.video import VideoNormalizer
+from transport.rtsp.forecast import EndForecast
+
+_START_CODE = b"\x00\x00\x00\x01"
+
+#: No picture of a camera is larger; more means that its timestamps stand still.
+_MAX_PICTURE_BYTES = 16 * 1024 * 1024
+
+
+class PictureAssembler:
+    """Puts the pieces of a picture together: all that carry the same timestamp.
+
+    A picture is known to be complete when a piece with another timestamp comes, one picture interval later,
+    or at once when `EndForecast` trusts itself.
+
+    Attributes:
+        normalizer: what makes units and knows the track.
+        malformed: pictures given up because they grew beyond all bounds.
+    """
+
+    def __init__(self, track_id: int, codec: Codec, clock_rate: int) -> None:
+        self.normalizer = VideoNormalizer(track_id, codec, clock_rate)
+        self.malformed = 0
+        self.forecast = EndForecast(codec)
+        self._clock = DecodingClock(clock_rate)
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+        self._pts: int | None = None
+        self._received_at = 0.0
+        self._complete = False
+
+    def push(self, piece: bytes, pts: int | None, received_at: float) -> list[AccessUnit]:
+        """Take one piece.
+
+        Args:
+            piece: payload, with a start code where a NAL unit begins.
+            pts: of the picture it belongs to, None where it is that of the piece before.
+            received_at: time.monotonic() of its arrival.
+
+        Returns:
+            No unit or one; two when the forecast ends a picture right after another.
+        """
+        units: list[AccessUnit] = []
+        if pts is not None and pts != self._pts:
+            units += self.flush()
+            self._pts = pts
+        if self._pts is None or not piece:
+            return units
+        begins = piece.startswith(_START_CODE)
+        ends = self.forecast.observe(piece, begins_nal=begins)
+        if self._complete:
+            return units  # the forecast was wrong; the picture has left without this piece
+        if not begins and not self._pieces:
+            return units  # its beginning was lost
+        self._pieces.append(piece)
+        self._bytes += len(piece)
+        self._received_at = received_at
+        if self._bytes > _MAX_PICTURE_BYTES:
+            self.malformed += 1
+            self._pieces.clear()
+            self._bytes = 0
+        elif ends:
+            units += self._emit()
+            self._complete = True
+        return units
+
+    def flush(self) -> list[AccessUnit]:
+        """Take the picture that is there as complete."""
+        self.forecast.picture_ended()
+        units = self._emit()
+        self._complete = False
+        return units
+
+    def _emit(self) -> list[AccessUnit]:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._bytes = 0
+        if not data or self._pts is None:
+            return []
+        depth = self.normalizer.picture.max_reorder
+        unit = self.normalizer.unit(data, self._pts, self._clock.dts(self._pts, depth), self._received_at)
+        return [] if unit is None else [unit]
+
+
+class DecodingClock:
+    """Finds decoding times, which RTP does not carry.
+
+    With a reordering depth of n, the picture decoded as number i is decoded when the one shown as number
+    i - n is shown: that is the smallest of the last n + 1 presentation times.
+    """
+
+    #: No encoder of live pictures reorders deeper; more is a clock that was set back.
+    _MAX_OBSERVED_DEPTH = 4
+
+    def __init__(self, clock_rate: int) -> None:
+        self._clock_rate = clock_rate
+        self._shown: list[int] = []
+        self._recent: deque[int] = deque(maxlen=self._MAX_OBSERVED_DEPTH)
+        self._observed_depth = 0
+        self._last: int | None = None
+
+    def dts(self, pts: int, depth: int | None) -> int:
+        """Decoding time of the next picture in decoding order; never decreases, unless pts falls by a second.
+
+        Args:
+            pts: its presentation time.
+            depth: reordering depth the parameter sets declare, None when they say nothing.
+        """
+        if self._shown and pts < self._shown[0] - self._clock_rate:
+            self._shown.clear()
+            self._recent.clear()
+            self._last = None
+        if depth is None:
+            # As many pictures are reordered as came before this one and are shown after it.
+            ahead = sum(earlier > pts for earlier in self._recent)
+            self._observed_depth = max(self._observed_depth, ahead)
+            depth = self._observed_depth
+        self._recent.append(pts)
+        insort(self._shown, pts)
+        del self._shown[: -(depth + 1)]
+        missing = depth + 1 - len(self._shown)
+        # The first pictures are decoded before anything is shown; 25 a second is as good a guess as any.
+        dts = self._shown[0] - missing * self._clock_rate // 25
+        self._last = dts if self._last is None else max(dts, self._last)
+        return self._last
+
+
+class SoundAssembler:
+    """Makes units of sound, splits packets that hold several frames, and times those without a timestamp.
+
+    Attributes:
+        track: as described by the camera, corrected by the frames.
+        malformed: packets that could not be split.
+    """
+
+    def __init__(self, track: Track) -> None:
+        self.track = track
+        self.malformed = 0
+        self._next_pts: int | None = None
+        self._last_known: int | None = None
+        self._frames_since = 0
+        self._ticks = _first_guess(track)
+
+    def push(self, packet: bytes, pts: int | None, received_at: float) -> list[AccessUnit]:
+        """Take one packet; units come out at once.
+
+        Args:
+            packet: one or several frames.
+            pts: of the first of them, None where libav cut several out of one RTP packet.
+            received_at: time.monotonic() of its arrival.
+        """
+        if pts is not None:
+            self._measure(pts)
+            self._next_pts = pts
+        if self._next_pts is None:
+            return []
+        units = []
+        for frame in self._split(packet):
+            at = self._next_pts
+            units.append(AccessUnit(self.track, at, at, frame, keyframe=True, received_at=received_at))
+            self._next_pts = at + self._ticks
+            self._frames_since += 1
+        return units
+
+    def flush(self) -> list[AccessUnit]:
+        """Nothing is ever held back."""
+        return []
+
+    def _measure(self, pts: int) -> None:
+        """Learn a frame's length from timestamps: an AAC clock may count core or output samples."""
+        if self.track.codec is Codec.AAC and self._last_known is not None and self._frames_since:
+            ticks, rest = divmod(pts - self._last_known, self._frames_since)
+            if rest == 0 and self._ticks // 2 <= ticks <= self._ticks * 2:
+                self._ticks = ticks
+        self._last_known = pts
+        self._frames_since = 0
+
+    def _split(self, packet: bytes) -> list[bytes]:
+        try:
+            if self.track.codec is Codec.OPUS:
+                self._ticks = packet_samples(packet) * self.track.clock_rate // 48_000
+                return [packet]
+            if self.track.codec is Codec.AAC:
+                return [packet] if packet else []
+            return self._split_by_headers(packet)
+        except (WireError, UnsupportedAudio):
+            self.malformed += 1
+            return []
+
+    def _split_by_headers(self, packet: bytes) -> list[bytes]:
+        parser = mpegaudio if self.track.codec is Codec.MP2 else ac3
+        frames = []
+        position = 0
+        while position + parser.HEADER_BYTES <= len(packet):
+            header = parser.parse_header(packet, position)
+            end = position + header.frame_bytes
+            if end > len(packet):
+                raise WireError(f"rtsp: a frame of {header.frame_bytes} bytes does not fit its packet")
+            frames.append(packet[position:end])
+            self._ticks = header.samples * self.track.clock_rate // header.sample_rate
+            if (header.sample_rate, header.channels) != (self.track.sample_rate, self.track.channels):
+                self.track = replace(self.track, sample_rate=header.sample_rate, channels=header.channels)
+            position = end
+        return frames
+
+
+def _first_guess(track: Track) -> int:
+    samples = {Codec.AAC: FRAME_SAMPLES, Codec.MP2: 1152, Codec.AC3: 1536, Codec.OPUS: 960}[track.codec]
+    return samples * track.clock_rate // (track.sample_rate or track.clock_rate)

@@ -1,0 +1,59 @@
+"""What libav's errors mean for a camera's owner.
+
+Their own text is not used: it holds the address, and with it the password.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import av.error
+
+from transport.errors import LinkError
+
+_UNREACHABLE = frozenset(
+    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EIO}
+)
+
+_BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError),
+        "unauthorized",
+        "the camera refuses this user and password",
+    ),
+    (av.error.HTTPNotFoundError, "not_found", "the camera has nothing at this path"),
+    (av.error.HTTPServerError, "unreachable", "the camera reports an internal error"),
+    (av.error.HTTPError, "unsupported", "the camera refuses the request"),
+    (av.error.ConnectionRefusedError, "refused", "nothing listens at this address and port"),
+    ((av.error.TimeoutError, av.error.ExitError), "timeout", "the camera does not answer"),
+    (av.error.InvalidDataError, "unsupported", "the camera's answer is not RTSP"),
+    (av.error.ProtocolNotFoundError, "unsupported", "this kind of address is not supported here"),
+)
+
+_HUNG_UP = (
+    av.error.EOFError,
+    av.error.BrokenPipeError,
+    av.error.ConnectionAbortedError,
+    av.error.ConnectionResetError,
+)
+
+
+def link_error(error: av.error.FFmpegError, *, opened: bool) -> LinkError:
+    """Translate.
+
+    Args:
+        error: of opening a session or of receiving.
+        opened: whether media had come already.
+    """
+    if opened:
+        if isinstance(error, (av.error.TimeoutError, av.error.ExitError)):
+            return LinkError("silent", "the camera sends nothing any more")
+        return LinkError("ended", "the connection to the camera broke")
+    for kinds, reason, message in _BY_TYPE:
+        if isinstance(error, kinds):
+            return LinkError(reason, message)
+    if isinstance(error, _HUNG_UP):
+        return LinkError("ended", "the camera hung up before it sent anything")
+    if error.errno in _UNREACHABLE:
+        return LinkError("unreachable", "no way to the camera: name, network or certificate")
+    return LinkError("unsupported", f"the session cannot be opened (libav error {error.errno})")
