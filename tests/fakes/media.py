@@ -40,3 +40,8 @@ def gop(first_pts: int, pictures: int, *, interval: int = 3000, size: int = 3000
         h264_unit(first_pts + n * interval, keyframe=n == 0, size=size * (4 if n == 0 else 1))
         for n in range(pictures)
     ]
+
+
+def audio_units(first_pts: int, count: int) -> list[AccessUnit]:
+    """Sound in steps of 20 ms."""
+    return [opus_unit(first_pts + n * 960) for n in range(count)]

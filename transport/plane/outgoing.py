@@ -281,7 +281,8 @@ class Outgoing:
         if unit is None or newest is None or unit.index < from_index:
             return
         last = (self._last[0], now - self._last[1]) if self._last else None
-        backlog = newest.index - unit.index + 1
+        # Sound has no backlog: what little there is was written since the viewer could be sent to.
+        backlog = newest.index - unit.index + 1 if waiting.source.is_video else 1
         timeline = begin(unit.timestamp, newest.timestamp, backlog, waiting.source.clock_rate, last)
         self._append_segment(waiting.subscription, waiting.source, timeline, unit)
         self._waiting = None

@@ -101,11 +101,6 @@ class Message:
         return hmac.compare_digest(signature, _sign(self._covered, password))
 
 
-def looks_like_stun(datagram: bytes) -> bool:
-    """True if the first byte and the cookie say STUN (RFC 7983, RFC 8489 section 5)."""
-    return len(datagram) >= _HEADER.size and datagram[0] < 4 and datagram[4:8] == b"\x21\x12\xa4\x42"
-
-
 def parse(datagram: bytes) -> Message:
     """Read one message; its FINGERPRINT is checked if there is one, its signature is not.
 
