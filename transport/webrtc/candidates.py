@@ -93,12 +93,13 @@ def interface_addresses(wildcard: str = "::") -> list[str]:
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
     ]
-    return _reachable(found, with_ipv6=":" in wildcard)
+    return reachable(found, with_ipv6=":" in wildcard)
 
 
-def _reachable(
+def reachable(
     found: Sequence[ipaddress.IPv4Address | ipaddress.IPv6Address], *, with_ipv6: bool
 ) -> list[str]:
+    """Leave out what another machine could not reach; see `interface_addresses`."""
     usable = [
         ip
         for ip in found

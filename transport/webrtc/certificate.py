@@ -56,12 +56,15 @@ class ServerCertificate(RTCCertificate):
 _current: ServerCertificate | None = None
 
 
-def fresh_certificate() -> ServerCertificate:
-    """This process's certificate, replaced a week before it expires.
+def fresh_certificate(now: datetime.datetime | None = None) -> ServerCertificate:
+    """This process's certificate, replaced a week before it expires. Event loop only.
 
-    A session keeps the one whose fingerprint its answer carried. Event loop only.
+    A session keeps the one whose fingerprint its answer carried.
+
+    Args:
+        now: with a time zone; None for the clock's.
     """
     global _current
-    if _current is None or _current.expires - datetime.datetime.now(datetime.UTC) < _RENEW_BEFORE:
+    if _current is None or _current.expires - (now or datetime.datetime.now(datetime.UTC)) < _RENEW_BEFORE:
         _current = ServerCertificate.generateCertificate()
     return _current

@@ -17,6 +17,7 @@ from tests.transport.webrtc.link import (
     eventually,
     viewer_context,
 )
+from tests.transport.webrtc.vectors import client_hello
 from transport.errors import LinkError, StateError
 from transport.plane.interface import SrtpProfile
 from transport.webrtc.certificate import ServerCertificate
@@ -24,6 +25,7 @@ from transport.webrtc.dtls import MAX_DATAGRAM_BYTES, MAX_INBOX, DtlsSession, Sr
 from transport.webrtc.wire import Fingerprint
 
 CERTIFICATE = ServerCertificate.generateCertificate()
+CHROMIUM_HELLO = client_hello("chromium")
 
 
 @dataclass
@@ -132,6 +134,22 @@ class TestHandshake:
         hello = [datagram for datagram in ends.up.sent if datagram[13:14] == b"\x01"]
         assert len(hello) >= 5 and all(len(datagram) <= 300 for datagram in hello)
         await ends.session.close()
+
+    @pytest.mark.parametrize("order", [1, -1])
+    async def test_chromiums_post_quantum_client_hello_is_answered_with_dtls_1_2(self, order):
+        down = Link()
+        session = DtlsSession(FakePeer(down), CERTIFICATE, [CERTIFICATE.fingerprint])
+        handshake = asyncio.create_task(session.handshake())
+        await asyncio.sleep(0)
+        assert len(CHROMIUM_HELLO) == 2 and b"\xfe\xfc" in CHROMIUM_HELLO[0]  # DTLS 1.3 is offered
+        for datagram in CHROMIUM_HELLO[::order]:
+            assert down.sent == []
+            session.datagram(datagram)
+        # ServerHello, DTLS 1.2, and without a cookie exchange before it.
+        assert down.sent[0][13] == 2 and down.sent[0][25:27] == b"\xfe\xfd"
+        await session.close()
+        with pytest.raises(LinkError):
+            await handshake
 
     async def test_the_fragments_may_come_in_any_order(self):
         ends = pair(mtu=300, hello_padding=1500)
