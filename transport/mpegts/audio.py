@@ -19,6 +19,8 @@ from transport.mpegts.counters import DemuxCounters
 
 # The largest frame length of ADTS and LOAS is 8 KiB, of Opus control headers far less in practice.
 _MAX_FRAME_BYTES = 8192 + 16
+# Headers of something that is not carried, with no frame between them.
+_MAX_REFUSALS = 3
 
 
 class Framing(Protocol):
@@ -63,6 +65,7 @@ class AudioTrack:
         self._base: int | None = None
         self._samples = 0
         self._last_pts: int | None = None
+        self._refusals = 0
         self.reason = ""
 
     def relabel(self, language: str) -> None:
@@ -77,12 +80,7 @@ class AudioTrack:
         if self.reason:
             return []
         data = self._rest + segments[0]
-        try:
-            units, end = self._cut(data, len(self._rest), pts, now)
-        except UnsupportedAudio as error:
-            self.reason = f"{error} is not supported"
-            self._rest = b""
-            return []
+        units, end = self._cut(data, len(self._rest), pts, now)
         if broken or len(segments) > 1:
             self._counters.dropped_units += 1
             end = len(data)
@@ -102,12 +100,14 @@ class AudioTrack:
         """Cut frames from the front; return them and where the first incomplete one begins."""
         units: list[AccessUnit] = []
         position, synced = 0, True
-        while position < len(data):
+        while position < len(data) and not self.reason:
             try:
                 header = self._framing.parse(data, position)
                 if header is not None and not synced and not self._is_followed(data, position, header):
                     raise WireError("mpegts: a sync word inside sound")
-            except WireError:
+            except (WireError, UnsupportedAudio) as error:
+                if isinstance(error, UnsupportedAudio):
+                    self._refuse(error)
                 if synced:
                     self._counters.malformed += 1
                     synced = False
@@ -142,6 +142,9 @@ class AudioTrack:
         except WireError:
             self._counters.malformed += 1
             return None
+        except UnsupportedAudio as error:
+            self._refuse(error)
+            return None
         if unpacked is None or self._base is None:
             self._counters.dropped_units += 1
             return None
@@ -156,7 +159,14 @@ class AudioTrack:
             self._counters.clamped_timestamps += 1
             pts = self._last_pts
         self._last_pts = pts
+        self._refusals = 0
         return AccessUnit(self.track, pts, pts, payload, True, now)
+
+    def _refuse(self, error: UnsupportedAudio) -> None:
+        """Give the track up when nothing else comes; one header alone may be a corrupt one."""
+        self._refusals += 1
+        if self._refusals >= _MAX_REFUSALS:
+            self.reason = f"{error} is not supported"
 
     def _describe(self, header: AudioHeader) -> None:
         track = self.track

@@ -50,7 +50,7 @@ class ProgramClock:
         lines = self._lines
         for line in lines:
             distance = difference(raw, line.raw)
-            waited = max(0, int((now - line.at) * TICKS_PER_S))
+            waited = max(0, round((now - line.at) * TICKS_PER_S))
             if -_MAX_BACK <= distance <= _MAX_AHEAD + waited:
                 out = line.out + distance
                 if distance > 0:
@@ -63,7 +63,7 @@ class ProgramClock:
             return raw
         self.jumps += 1
         newest = max(lines, key=lambda line: line.out)
-        out = newest.out + max(_STEP, int((now - newest.at) * TICKS_PER_S))
+        out = newest.out + max(_STEP, round((now - newest.at) * TICKS_PER_S))
         lines.insert(0, _Line(raw, out, now))
         del lines[2:]
         return out

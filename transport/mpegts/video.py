@@ -42,6 +42,8 @@ class VideoTrack:
         self._holding = False
         self._held: tuple[bytes, int, int] | None = None
         self._torn = False
+        # Of a PES packet without a picture: parameter sets may come in one of their own.
+        self._unused_stamp: tuple[int, int] | None = None
 
     @property
     def track(self) -> Track:
@@ -79,10 +81,13 @@ class VideoTrack:
         if pts is None or dts is None:
             if not self._begins_unit(data):
                 return self._continue(data)
-            if self._dts is None:
+            if self._unused_stamp is not None:
+                pts, dts = self._unused_stamp
+            elif self._dts is not None:
+                pts = dts = self._dts + self._frame_ticks()
+            else:
                 self._counters.dropped_units += 1
                 return []
-            pts = dts = self._dts + self._frame_ticks()
         else:
             self._measure(dts)
         self._torn = False
@@ -123,7 +128,9 @@ class VideoTrack:
                 dts = self._dts
             unit = self._normalizer.unit_of_nals(part, pts, dts, now)
             if unit is None:
+                self._unused_stamp = (pts, dts)
                 continue
+            self._unused_stamp = None
             self._dts = dts
             self._units_since_stamp += 1
             if unit.keyframe or not self._waiting:

@@ -105,8 +105,8 @@ def parse_adaptation(data: bytes, start: int) -> tuple[int, bool, bool]:
     if flags & 0x1F:
         needed += 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1) + (flags >> 2 & 1)
         for bit in (2, 1):
-            if flags & bit and needed < length:
-                needed += 1 + data[start + 5 + needed]
+            if flags & bit:
+                needed += 1 + (data[start + 5 + needed] if needed < length else 0)
         if needed > length:
             raise WireError("mpegts: adaptation field shorter than its flags")
     # One byte of flags without a flag is how two bytes of stuffing look.
