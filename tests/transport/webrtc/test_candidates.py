@@ -67,6 +67,10 @@ class TestLocalCandidates:
     async def test_loopback_if_that_is_what_is_listened_on(self):
         assert await local_candidates(("127.0.0.1", 8189), tcp=False) == (Candidate("127.0.0.1", 8189),)
 
+    async def test_a_name_may_be_listened_on(self):
+        found = await local_candidates(("localhost", 8189), tcp=False)
+        assert found and all(ipaddress.ip_address(candidate.ip).is_loopback for candidate in found)
+
     async def test_names_are_resolved_and_nothing_is_told_twice(self):
         found = await local_candidates(("127.0.0.1", 8189), ["localhost", "127.0.0.1"], tcp=False)
         assert Candidate("127.0.0.1", 8189) in found and len(set(found)) == len(found)

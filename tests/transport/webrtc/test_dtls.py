@@ -347,6 +347,23 @@ class TestAfterwards:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         await ends.session.close()
 
+    async def test_a_suite_without_farewell_keeps_openssl_and_works_on(self):
+        certificate = RTCCertificate.generateCertificate()
+        context = viewer_context(certificate)
+        context.set_cipher_list(b"ECDHE-ECDSA-AES128-SHA")
+        up, down = Link(), Link()
+        viewer = OpensslViewer(up, certificate=certificate, context=context)
+        closed = asyncio.Event()
+        session = DtlsSession(
+            FakePeer(down), CERTIFICATE, [viewer.fingerprint], on_closed=closed.set, settled_after_s=0.0
+        )
+        down.deliver, up.deliver = viewer.datagram, session.datagram
+        await Pair(session, viewer, down, up).handshake()
+        await asyncio.sleep(0.01)
+        viewer.shutdown()
+        await asyncio.wait_for(closed.wait(), 10)
+        await asyncio.wait_for(viewer.goodbye.wait(), 10)
+
     async def test_a_forged_goodbye_is_not_believed(self):
         closed = asyncio.Event()
         ends = pair(on_closed=closed.set, settled_after_s=0.0)
