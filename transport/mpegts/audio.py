@@ -149,7 +149,7 @@ class AudioTrack:
             self._counters.dropped_units += 1
             return None
         header, payload = unpacked
-        pts = self._base + self._samples * TICKS_PER_S // header.sample_rate
+        pts = self._base + (self._samples * TICKS_PER_S + header.sample_rate // 2) // header.sample_rate
         if header.sample_rate != self.track.sample_rate and self.track.sample_rate:
             # Counted samples of another length no longer add up.
             self._base, self._samples = pts, 0
