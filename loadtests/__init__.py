@@ -1,0 +1,1 @@
+"""What matters for speed, measured: `python -m loadtests.NAME`. `rig/` starts what takes part in it."""

@@ -78,3 +78,7 @@ def _load(path: Path) -> Config:
 def main() -> None:
     """Entry point of `.venv/bin/streamer`."""
     app()
+
+
+if __name__ == "__main__":
+    main()

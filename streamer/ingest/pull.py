@@ -62,13 +62,13 @@ class SrtPull:
     """An SRT peer that we call, or meet at a rendezvous."""
 
     def __init__(self, url: str, config: Config, stream: StreamConfig) -> None:
-        self._target = parse_srt_url(url)
         options = srt_options(config)
         if stream.passphrase is not None:
             options = dataclasses.replace(
                 options, passphrase=stream.passphrase.get_secret_value(), pbkeylen=stream.pbkeylen
             )
-        self._options = options
+        # What the address itself says wins.
+        self._target = parse_srt_url(url, options)
         self._cancelled = threading.Event()
         self._session: TsSession | None = None
 
@@ -79,7 +79,7 @@ class SrtPull:
 
     def open(self) -> tuple[Track, ...]:
         """Connect."""
-        self._session = TsSession(connect(self._target, self._options, cancelled=self._cancelled))
+        self._session = TsSession(connect(self._target, cancelled=self._cancelled))
         return ()
 
     def units(self) -> Iterator[AccessUnit]:
@@ -102,9 +102,7 @@ class RtspPull:
     """A camera."""
 
     def __init__(self, url: str, stream: StreamConfig) -> None:
-        self._source = RtspSource(
-            url, RtspOptions(transport=stream.rtsp_transport, tls_verify=stream.tls_verify)
-        )
+        self._source = RtspSource(url, RtspOptions(transport=stream.rtsp_transport, verify=stream.tls_verify))
         self.tracks: tuple[Track, ...] = ()
 
     def open(self) -> tuple[Track, ...]:

@@ -5,6 +5,7 @@ A stream id is what a caller says it wants (draft-sharabayko-srt, appendix "SRT 
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 from collections.abc import Callable
@@ -89,6 +90,9 @@ _FIELDS = {"r": "resource", "u": "user", "s": "session_key", "h": "host", "t": "
 _SHORT_MODES = {"publish": Mode.PUBLISH, "read": Mode.REQUEST, "request": Mode.REQUEST}
 
 
+_ESCAPED = "%23%21%3A%3A"  # #!::
+
+
 def parse_stream_id(raw: bytes) -> StreamId:
     """Parse a stream id in any of its three forms.
 
@@ -108,6 +112,9 @@ def parse_stream_id(raw: bytes) -> StreamId:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise WireError(f"stream id: not UTF-8 at byte {error.start}") from None
+    if text[:12].upper() == _ESCAPED:
+        # Some encoders pass on percent signs that people write in an address, as its syntax asks for.
+        text = unquote(text, errors="replace")
     if not text.isprintable():
         raise WireError("stream id: holds an unprintable character")
     if text.startswith("#!::"):
@@ -180,13 +187,17 @@ def _parse_short(text: str) -> StreamId:
     return StreamId(resource=resource, mode=_SHORT_MODES[word], session_key=key)
 
 
-def parse_srt_url(url: str) -> SrtTarget:
+def parse_srt_url(url: str, defaults: SrtOptions | None = None) -> SrtTarget:
     """Parse `srt://host:port?mode=caller&latency=500&passphrase=…&pbkeylen=32&streamid=…`.
 
     `latency` is in milliseconds, as in OBS's own settings and srt-live-transmit; ffmpeg alone writes
     microseconds there. `maxbw` is in bytes per second and the other times in milliseconds, as everywhere.
     Without a mode, an empty host means listener and any other caller. Percent signs are decoded; `+` and
     `#` stand for themselves, because stream ids begin with `#!` and people paste them as they are.
+
+    Args:
+        url: the address with its parameters.
+        defaults: for what the address does not say.
 
     Raises:
         WireError: names the parameter and what was expected; never holds the passphrase or stream id.
@@ -215,7 +226,7 @@ def parse_srt_url(url: str) -> SrtTarget:
     stream_id = parameters.pop("stream_id", "")
     local_port = parameters.pop("local_port", 0)
     try:
-        options = SrtOptions(**parameters)
+        options = dataclasses.replace(defaults or SrtOptions(), **parameters)
     except ValueError as error:
         raise WireError(f"srt url: {error}") from None
     return SrtTarget(mode, host, port, stream_id, local_port, options)

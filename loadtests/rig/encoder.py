@@ -1,0 +1,108 @@
+"""Encoders as broadcasters use them: ffmpeg and GStreamer, pushing MPEG-TS over SRT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loadtests.rig.process import Process
+
+
+@dataclass(frozen=True)
+class Programme:
+    """What an encoder makes.
+
+    Attributes:
+        size: width x height.
+        fps: pictures a second.
+        gop_s: seconds between keyframes.
+        video: "h264", "h264-b" (with B-frames), "h265", or "" for none.
+        audio: "aac", "mp2", "ac3", "opus", or "" for none.
+        bitrate_kbps: of the picture.
+    """
+
+    size: str = "640x360"
+    fps: int = 30
+    gop_s: float = 2.0
+    video: str = "h264"
+    audio: str = "aac"
+    bitrate_kbps: int = 1500
+
+
+_VIDEO = {
+    "h264": ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline"),
+    "h264-b": ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-profile:v", "high"),
+    "h265": (
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-tune",
+        "zerolatency",
+        "-x265-params",
+        "log-level=none",
+    ),
+}
+_AUDIO = {
+    "aac": ("-c:a", "aac", "-b:a", "128k"),
+    "mp2": ("-c:a", "mp2", "-b:a", "192k"),
+    "ac3": ("-c:a", "ac3", "-b:a", "192k"),
+    "opus": ("-c:a", "libopus", "-b:a", "96k"),
+}
+
+
+def ffmpeg_arguments(programme: Programme) -> list[str]:
+    """Input and coding options, up to but without the output."""
+    arguments = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
+    if programme.video:
+        arguments += ["-re", "-f", "lavfi", "-i", f"testsrc2=size={programme.size}:rate={programme.fps}"]
+    if programme.audio:
+        arguments += ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
+    if programme.video:
+        gop = str(round(programme.gop_s * programme.fps))
+        rate = f"{programme.bitrate_kbps}k"
+        arguments += [*_VIDEO[programme.video], "-g", gop, "-b:v", rate, "-maxrate", rate, "-bufsize", rate]
+        arguments += ["-pix_fmt", "yuv420p", "-sc_threshold", "0"]
+    if programme.audio:
+        arguments += [*_AUDIO[programme.audio], "-ac", "2"]
+    return arguments
+
+
+def ffmpeg_srt(
+    port: int,
+    stream_id: str,
+    programme: Programme,
+    *,
+    passphrase: str = "",
+    pbkeylen: int = 32,
+    latency_ms: int = 120,
+) -> Process:
+    """ffmpeg, calling an SRT listener on this machine."""
+    key = ["-passphrase", passphrase, "-pbkeylen", str(pbkeylen)] if passphrase else []
+    # ffmpeg counts the latency in microseconds, unlike everybody else.
+    return Process(
+        [
+            *ffmpeg_arguments(programme),
+            *key,
+            *("-srt_streamid", stream_id),
+            *("-f", "mpegts", "-muxdelay", "0"),
+            f"srt://127.0.0.1:{port}?mode=caller&transtype=live&latency={latency_ms * 1000}",
+        ]
+    )
+
+
+def gstreamer_srt(port: int, stream_id: str, *, passphrase: str = "", pbkeylen: int = 32) -> Process:
+    """GStreamer's srtsink, calling an SRT listener on this machine; H.264 and AAC."""
+    key = [f"passphrase={passphrase}", f"pbkeylen={pbkeylen}"] if passphrase else []
+    return Process(
+        [
+            *("gst-launch-1.0", "-q"),
+            *("videotestsrc", "is-live=true", "!", "video/x-raw,width=640,height=360,framerate=30/1"),
+            *("!", "x264enc", "tune=zerolatency", "speed-preset=ultrafast", "key-int-max=60", "bitrate=1500"),
+            *("!", "video/x-h264,profile=baseline", "!", "h264parse", "!", "queue", "!", "mux."),
+            *("audiotestsrc", "is-live=true", "!", "audioconvert", "!", "audio/x-raw,rate=48000,channels=2"),
+            *("!", "avenc_aac", "!", "aacparse", "!", "queue", "!", "mux."),
+            *("mpegtsmux", "name=mux", "alignment=7", "!", "srtsink"),
+            f"uri=srt://127.0.0.1:{port}?mode=caller",
+            *(f"streamid={stream_id}", "wait-for-connection=false", *key),
+        ]
+    )

@@ -1,0 +1,155 @@
+"""A server under test: the real command, with a configuration of its own and ports that are free."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from loadtests.rig.process import Process, wait_until
+
+_CONFIG = """
+[http]
+listen = "127.0.0.1:{http}"
+[state]
+dir = "{state}"
+[srt]
+listen = "127.0.0.1:{srt}"
+latency_ms = {latency_ms}
+[webrtc]
+listen = "127.0.0.1:{webrtc}"
+{streams}
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now on 127.0.0.1, for TCP and UDP."""
+    sockets: list[socket.socket] = []
+    ports: list[int] = []
+    try:
+        while len(ports) < count:
+            tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+            sockets += [tcp, udp]
+            tcp.bind(("127.0.0.1", 0))
+            port = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+        return ports
+    finally:
+        for each in sockets:
+            each.close()
+
+
+class Server(Process):
+    """`streamer serve` with the given streams.
+
+    Args:
+        streams: the `[streams.…]` tables, TOML.
+        latency_ms: of the SRT listener.
+    """
+
+    def __init__(self, streams: str, *, latency_ms: int = 120) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="streamer-")
+        self.folder = Path(self._folder.name)
+        self.http_port, self.srt_port, self.webrtc_port = free_ports(3)
+        self._latency_ms = latency_ms
+        self.config_path = self.folder / "streamer.toml"
+        self.configure(streams)
+        super().__init__([sys.executable, "-m", "ops.cli", "serve", "--config", str(self.config_path)])
+
+    @property
+    def url(self) -> str:
+        """Of the pages, without a slash at the end."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def token(self) -> str:
+        """The admin token."""
+        return (self.folder / "state" / "admin.token").read_text().strip()
+
+    def configure(self, streams: str) -> None:
+        """Write the configuration; a running server takes it up by itself."""
+        text = _CONFIG.format(
+            http=self.http_port,
+            srt=self.srt_port,
+            webrtc=self.webrtc_port,
+            state=self.folder / "state",
+            latency_ms=self._latency_ms,
+            streams=streams,
+        )
+        partial = self.config_path.with_suffix(".new")
+        partial.write_text(text)
+        partial.replace(self.config_path)
+
+    def start(self) -> None:
+        """Start it and wait until it takes viewers."""
+        super().start()
+        wait_until(lambda: self._ready() or not self.running, 20, "the server to be ready")
+        if not self.running:
+            raise RuntimeError(f"the server ended at once:\n{self.output}")
+
+    def request(self, method: str, path: str) -> tuple[int, Any]:
+        """Ask the API as the administrator; status and parsed body."""
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Authorization": f"Bearer {self.token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                body = answer.read()
+                return answer.status, json.loads(body) if body else None
+        except urllib.error.HTTPError as error:
+            with error:
+                body = error.read()
+            return error.code, json.loads(body) if body else None
+
+    def stream(self, name: str) -> Any:
+        """One stream, as the API describes it."""
+        return self.request("GET", f"/api/v1/streams/{name}")[1]
+
+    def viewers(self) -> list[Any]:
+        """All viewers, as the API describes them."""
+        viewers: list[Any] = self.request("GET", "/api/v1/viewers")[1]["viewers"]
+        return viewers
+
+    def wait_live(self, name: str, timeout_s: float = 20.0) -> None:
+        """Wait until a stream shows a picture or sound."""
+        wait_until(lambda: self._is_live(name), timeout_s, f"stream {name!r} to be live")
+
+    def _is_live(self, name: str) -> bool:
+        stream = self.stream(name)
+        known = [bool(track["width"] or track["sample_rate"]) for track in stream["tracks"]]
+        return stream["state"] == "live" and bool(known) and all(known)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        try:
+            return super().__enter__()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it and remove its folder."""
+        super().__exit__(kind, error, traceback)
+        self._folder.cleanup()
