@@ -32,6 +32,7 @@ async def test_picture_sound_and_cipher(programme: Programme, source: str) -> No
             watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
             await watcher.wait_playing()
             await watcher.wait_more(30)
+            await watcher.page.get_by_role("button", name="Unmute").first.click()
             # libwebrtc sums the squares of the samples it plays: a tone makes it grow, silence does not.
             report = await watcher.wait_for(
                 lambda r: bool(r["audio"] and r["audio"].get("totalAudioEnergy", 0) > 0.0001),
