@@ -17,9 +17,7 @@ class Option(enum.IntEnum):
     RCVBUF = 6
     RENDEZVOUS = 12
     SNDTIMEO = 13
-    RCVTIMEO = 14
     MAXBW = 16
-    EVENT = 18
     RCVDATA = 20
     LATENCY = 23
     PASSPHRASE = 26
@@ -72,7 +70,6 @@ class Reject(enum.IntEnum):
     TIMEOUT = 16
 
 
-EPOLL_IN = 0x1
 EPOLL_OUT = 0x4
 EPOLL_ERR = 0x8
 SRTT_LIVE = 0

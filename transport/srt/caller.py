@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import time
 
@@ -97,8 +96,7 @@ class _Attempt:
         try:
             self._begin(socket)
             self._wait(socket, cancelled)
-            for option in (Option.RCVSYN, Option.SNDSYN):
-                self._library.set_option(socket, option, True)
+            self._library.set_option(socket, Option.SNDSYN, True)
         except SrtError as error:
             self._library.close(socket)
             raise ConnectError("unreachable", f"{self._name}: {error}") from error
@@ -125,7 +123,7 @@ class _Attempt:
             library.set_option(socket, Option.RENDEZVOUS, True)
         local_port = self._target.local_port or (self._target.port if rendezvous else 0)
         if local_port:
-            v6 = ipaddress.ip_address(self._address[0].partition("%")[0]).version == 6
+            v6 = ":" in self._address[0]
             if v6:
                 library.set_option(socket, Option.IPV6ONLY, 1)
             library.bind(socket, pack_sockaddr(("::" if v6 else "0.0.0.0", local_port, 0)))

@@ -18,8 +18,10 @@ from transport.srt.wire import StreamId
 # A shorter time between two readings makes a rate of little meaning.
 _RATE_INTERVAL_S = 1.0
 
-# How often to look whether the next of the last messages is due, once the peer is gone.
-_TAIL_INTERVAL_S = 0.005
+# How often `receive` looks. Waiting inside libsrt instead would wake a thread, and fight for Python's lock,
+# for every packet; would lose a message when the peer leaves (1.5.1 takes it from the buffer and then
+# reports the loss of the connection); and its epoll wakes every waiter for every socket.
+_INTERVAL_S = 0.004
 
 
 class SrtConnection:
@@ -42,6 +44,7 @@ class SrtConnection:
         self._options = options
         self._closed = threading.Event()
         self._lock = threading.Lock()
+        self._tail_ends_at: float | None = None
         self._rates = _Rates(time.monotonic())
         self._buffer = ctypes.create_string_buffer(MAX_PAYLOAD_BYTES)
         self._view = memoryview(self._buffer).cast("B")
@@ -61,9 +64,7 @@ class SrtConnection:
         return self.receive_many(1)[0]
 
     def receive_many(self, max_messages: int = 64) -> list[bytes]:
-        """Wait for the next message, and take those behind it that are due already.
-
-        Taking them together keeps the cost of Python's lock to one wait per call, not one per packet.
+        """Wait for messages, and take all that are due.
 
         Args:
             max_messages: at least 1.
@@ -74,55 +75,37 @@ class SrtConnection:
         Raises:
             LinkError: as `receive`.
         """
-        length = self._library.recvmsg(self._socket, self._buffer, MAX_PAYLOAD_BYTES)
-        if length < 0:
-            return [self._after_error(self._library.error("receive"))]
-        messages = [bytes(self._view[:length])]
-        if max_messages > 1 and self._library.is_readable_now(self._socket):
-            self._drain(messages, max_messages)
+        deadline = time.monotonic() + self._options.receive_timeout_ms / 1000
+        while not (messages := self._due(max_messages)):
+            if self._library.last_error_now() != Errno.WOULD_BLOCK:
+                self._check_tail()
+            elif time.monotonic() >= deadline:
+                seconds = self._options.receive_timeout_ms / 1000
+                raise LinkError("timeout", f"no media from the peer for {seconds:g} s")
+            if self._closed.wait(_INTERVAL_S):
+                raise self._ended()
         return messages
 
-    def _drain(self, messages: list[bytes], max_messages: int) -> None:
-        """Append what is due, without waiting."""
-        # A readable message is no promise: the peer may withdraw it in between. So waiting is switched off.
+    def _due(self, max_messages: int) -> list[bytes]:
+        messages: list[bytes] = []
         receive, socket, buffer, view = self._library.recvmsg_now, self._socket, self._buffer, self._view
-        try:
-            self._library.set_option(socket, Option.RCVSYN, False)
-        except SrtError:
-            return  # it just ended; the next call says so
-        while len(messages) < max_messages:
-            length = receive(socket, buffer, MAX_PAYLOAD_BYTES)
-            if length < 0:
-                break
+        while len(messages) < max_messages and (length := receive(socket, buffer, MAX_PAYLOAD_BYTES)) > 0:
             messages.append(bytes(view[:length]))
-        try:
-            self._library.set_option(socket, Option.RCVSYN, True)
-        except SrtError:
-            return
+        return messages
 
-    def _after_error(self, error: SrtError) -> bytes:
-        if error.code == Errno.TIMEOUT:
-            seconds = self._options.receive_timeout_ms / 1000
-            raise LinkError("timeout", f"no media from the peer for {seconds:g} s")
-        if error.code == Errno.CONNECTION_LOST and not self._closed.is_set():
-            return self._tail()
-        raise self._ended()
+    def _check_tail(self) -> None:
+        """Raise unless messages that arrived before the peer left still wait for their time.
 
-    def _tail(self) -> bytes:
-        """The next of the messages that arrived before the peer left but wait for their time.
-
-        libsrt hands them out at their time and calls the connection lost in between; without this every
-        stream would lose its last `latency_ms`. A gap among them is never filled: the deadline ends it.
+        libsrt hands them out when they are due and calls the connection lost in between; without this
+        every stream would lose its last `latency_ms`. A gap among them is never filled any more: the
+        deadline ends it.
         """
         try:
-            latency_ms = self._library.option(self._socket, Option.RCVLATENCY)
-            deadline = time.monotonic() + latency_ms / 1000
-            while time.monotonic() < deadline and self._library.option(self._socket, Option.RCVDATA) > 0:
-                length = self._library.recvmsg(self._socket, self._buffer, MAX_PAYLOAD_BYTES)
-                if length > 0:
-                    return bytes(self._view[:length])
-                if self._closed.wait(_TAIL_INTERVAL_S):
-                    break
+            if self._tail_ends_at is None:
+                latency_ms = self._library.option(self._socket, Option.RCVLATENCY)
+                self._tail_ends_at = time.monotonic() + latency_ms / 1000
+            if time.monotonic() < self._tail_ends_at and self._library.option(self._socket, Option.RCVDATA):
+                return
         except SrtError:
             pass  # libsrt has forgotten the socket
         raise self._ended()

@@ -6,7 +6,6 @@ where the stream id decides about refusal and passphrase. What passed is accepte
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import logging
 import threading
@@ -115,27 +114,34 @@ class SrtListener:
 
     def _listen(self, address: Address) -> int:
         host, port = address
-        try:
-            number = resolve(host or "::", port, passive=True)[0]
-            socket = self._library.create_socket()
+        error: SrtError | None = None
+        # "::" takes IPv4 callers too; the second is for machines without IPv6.
+        for name in (host,) if host else ("::", "0.0.0.0"):
             try:
-                apply_options(self._library, socket, self._options)
-                # Proposed to callers in the first answer, so that an encoder that names no key length
-                # uses ours instead of AES-128.
-                self._library.set_option(socket, Option.PBKEYLEN, self._options.pbkeylen)
-                self._library.set_option(socket, Option.MINVERSION, _OLDEST_PEER)
-                if ipaddress.ip_address(number[0].partition("%")[0]).version == 6:
-                    self._library.set_option(socket, Option.IPV6ONLY, int(number[0] != "::"))
-                _listeners[self._key] = self
-                self._library.listen_hook(socket, _hook, self._key)
-                self._library.bind(socket, pack_sockaddr(number))
-                self._library.listen(socket, _BACKLOG)
-            except SrtError:
-                _listeners.pop(self._key, None)
-                self._library.close(socket)
-                raise
-        except SrtError as error:
-            raise LinkError("unreachable", f"cannot listen for SRT on {host} port {port}: {error}") from error
+                return self._listen_on(resolve(name, port, passive=True)[0])
+            except SrtError as failed:
+                error = error or failed
+        raise LinkError("unreachable", f"cannot listen for SRT on {host!r} port {port}: {error}") from error
+
+    def _listen_on(self, number: tuple[str, int, int]) -> int:
+        library = self._library
+        socket = library.create_socket()
+        try:
+            apply_options(library, socket, self._options)
+            # Proposed to callers in the first answer, so that an encoder that names no key length uses
+            # ours instead of AES-128.
+            library.set_option(socket, Option.PBKEYLEN, self._options.pbkeylen)
+            library.set_option(socket, Option.MINVERSION, _OLDEST_PEER)
+            if ":" in number[0]:
+                library.set_option(socket, Option.IPV6ONLY, int(number[0] != "::"))
+            _listeners[self._key] = self
+            library.listen_hook(socket, _hook, self._key)
+            library.bind(socket, pack_sockaddr(number))
+            library.listen(socket, _BACKLOG)
+        except SrtError:
+            _listeners.pop(self._key, None)
+            library.close(socket)
+            raise
         return socket
 
     def close(self) -> None:
@@ -154,6 +160,7 @@ class SrtListener:
             admission = self._admit(stream_id, peer)
             passphrase = admission.passphrase or ""
             self._library.set_option_now(socket, Option.PASSPHRASE, passphrase)
+            self._library.set_option_now(socket, Option.RCVSYN, False)
             self._forget_gone()
             self._admitted[socket] = _Admitted(stream_id, admission)
             return None

@@ -17,7 +17,6 @@ from typing import Any
 from transport.errors import LinkError, TransportError
 from transport.srt.abi import (
     EPOLL_ERR,
-    EPOLL_IN,
     EPOLL_OUT,
     LOG_CRITICAL,
     PROTOTYPES,
@@ -48,13 +47,14 @@ class SrtError(TransportError):
 class Libsrt:
     """libsrt's functions with types and exceptions; sockets are its own numbers, not file descriptors.
 
-    `receive` and `accept` wait without the GIL, as every call does, but for the few that say otherwise.
+    Every call gives the GIL back while it runs, but for the few that say otherwise.
 
-    Those must never be given a listener. They hold the GIL while taking locks of one connection and
-    libsrt's table of sockets; the only code in libsrt that waits for the GIL is our listen hook, whose
-    thread holds nothing but the lock of its own listeners, which no other holder of the former waits for
-    (libsrt takes the table's lock inside that one, so the reverse order would deadlock libsrt by itself).
-    Giving the GIL back for each would cost up to 5 ms a packet while another thread is busy in Python.
+    Those (`state` aside) must never be given a listener. They hold the GIL while they take locks of one
+    connection and of libsrt's table of sockets. The only code in libsrt that waits for the GIL is our
+    listen hook, whose thread then holds its listeners' lock and no other; and nobody waits for that lock
+    while holding one of the former (libsrt takes the table's lock inside it, so the reverse order would
+    deadlock libsrt by itself). Giving the GIL back each time would cost up to 5 ms a packet while another
+    thread is busy in Python.
     """
 
     def __init__(self, name: str) -> None:
@@ -66,10 +66,10 @@ class Libsrt:
         self.version: int = self._free.srt_getversion()
         if self.version < _OLDEST:
             raise LinkError("unsupported", f"{name} is version {self.version_text}, 1.5.0 is needed")
-        #: srt_recvmsg(socket, buffer, length) -> length or -1, waiting without the GIL.
-        self.recvmsg: Callable[[int, Any, int], int] = self._free.srt_recvmsg
-        #: The same with the GIL held: only on a socket whose RCVSYN is off, so that it cannot wait.
+        #: srt_recvmsg(socket, buffer, length) -> length or -1, with the GIL held: only on a socket whose
+        #: RCVSYN is off, so that it cannot wait.
         self.recvmsg_now: Callable[[int, Any, int], int] = self._held.srt_recvmsg
+        self._open: set[int] = set()
         self._startup()
 
     @property
@@ -81,8 +81,14 @@ class Libsrt:
         # Below "critical" libsrt prints to stderr, wrong passphrases of strangers included.
         self._free.srt_setloglevel(LOG_CRITICAL)
         self._check("srt_startup", self._free.srt_startup())
-        # While the interpreter lives: libsrt's threads could call the hook after it ended, and would hang.
-        atexit.register(self._free.srt_cleanup)
+        atexit.register(self._shutdown)
+
+    def _shutdown(self) -> None:
+        """End libsrt's threads while the interpreter lives: one that calls the hook later would hang."""
+        # libsrt waits for ever for a thread of ours that sits in one of its calls, unless that is ended.
+        for socket in tuple(self._open):
+            self.close(socket)
+        self._free.srt_cleanup()
 
     def error(self, call: str) -> SrtError:
         """The calling thread's last error."""
@@ -96,11 +102,13 @@ class Libsrt:
     def create_socket(self) -> int:
         """A new socket in live mode."""
         socket = self._check("srt_create_socket", self._free.srt_create_socket())
+        self._open.add(socket)
         self.set_option(socket, Option.TRANSTYPE, SRTT_LIVE)
         return socket
 
     def close(self, socket: int) -> None:
         """Close; other threads' calls on the socket end with an error soon. Unknown sockets are ignored."""
+        self._open.discard(socket)
         self._free.srt_close(socket)
 
     def set_option(self, socket: int, option: Option, value: int | str) -> None:
@@ -138,16 +146,12 @@ class Libsrt:
         # Little-endian: the unused upper bytes are zero, and numbers of four bytes keep their sign.
         return ctypes.c_int(value.value).value if length.value == 4 else value.value
 
-    def is_readable_now(self, socket: int) -> bool:
-        """Whether a message is due; holds the GIL and does not wait."""
-        value, length = ctypes.c_int(), ctypes.c_int(4)
-        result: int = self._held.srt_getsockflag(
-            socket, int(Option.EVENT), ctypes.byref(value), ctypes.byref(length)
-        )
-        return result == 0 and bool(value.value & EPOLL_IN)
+    def last_error_now(self) -> int:
+        """Number of the calling thread's last error, an SRT_ERRNO; holds the GIL."""
+        return int(self._held.srt_getlasterror(None))
 
     def state(self, socket: int) -> int:
-        """A `State`; NONEXIST for a socket that is gone."""
+        """A `State`; NONEXIST for a socket that is gone. Holds the GIL and does not wait."""
         return int(self._held.srt_getsockstate(socket))
 
     def bind(self, socket: int, address: bytes) -> None:
@@ -170,6 +174,7 @@ class Libsrt:
         """
         raw, length = ctypes.create_string_buffer(128), ctypes.c_int(128)
         accepted = self._check("accept", self._free.srt_accept(socket, raw, ctypes.byref(length)))
+        self._open.add(accepted)
         return accepted, raw.raw[: length.value]
 
     def connect(self, socket: int, address: bytes) -> None:
@@ -235,11 +240,20 @@ def load() -> Libsrt:
         LinkError: `unsupported`, it is not installed or too old.
     """
     with _loading:
-        return _load(_NAMES, _FIND)
+        return open_first(_NAMES, _FIND)
 
 
 @functools.cache
-def _load(names: tuple[str, ...], find: tuple[str, ...]) -> Libsrt:
+def open_first(names: tuple[str, ...], find: tuple[str, ...]) -> Libsrt:
+    """The first library that can be opened; a second call with the same names gives the same object.
+
+    Args:
+        names: of files, as the loader knows them.
+        find: short names to search the system for.
+
+    Raises:
+        LinkError: as `load`.
+    """
     for name in (*names, *filter(None, map(ctypes.util.find_library, find))):
         with contextlib.suppress(OSError):
             return Libsrt(name)

@@ -24,7 +24,6 @@ def apply_options(library: Libsrt, socket: int, options: SrtOptions) -> None:
         (Option.PAYLOADSIZE, options.payload_bytes),
         (Option.CONNTIMEO, options.connect_timeout_ms),
         (Option.PEERIDLETIMEO, options.peer_idle_timeout_ms),
-        (Option.RCVTIMEO, options.receive_timeout_ms),
         (Option.SNDTIMEO, options.send_timeout_ms),
     ]
     if options.max_bandwidth_bps is not None:

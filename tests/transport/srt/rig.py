@@ -1,0 +1,98 @@
+"""A listener with a few streams, its callers, and what the tests wait for."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from transport.errors import TransportError
+from transport.srt import (
+    Admission,
+    ConnectError,
+    Refused,
+    RejectReason,
+    SrtConnection,
+    SrtListener,
+    SrtOptions,
+    SrtTarget,
+    StreamId,
+    connect,
+)
+
+PASSPHRASE = "correct horse battery"
+WAIT_S = 15.0
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.01)
+
+
+def native_threads() -> list[str]:
+    """Names of libsrt's threads in this process, but for the one that lives as long as the library."""
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            names.append((task / "comm").read_text().strip())
+        except OSError:
+            continue  # it ended meanwhile
+    return [name for name in names if name.startswith("SRT:") and name != "SRT:GC"]
+
+
+class Rig:
+    def __init__(self, options: SrtOptions | None = None, host: str = "127.0.0.1") -> None:
+        self.streams: dict[str, Admission] = {"cam": Admission(PASSPHRASE, 16), "open": Admission(None)}
+        self.refusals: dict[str, RejectReason] = {}
+        self.asked: list[tuple[StreamId, tuple[str, int]]] = []
+        self.accepted: queue.Queue[SrtConnection] = queue.Queue()
+        self.refused: queue.Queue[TransportError] = queue.Queue()
+        self._made: list[SrtConnection] = []
+        self.listener = SrtListener(
+            (host, 0),
+            options or SrtOptions(),
+            self._admit,
+            self._take,
+            lambda _, error: self.refused.put(error),
+        )
+        self.port = self.listener.address[1]
+
+    def _admit(self, stream_id: StreamId, peer: tuple[str, int]) -> Admission:
+        self.asked.append((stream_id, peer))
+        if stream_id.resource in self.refusals:
+            raise Refused(self.refusals[stream_id.resource], "as told")
+        return self.streams[stream_id.resource]
+
+    def _take(self, connection: SrtConnection) -> None:
+        self._made.append(connection)
+        self.accepted.put(connection)
+
+    def call(
+        self, stream_id: str = "publish:cam", options: SrtOptions | None = None, host: str = "127.0.0.1"
+    ) -> SrtConnection:
+        options = options or SrtOptions(passphrase=PASSPHRASE)
+        connection = connect(SrtTarget("caller", host, self.port, stream_id, 0, options))
+        self._made.append(connection)
+        return connection
+
+    def pair(
+        self, stream_id: str = "publish:cam", options: SrtOptions | None = None
+    ) -> tuple[SrtConnection, SrtConnection]:
+        """A caller's side and the listener's side of one connection."""
+        caller = self.call(stream_id, options)
+        return caller, self.accepted.get(timeout=WAIT_S)
+
+    def rejected(self, stream_id: str, options: SrtOptions | None = None) -> ConnectError:
+        try:
+            self.call(stream_id, options or SrtOptions())
+        except ConnectError as error:
+            return error
+        raise AssertionError(f"{stream_id} was let in")
+
+    def close(self) -> None:
+        self.listener.close()
+        for connection in self._made:
+            connection.close()
