@@ -36,7 +36,7 @@ export function size(video) {
 /** @returns {string[]} `["H.264", "1280×720", "30 fps"]`, only what is known */
 export function picture(video) {
   if (!video) return [];
-  return [codec(video.codec), size(video), video.fps ? `${number(video.fps, 2)} fps` : ""].filter(Boolean);
+  return [codec(video.codec), size(video), video.fps ? `${number(video.fps)} fps` : ""].filter(Boolean);
 }
 
 /** @returns {string[]} `["AAC", "48 kHz", "stereo"]`, only what is known */

@@ -18,8 +18,11 @@ const SILENT_FOR_MS = 4000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The server gives a session up 30 s after its publisher; with the picture frozen longer, ask anew. */
 const FROZEN_FOR_MS = 35_000;
-/** The server says live, yet nothing comes: this connection is the problem. */
-const STARVED_FOR_MS = 6000;
+/**
+ * The server says live, yet nothing comes: this connection is the problem. Longer than a server takes to notice
+ * that its publisher is silent (5 s by default), for leaving then would give up a seat that is being kept.
+ */
+const STARVED_FOR_MS = 12_000;
 const FIRST_ASK_WITHIN_MS = 1000;
 const ASK_EVERY_MS = 2500;
 const STABLE_AFTER_MS = 5000;
@@ -147,9 +150,14 @@ export class Player extends EventTarget {
       this.play();
     } catch (error) {
       if (session !== this.session) return;
-      const refused = error instanceof WhepError;
-      this.#again(refused ? problemOf(error) : problem("unplayable"), refused ? error.retryAfterS : null);
+      this.#again(this.#trouble(error), error.retryAfterS);
     }
+  }
+
+  #trouble(error) {
+    if (!(error instanceof WhepError)) return problem("unplayable");
+    const trouble = problemOf(error);
+    return trouble.code === "not_live" && this.timeToFirstFrameMs !== null ? problem("ended") : trouble;
   }
 
   #become(state, trouble = null) {
@@ -181,9 +189,9 @@ export class Player extends EventTarget {
     this.#become(how === "slow" ? "stopped" : "waiting", trouble);
     const backoff = how === "slow" ? BACKOFF_MS.slow : Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.attempt);
     this.attempt += 1;
-    const wait = Math.max(backoff, (retryAfterS ?? 0) * 1000);
-    // Jitter: every viewer of a stream loses it in the same instant.
-    this.retryTimer = setTimeout(() => this.#connect(), wait * (0.5 + Math.random()));
+    // Jitter: every viewer of a stream loses it in the same instant. What the server asks for is never undercut.
+    const wait = retryAfterS ? retryAfterS * 1000 * (1 + Math.random() / 2) : backoff * (0.5 + Math.random());
+    this.retryTimer = setTimeout(() => this.#connect(), wait);
   }
 
   /** The network or the viewer is back: do not sit the backoff out. */

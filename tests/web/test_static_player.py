@@ -1,0 +1,204 @@
+"""The player in a real browser: it starts at once, says what is wrong, and finds its way back."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from tests.fakes.whep_server import Refusal, WhepServer
+
+pytestmark = pytest.mark.browser
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_STATE = "window.streamerPlayer?.state"
+_MESSAGE = "document.querySelector('.message:not([hidden]) .message-title')?.textContent"
+_NOTICE = "document.querySelector('.notice:not([hidden]) strong')?.textContent"
+
+_REFUSALS = [
+    (Refusal(404, "no_such_stream", "no stream is called 'cam'"), "No such stream", "stopped"),
+    (Refusal(409, "not_live", "'cam' is not live", 60), "Not live yet", "waiting"),
+    (Refusal(401, "unauthorized", "it needs a token"), "This stream needs a viewing token", "stopped"),
+    (Refusal(403, "forbidden", "not yours"), "This token does not open this stream", "stopped"),
+    (Refusal(406, "not_playable", "it is H.265"), "This browser cannot play the stream", "stopped"),
+    (Refusal(503, "unavailable", "10 viewers are here", 60), "The server is full", "waiting"),
+    (Refusal(500, "server_error", "its log says why", 60), "The server had a problem", "waiting"),
+    (Refusal(502, "bad_gateway", "from a proxy", 60), "Server unreachable", "waiting"),
+]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WhepServer]:
+    async with WhepServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page that fails the test on anything its policy or its scripts did not allow for."""
+    executable = shutil.which("chromium")
+    assert executable is not None
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        page = await browser.new_page(viewport={"width": 1280, "height": 800})
+        trouble: list[str] = []
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "console",
+            lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
+        )
+        yield page
+        await browser.close()
+    assert trouble == []
+
+
+async def becomes(page: Page, expression: str, value: object) -> None:
+    """Wait until an expression has a value; the policy forbids the polling that Playwright would inject."""
+    async with asyncio.timeout(30):
+        while True:
+            if await page.evaluate(expression) == value:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_plays_and_tells_how_fast_it_was(page: Page, server: WhepServer) -> None:
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    assert await page.evaluate("streamerPlayer.timeToFirstFrameMs") > 0
+    assert await page.evaluate("[streamerPlayer.hasVideo, streamerPlayer.hasAudio]") == [True, False]
+    figures = await page.evaluate("streamerPlayer.stats()")
+    assert (figures["video"]["width"], figures["video"]["height"]) == (160, 90)
+    assert figures["video"]["framesDecoded"] > 0
+    assert figures["transport"]["protocol"] == "UDP"
+    assert figures["transport"]["dtls"].startswith("DTLS 1.")
+    assert figures["transport"]["srtpCipher"]
+    await becomes(page, "document.getElementById('title').textContent", "East pier")
+    await becomes(page, "document.getElementById('facts').textContent", "Live for 3 min · 3 watching")
+
+
+async def test_the_offer_leaves_before_anything_is_asked(page: Page, server: WhepServer) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(server.url)))
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    assert asked.index("/whep/cam") < asked.index("/api/v1/live")
+
+
+async def test_says_in_words_why_there_is_no_picture(page: Page, server: WhepServer) -> None:
+    # One browser for all of them: starting it takes longer than the test.
+    for refusal, title, state in _REFUSALS:
+        server.refusal = refusal
+        await page.goto(f"{server.url}/watch/cam")
+        await becomes(page, _MESSAGE, title)
+        assert await page.evaluate(_STATE) == state, title
+        spoken = await page.evaluate("document.querySelector('[role=status]').textContent")
+        assert spoken.startswith(title)
+
+
+async def test_shows_the_picture_when_the_stream_goes_live(page: Page, server: WhepServer) -> None:
+    server.refusal = Refusal(409, "not_live", "'cam' is not live")
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _MESSAGE, "Not live yet")
+    server.refusal = None
+    await becomes(page, _STATE, "playing")
+    assert await page.evaluate(_MESSAGE) is None
+
+
+async def test_takes_a_token_from_the_viewer(page: Page, server: WhepServer) -> None:
+    server.token = "let me in"
+    await page.goto(f"{server.url}/watch/cam?token=wrong")
+    await becomes(page, _MESSAGE, "This token does not open this stream")
+    assert page.url == f"{server.url}/watch/cam#token=wrong"
+    await page.fill("input[aria-label='Viewing token']", "let me in")
+    await page.keyboard.press("Enter")
+    await becomes(page, _STATE, "playing")
+    assert server.posts == ["Bearer wrong", "Bearer let me in"]
+
+
+async def test_stays_connected_while_the_publisher_is_away(page: Page, server: WhepServer) -> None:
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    server.flowing.clear()
+    server.show("waiting")
+    await becomes(page, _NOTICE, "The publisher is away")
+    assert await page.evaluate(_STATE) == "stalled"
+    server.flowing.set()
+    await becomes(page, _STATE, "playing")
+    assert await page.evaluate(_NOTICE) is None
+    assert len(server.posts) == 1
+
+
+async def test_comes_back_after_the_server_restarts(page: Page, server: WhepServer) -> None:
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    await server.stop()
+    await becomes(page, _MESSAGE, "Server unreachable")
+    # The last picture stays on show meanwhile.
+    assert await page.evaluate("document.querySelector('.still').hidden") is False
+    await server.serve()
+    await becomes(page, _STATE, "playing")
+    assert await page.evaluate("[streamerPlayer.reconnects, document.querySelector('.still').hidden]") == [
+        1,
+        True,
+    ]
+
+
+async def test_a_pause_ends_the_session_and_play_starts_another(page: Page, server: WhepServer) -> None:
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    (first,) = server.sessions
+    await page.keyboard.press("Space")
+    assert await page.evaluate(_STATE) == "idle"
+    assert await asyncio.wait_for(server.ended.get(), 10) == first
+    await page.keyboard.press("Space")
+    await becomes(page, _STATE, "playing")
+    assert await page.evaluate("streamerPlayer.reconnects") == 0
+
+
+async def test_the_statistics_open_and_close_by_key(page: Page, server: WhepServer) -> None:
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    shown = "getComputedStyle(document.getElementById('statistics')).display !== 'none'"
+    await becomes(page, "document.getElementById('statistics') !== null", True)
+    assert await page.evaluate(shown) is False
+    await page.keyboard.press("i")
+    assert await page.evaluate(shown) is True
+    size = "[...document.querySelectorAll('.figure')].find((row) => row.textContent.startsWith('Size'))"
+    await becomes(page, f"{size}.lastChild.textContent", "160\N{MULTIPLICATION SIGN}90")
+    await page.keyboard.press("Escape")
+    assert await page.evaluate(shown) is False
+
+
+async def test_an_embedded_player_can_be_bare(page: Page, server: WhepServer) -> None:
+    await page.goto(f"{server.url}/embed/cam?controls=0&muted=0")
+    await becomes(page, _STATE, "playing")
+    await becomes(page, "document.querySelector('.bar')?.hidden", True)
+
+
+async def test_the_index_follows_what_is_live(page: Page, server: WhepServer) -> None:
+    server.show("live", title="<b>East</b> pier", warnings=["The source sends B-frames."])
+    await page.goto(server.url)
+    titles = "[...document.querySelectorAll('.card-title')].map((title) => title.textContent)"
+    await becomes(page, titles, ["<b>East</b> pier"])
+    card = page.locator(".card")
+    media = "H.264 · 1280\N{MULTIPLICATION SIGN}720 · 30 fps · AAC · 2.5 Mb/s"
+    assert await card.locator(".card-media").text_content() == media
+    assert await card.locator(".card-since").text_content() == "Live for 3 min"
+    assert await card.locator(".warning").text_content() == "The source sends B-frames."
+    assert await card.locator("a").get_attribute("href") == "/watch/cam"
+    server.show("offline", title="East pier")
+    await becomes(page, titles, [])
+    assert await page.locator("#offline-list").text_content() == "East pier"
+    assert await page.locator("#empty").is_visible()
+    await server.stop()
+    await becomes(page, "document.getElementById('unreachable').hidden", False)
