@@ -18,6 +18,8 @@ from transport.media.unit import AccessUnit, Codec, Track
 __all__ = ["VideoNormalizer", "parameter_sets_from_extradata"]
 
 _INTRA_SLICES = (2, 4)
+# Units; real reordering goes back several times in as many.
+_SOON = 30
 
 
 class VideoNormalizer:
@@ -39,7 +41,8 @@ class VideoNormalizer:
         self._sets = ParameterSets(codec)
         self._track = Track(id=track_id, codec=codec, clock_rate=clock_rate, language=language)
         self._is_h264 = codec is Codec.H264
-        self._last_pts: int | None = None
+        self._last: tuple[int, int] | None = None
+        self._units_since_back = _SOON
         self._reordered = False
         self.picture = Picture()
 
@@ -179,10 +182,16 @@ class VideoNormalizer:
         """Notice reordering that the parameter sets do not announce.
 
         A pts apart from the dts is a hint only where the stream says nothing: some muxers keep a constant
-        distance although nothing is reordered.
+        distance although nothing is reordered. A pts that goes back while the dts does not advance may be a
+        corrected clock; with B-frames it soon happens again.
         """
-        goes_back = self._last_pts is not None and pts < self._last_pts
-        self._last_pts = pts
+        goes_back = False
+        if self._last is not None and pts < self._last[0]:
+            goes_back = dts > self._last[1] or self._units_since_back < _SOON
+            self._units_since_back = 0
+        else:
+            self._units_since_back += 1
+        self._last = (pts, dts)
         if not self._reordered and (goes_back or (pts != dts and self.picture.max_reorder is None)):
             self._reordered = True
             if not self._track.has_b_frames:

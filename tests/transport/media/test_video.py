@@ -179,6 +179,12 @@ class TestReordering:
         _, units = normalize(pictures)
         assert [unit.track.has_b_frames for unit in units] == [False] * 3 + [True] * 9
 
+    def test_a_clock_set_back_once_is_no_reordering_but_twice_is(self) -> None:
+        pictures = plain()
+        times = [0, 3000, 6000, 4000, 7000, 10_000, 13_000, 16_000, 14_000, 17_000, 20_000, 23_000]
+        _, units = normalize([(d, t, t) for (d, *_), t in zip(pictures, times, strict=True)])
+        assert [unit.track.has_b_frames for unit in units] == [False] * 8 + [True] * 4
+
     def test_without_a_word_in_the_parameter_sets_the_times_tell(self) -> None:
         def silent(pictures: list[tuple[bytes, int, int]]) -> list[tuple[bytes, int, int]]:
             """Cut the VUI off, as encoders do that send none."""

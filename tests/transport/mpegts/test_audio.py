@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 
+from tests.transport.media.test_latm import loas, mux_config, payload
 from transport.media import AccessUnit, Codec
 from transport.mpegts.audio import AudioTrack, audio_track
 from transport.mpegts.counters import DemuxCounters
@@ -208,14 +209,7 @@ def test_one_corrupt_header_ends_no_track() -> None:
 
 
 def test_latm_is_carried_as_plain_aac() -> None:
-    # One program, one layer, one frame of three bytes.
-    body = int(
-        "0" + "0" + "1" + "0" * 13 + format(0x1190, "016b") + "000" + "1" * 8 + "00" + "00000011" + "10" * 12,
-        2,
-    )
-    bits = 2 + 1 + 13 + 16 + 3 + 8 + 2 + 8 + 24
-    size = -(-bits // 8)
-    frame = (0x56E000 | size).to_bytes(3, "big") + (body << (8 * size - bits)).to_bytes(size, "big")
+    frame = loas(mux_config() + payload(b"\xaa\xaa\xaa"))
     feeder = Feeder(Codec.AAC, latm=True)
     units = feeder.take(frame * 2, pts=0)
     assert [(unit.pts, unit.data) for unit in units] == [(0, b"\xaa\xaa\xaa"), (1920, b"\xaa\xaa\xaa")]
