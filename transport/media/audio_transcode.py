@@ -6,6 +6,7 @@ samples, so their timestamps would follow the sample count and not the source; s
 
 from __future__ import annotations
 
+import av.error
 import numpy as np
 import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
@@ -68,7 +69,7 @@ class OpusTranscoder:
             language=track.language,
         )
         self._source = track
-        self._decoder: TolerantDecoder[AudioFrame] = TolerantDecoder(track, _open_decoder)
+        self._decoder: TolerantDecoder[AudioFrame] = TolerantDecoder(_open_decoder)
         self._encoder = _open_encoder(bit_rate)
         self._encoded = 0
         self._timeline = _Timeline()
@@ -110,7 +111,12 @@ class OpusTranscoder:
         for frame in self._decoder.decode(unit):
             pts = unit.pts if frame.pts is None else frame.pts
             units += self._place(pts * _RATE // unit.track.clock_rate, frame)
-            self._append(frame)
+            try:
+                self._append(frame)
+            except av.error.FFmpegError:
+                # Channels or a rate that libav cannot convert: a broken frame can claim anything.
+                self._decoder.errors += 1
+                self._resampler = None
             units += self._encode_full()
         return units
 

@@ -37,12 +37,11 @@ class TolerantDecoder(Generic[FrameT]):
         restarts: how often the decoder was made anew, because of errors or of new parameters.
     """
 
-    def __init__(self, track: Track, make: Callable[[Track], DecoderContext[FrameT]]) -> None:
-        """Args: the track and how to make a decoder for it."""
+    def __init__(self, make: Callable[[Track], DecoderContext[FrameT]]) -> None:
+        """Args: how to make a decoder for a unit's track."""
         self.errors = 0
         self.restarts = 0
         self._make = make
-        self._parameter_sets = track.parameter_sets
         self._failures = 0
         self._context: DecoderContext[FrameT] | None = None
 

@@ -97,7 +97,7 @@ class H264Transcoder:
         self._options = options or H264Options()
         self._source = track
         self._context: VideoCodecContext | None = None
-        self._decoder: TolerantDecoder[VideoFrame] = TolerantDecoder(track, self._open_decoder)
+        self._decoder: TolerantDecoder[VideoFrame] = TolerantDecoder(self._open_decoder)
         self._restarts_seen = 0
         self._waiting = True
         self._shaper = PictureShaper(track.clock_rate)

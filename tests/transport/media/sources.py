@@ -161,6 +161,7 @@ def picture_units(
     encoder.time_base = Fraction(1, clock_rate)
     encoder.framerate = Fraction(rate)
     encoder.gop_size = rate
+    encoder.thread_count = 1  # or x264 cuts as many slices as there are processors
     encoder.options = {"preset": "ultrafast", **(options or {})}
     if codec is Codec.H265:
         encoder.options = {**encoder.options, "x265-params": "log-level=none:bframes=3"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,10 @@ class Camera:
 
     def kill(self) -> None:
         self._process.kill()
+
+    def freeze(self) -> None:
+        """Stop sending without hanging up."""
+        self._process.send_signal(signal.SIGSTOP)
 
 
 @contextmanager

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.transport.media.sources import decoded_pictures, picture_units, sound_units, tone
+from transport.media.annexb import split_annexb
+from transport.media.unit import AccessUnit, Codec, Track
+from transport.rtsp.assemble import DecodingClock, PictureAssembler, SoundAssembler
+
+FRAGMENT_BYTES = 200
+
+
+def pieces_of(unit: AccessUnit, fragment_bytes: int = FRAGMENT_BYTES) -> list[bytes]:
+    """As libav hands out FU-A packets: a start code and the NAL header only in front of the first."""
+    header_bytes = 1 if unit.track.codec is Codec.H264 else 2
+    pieces = []
+    for nal in split_annexb(unit.data):
+        first = header_bytes + fragment_bytes
+        pieces.append(b"\x00\x00\x00\x01" + nal[:first])
+        pieces += [nal[at : at + fragment_bytes] for at in range(first, len(nal), fragment_bytes)]
+    return pieces
+
+
+def push_all(assembler: PictureAssembler, units: list[AccessUnit]) -> list[AccessUnit]:
+    out = []
+    for unit in units:
+        for piece in pieces_of(unit):
+            out += assembler.push(piece, unit.pts, unit.received_at)
+    return out + assembler.flush()
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+def test_pieces_become_the_pictures_they_were(codec: Codec) -> None:
+    units = picture_units(codec, 30, options={"bf": "2", "b_strategy": "0"})
+    assembler = PictureAssembler(3, codec, 90_000)
+    out = push_all(assembler, units)
+    assert [unit.data for unit in out] == [unit.data for unit in units]
+    assert [unit.pts for unit in out] == [unit.pts for unit in units]
+    assert [unit.keyframe for unit in out] == [unit.keyframe for unit in units]
+    assert all(after.dts >= before.dts for before, after in pairwise(out))
+    assert all(unit.dts <= unit.pts for unit in out)
+    assert out[-1].track.has_b_frames
+
+
+def test_a_picture_leaves_when_the_next_begins_until_its_end_is_foretold() -> None:
+    units = picture_units(Codec.H264, 150, rate=25, options={"tune": "zerolatency"})
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    at_once = []
+    out: list[AccessUnit] = []
+    for unit in units:
+        for piece in pieces_of(unit):
+            out += assembler.push(piece, unit.pts, unit.received_at)
+        at_once.append(bool(out) and out[-1].pts == unit.pts)
+    out += assembler.flush()
+    assert not any(at_once[:100])
+    assert sum(at_once[101:]) > 40
+    assert [unit.data for unit in out] == [unit.data for unit in units]
+    assert assembler.forecast.mistakes == 0
+
+
+def test_a_wrong_forecast_costs_one_picture_and_is_the_last() -> None:
+    one_slice = picture_units(Codec.H264, 125, rate=25, options={"tune": "zerolatency"})
+    two_slices = picture_units(Codec.H264, 50, rate=25, options={"slices": "2", "bf": "0"}, start_s=6.0)
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    out = push_all(assembler, one_slice + two_slices)
+    assert assembler.forecast.mistakes == 1
+    assert not assembler.forecast.trusted
+    assert len(out) == 175
+    whole = [unit.data for unit in one_slice + two_slices]
+    assert [index for index, unit in enumerate(out) if unit.data != whole[index]] == [125]
+
+
+def test_what_has_lost_its_beginning_is_left_out() -> None:
+    units = picture_units(Codec.H264, 10)
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    out: list[AccessUnit] = []
+    for index, unit in enumerate(units):
+        pieces = pieces_of(unit)
+        for piece in pieces[1:] if index == 5 else pieces:
+            out += assembler.push(piece, unit.pts, 0.0)
+    out += assembler.flush()
+    assert [unit.pts for unit in out] == [unit.pts for unit in units if unit is not units[5]]
+
+
+def test_pieces_without_a_timestamp_belong_to_the_picture_before() -> None:
+    (unit,) = picture_units(Codec.H264, 1)
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    assert assembler.push(b"\x00\x00\x00\x01\x67\x00", None, 0.0) == []
+    for index, piece in enumerate(pieces_of(unit)):
+        assembler.push(piece, unit.pts if index == 0 else None, 0.0)
+    (out,) = assembler.flush()
+    assert out.data == unit.data
+    assert len(decoded_pictures([out])) == 1
+
+
+def test_a_clock_that_stands_still_does_not_fill_the_memory() -> None:
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    for _ in range(18):
+        assert assembler.push(b"\x00\x00\x00\x01\x41" + bytes(1024 * 1024), 0, 0.0) == []
+    assert assembler.malformed == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "depth", "decoded"),
+    [
+        ([0, 3600, 7200], 0, [0, 3600, 7200]),
+        ([0, 3600, 7200], None, [0, 3600, 7200]),
+        ([0, 10_800, 3600, 7200, 21_600, 14_400], 2, [-7200, -3600, 0, 3600, 7200, 10_800]),
+        # Unannounced reordering: noticed with the second picture of a kind, right from then on.
+        (
+            [0, 7200, 3600, 14_400, 10_800, 21_600, 18_000],
+            None,
+            [0, 7200, 7200, 7200, 10_800, 14_400, 18_000],
+        ),
+        # The camera's clock was set back.
+        ([900_000, 903_600, 0, 3600], 0, [900_000, 903_600, 0, 3600]),
+    ],
+)
+def test_decoding_times(shown: list[int], depth: int | None, decoded: list[int]) -> None:
+    clock = DecodingClock(90_000)
+    assert [clock.dts(pts, depth) for pts in shown] == decoded
+
+
+@pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3])
+def test_several_frames_in_a_packet_are_split_and_timed(codec: Codec) -> None:
+    units = sound_units(codec, tone(0.3, 48_000), 48_000)
+    # What the camera says is wrong; the frames know better.
+    assembler = SoundAssembler(Track(id=1, codec=codec, clock_rate=90_000, channels=1))
+    out = []
+    for index in range(0, len(units) - 1, 2):
+        packet = units[index].data + units[index + 1].data
+        out += assembler.push(packet, units[index].pts, 5.0)
+    assert [unit.data for unit in out] == [unit.data for unit in units[: len(out)]]
+    assert [unit.pts for unit in out] == pytest.approx([unit.pts for unit in units[: len(out)]], abs=1)
+    assert (out[0].track.sample_rate, out[0].track.channels) == (48_000, 2)
+    assert all(unit.keyframe and unit.dts == unit.pts and unit.received_at == 5.0 for unit in out)
+
+
+@pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3])
+def test_packets_that_cannot_be_split_are_counted(codec: Codec) -> None:
+    frame = sound_units(codec, tone(0.1, 48_000), 48_000)[0].data
+    assembler = SoundAssembler(Track(id=1, codec=codec, clock_rate=90_000))
+    assert assembler.push(frame[:-1], 0, 0.0) == []
+    assert assembler.push(b"garbage garbage", 0, 0.0) == []
+    assert assembler.malformed == 2
+    assert len(assembler.push(frame, 0, 0.0)) == 1
+
+
+@pytest.mark.parametrize("frame_ticks", [1024, 2048])
+def test_aac_frames_without_a_timestamp_follow_each_other(frame_ticks: int) -> None:
+    assembler = SoundAssembler(Track(id=1, codec=Codec.AAC, clock_rate=48_000, sample_rate=48_000))
+    assert assembler.push(b"too early", None, 0.0) == []
+    out = []
+    for packet in range(4):
+        out += assembler.push(b"first", packet * 2 * frame_ticks, 0.0)
+        out += assembler.push(b"second", None, 0.0)
+    # The first length is a guess; from the second packet on it is known.
+    assert [unit.pts for unit in out[2:]] == [index * frame_ticks for index in range(2, 8)]
+    assert assembler.flush() == []
+
+
+def test_opus_packets_tell_their_length() -> None:
+    units = sound_units(Codec.OPUS, tone(0.2, 48_000), 48_000, clock_rate=48_000)
+    assembler = SoundAssembler(Track(id=1, codec=Codec.OPUS, clock_rate=48_000))
+    out = [one for at, unit in enumerate(units) for one in assembler.push(unit.data, None if at else 0, 0.0)]
+    assert [unit.pts for unit in out] == [index * 960 for index in range(len(units))]
+    assert assembler.push(b"", 0, 0.0) == []
+    assert assembler.malformed == 1

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import errno
+
+import av.error
+import pytest
+
+from transport.rtsp.failure import link_error
+
+URL = "rtsp://admin:secret@camera/"
+
+
+def error(kind: type[av.error.FFmpegError], number: int = errno.EIO) -> av.error.FFmpegError:
+    return kind(number, "libav's words", URL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (av.error.HTTPUnauthorizedError, "unauthorized"),
+        (av.error.HTTPForbiddenError, "unauthorized"),
+        (av.error.HTTPNotFoundError, "not_found"),
+        (av.error.HTTPServerError, "unreachable"),
+        (av.error.HTTPOtherClientError, "unsupported"),
+        (av.error.ConnectionRefusedError, "refused"),
+        (av.error.TimeoutError, "timeout"),
+        (av.error.ExitError, "timeout"),
+        (av.error.InvalidDataError, "unsupported"),
+        (av.error.ConnectionResetError, "ended"),
+        (av.error.EOFError, "ended"),
+        (av.error.OSError, "unreachable"),
+    ],
+)
+def test_reasons_of_opening(kind: type[av.error.FFmpegError], reason: str) -> None:
+    failure = link_error(error(kind), opened=False)
+    assert failure.reason == reason
+    assert "secret" not in str(failure)
+
+
+def test_anything_else_is_unsupported() -> None:
+    assert link_error(error(av.error.OSError, errno.EPERM), opened=False).reason == "unsupported"
+
+
+def test_reasons_of_receiving() -> None:
+    assert link_error(error(av.error.ExitError), opened=True).reason == "silent"
+    assert link_error(error(av.error.TimeoutError), opened=True).reason == "silent"
+    assert link_error(error(av.error.OSError), opened=True).reason == "ended"
+    assert link_error(error(av.error.ConnectionResetError), opened=True).reason == "ended"
