@@ -192,7 +192,8 @@ class PlaneLoop:
 
     def _turn(self) -> None:
         try:
-            for key, events in self._selector.select(self._wait_s()):
+            ready = self._selector.select(self._wait_s())
+            for key, events in ready:
                 key.data(events)
             now = self._clocks.monotonic()
             self._run_commands(now)
@@ -311,6 +312,10 @@ class PlaneLoop:
     def _received(self, datagram: bytes, route: Route) -> None:
         """Sort by the first byte (RFC 7983)."""
         now = self._clocks.monotonic()
+        # What a caller asked for before a viewer spoke takes effect before.
+        self._run_commands(now)
+        if isinstance(route, TcpRoute) and not route.is_open:
+            return
         first = datagram[0] if datagram else 255
         seat = self._owners.get(route)
         try:
