@@ -31,12 +31,18 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from streamer.errors import ConfigError, Finding
+from transport.errors import WireError
+from transport.srt.options import PASSPHRASE_BYTES
+from transport.srt.wire import parse_srt_url
 
-#: Secret keys with their shortest and longest value; libsrt accepts no other passphrase.
-_SECRET_LENGTHS = {"passphrase": (10, 79), "publish_key": (1, 256)}
+_SECRETS = ("passphrase", "publish_key")
+_MAX_KEY_CHARACTERS = 256
+# How a secret's key is misspelt, or called elsewhere; a key that is known is never taken for one.
+_LIKE_A_SECRET = re.compile(r"pass|phrase|key|secret|token|pw|credential|auth", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENV_PREFIX = "STREAMER_"
 
@@ -110,6 +116,12 @@ class WebRtcConfig(Section):
     playout_delay_min_ms: int = Field(0, ge=0, le=40_950)
     playout_delay_max_ms: int = Field(1000, ge=0, le=40_950)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> WebRtcConfig:
+        if self.playout_delay_min_ms > self.playout_delay_max_ms:
+            raise ValueError("expected playout_delay_min_ms not above playout_delay_max_ms")
+        return self
+
 
 class LogConfig(Section):
     """What is logged and how; `auto` is console on a terminal and JSON elsewhere."""
@@ -123,12 +135,8 @@ class StreamConfig(Section):
 
     source: str = "publish"
     title: str = Field("", max_length=200)
-    publish_key: SecretStr | None = Field(
-        None, min_length=_SECRET_LENGTHS["publish_key"][0], max_length=_SECRET_LENGTHS["publish_key"][1]
-    )
-    passphrase: SecretStr | None = Field(
-        None, min_length=_SECRET_LENGTHS["passphrase"][0], max_length=_SECRET_LENGTHS["passphrase"][1]
-    )
+    publish_key: SecretStr | None = None
+    passphrase: SecretStr | None = None
     pbkeylen: Literal[16, 24, 32] = 32
     public: bool = False
     on_demand: bool = False
@@ -153,9 +161,28 @@ class StreamConfig(Section):
             raise ValueError(expected) from None
         if url.scheme not in ("rtsp", "rtsps", "srt") or not url.hostname:
             raise ValueError(expected)
-        if url.scheme == "srt" and port is None:
-            raise ValueError("expected a port, as in srt://host:port?mode=caller")
+        if url.scheme == "srt":
+            if port is None:
+                raise ValueError("expected a port, as in srt://host:port?mode=caller")
+            _check_srt(source)
         return source
+
+    @field_validator("publish_key")
+    @classmethod
+    def _key_length(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARACTERS:
+            raise ValueError(f"expected 1-{_MAX_KEY_CHARACTERS} characters, these are {len(key)}")
+        return key
+
+    @field_validator("passphrase")
+    @classmethod
+    def _passphrase_length(cls, passphrase: SecretStr | None) -> SecretStr | None:
+        """What libsrt accepts; it counts bytes."""
+        size = len(passphrase.get_secret_value().encode()) if passphrase is not None else None
+        if size is not None and size not in PASSPHRASE_BYTES:
+            shortest, longest = PASSPHRASE_BYTES[0], PASSPHRASE_BYTES[-1]
+            raise ValueError(f"expected {shortest}-{longest} bytes, these are {size}")
+        return passphrase
 
     @model_validator(mode="after")
     def _consistent(self) -> StreamConfig:
@@ -167,6 +194,17 @@ class StreamConfig(Section):
     def is_published(self) -> bool:
         """True when an encoder pushes it, False when the server pulls it."""
         return self.source == "publish"
+
+
+def _check_srt(source: str) -> None:
+    try:
+        target = parse_srt_url(source)
+    except WireError as error:
+        raise ValueError(str(error)) from None
+    if target.mode == "listener":
+        raise ValueError(
+            'expected mode=caller or mode=rendezvous; encoders that call us are source = "publish"'
+        )
 
 
 class Config(BaseSettings):
@@ -236,6 +274,9 @@ def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
         config = Config(**document)
     except ValidationError as error:
         findings += [_finding(details) for details in error.errors()]
+    except SettingsError as error:
+        # Its text quotes nothing of the value, but its cause does.
+        findings.append(Finding(f"{_ENV_PREFIX}<SECTION>", "***", f"expected a table as JSON: {error}"))
     if findings:
         raise ConfigError(source, findings)
     return config
@@ -259,9 +300,6 @@ def _finding(details: ErrorDetails) -> Finding:
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "extra_forbidden":
         return Finding(key, _shown(key, details["input"]), "unknown key" + _suggestion(details["loc"]))
-    if details["type"] in ("too_short", "too_long") and key.rpartition(".")[2] in _SECRET_LENGTHS:
-        shortest, longest = _SECRET_LENGTHS[key.rpartition(".")[2]]
-        message = f"expected {shortest}-{longest} characters, these are {details['ctx']['actual_length']}"
     return Finding(key, _shown(key, details["input"]), message[0].lower() + message[1:])
 
 
@@ -282,10 +320,13 @@ def _suggestion(loc: tuple[int | str, ...]) -> str:
 
 def _shown(key: str, value: object) -> str:
     last = key.rpartition(".")[2]
-    if last in _SECRET_LENGTHS or isinstance(value, SecretStr):
+    known = last in StreamConfig.model_fields and last not in _SECRETS
+    if isinstance(value, SecretStr) or (not known and _LIKE_A_SECRET.search(last)):
         return "***"
-    if isinstance(value, dict):
-        return "{…}"
-    if last == "source" and isinstance(value, str):
-        return repr(re.sub(r"//[^/@]*@", "//***@", re.sub(r"(passphrase|streamid)=[^&]*", r"\1=***", value)))
+    if isinstance(value, dict | list | BaseModel):
+        return "{…}" if not isinstance(value, list) else "[…]"
+    if isinstance(value, str):
+        # Addresses carry credentials before the last @ and in their parameters; this one may be malformed.
+        value = re.sub(r"//.*@", "//***@", value)
+        return repr(re.sub(r"(?<=\?).*", "***", value) if "//" in value else value)
     return repr(value)
