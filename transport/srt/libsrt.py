@@ -49,7 +49,7 @@ class Libsrt:
 
     Every call gives the GIL back while it runs, but for the few that say otherwise.
 
-    Those (`state` aside) must never be given a listener. They hold the GIL while they take locks of one
+    Those may not be given a listener (but `state`): they hold the GIL while they take locks of one
     connection and of libsrt's table of sockets. The only code in libsrt that waits for the GIL is our
     listen hook, whose thread then holds its listeners' lock and no other; and nobody waits for that lock
     while holding one of the former (libsrt takes the table's lock inside it, so the reverse order would

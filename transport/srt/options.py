@@ -40,7 +40,8 @@ class SrtOptions:
         flow_control_packets: most packets in flight; larger than the receive buffer in packets.
         payload_bytes: most bytes per message sent; 1316 is seven MPEG-TS packets, 1456 the limit.
         connect_timeout_ms: of a caller, per address tried.
-        peer_idle_timeout_ms: a peer that sends nothing at all, not even keep-alives, is gone after this.
+        peer_idle_timeout_ms: a peer that sends nothing at all, not even keep-alives, is gone after this;
+            libsrt takes at least 5 s, however small the value.
         receive_timeout_ms: a peer that is there but sends no media makes `receive` fail after this.
         send_timeout_ms: how long `send` may wait for room in the send buffer.
         max_bandwidth_bps: bit rate ceiling of sending, retransmissions and headers included; None for none.

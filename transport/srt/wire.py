@@ -223,8 +223,7 @@ def parse_srt_url(url: str, defaults: SrtOptions | None = None) -> SrtTarget:
     if not host and mode != "listener":
         raise WireError(f"srt url: mode {mode} needs a host")
     parameters.pop("transtype", None)
-    stream_id = parameters.pop("stream_id", "")
-    local_port = parameters.pop("local_port", 0)
+    stream_id, local_port = parameters.pop("stream_id", ""), parameters.pop("local_port", 0)
     try:
         options = dataclasses.replace(defaults or SrtOptions(), **parameters)
     except ValueError as error:
@@ -262,10 +261,6 @@ def _choice(**words: Any) -> Callable[[str], Any]:
     return convert
 
 
-def _passphrase(value: str) -> str | None:
-    return value or None
-
-
 def _stream_id(value: str) -> str:
     if len(value.encode()) > MAX_STREAM_ID_BYTES or not value.isprintable():
         raise ValueError
@@ -285,24 +280,21 @@ def _bytes_per_second(value: str) -> int | None:
 
 
 _BOOLEAN = _choice(**{"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False})
-_TIME = _number(1, 3_600_000)
+_TIME = (_number(1, 3_600_000), "1 to 3600000 milliseconds")
+_MODES = ("caller", "listener", "rendezvous")
 _PAYLOAD = (_number(1, MAX_PAYLOAD_BYTES), f"1 to {MAX_PAYLOAD_BYTES} bytes")
 
 #: URL parameter: attribute, conversion (ValueError if bad), what is expected.
 _PARAMETERS: dict[str, tuple[str, Callable[[str], Any], str]] = {
-    "mode": (
-        "mode",
-        _choice(caller="caller", listener="listener", rendezvous="rendezvous"),
-        "caller, listener or rendezvous",
-    ),
+    "mode": ("mode", _choice(**{mode: mode for mode in _MODES}), "caller, listener or rendezvous"),
     "streamid": ("stream_id", _stream_id, f"at most {MAX_STREAM_ID_BYTES} printable bytes"),
-    "passphrase": ("passphrase", _passphrase, "10 to 79 bytes"),
+    "passphrase": ("passphrase", lambda value: value or None, "10 to 79 bytes"),
     "pbkeylen": ("pbkeylen", _pbkeylen, "16, 24 or 32 (bytes)"),
     "latency": ("latency_ms", _number(0, 60_000), "0 to 60000 milliseconds"),
     "tlpktdrop": ("tlpktdrop", _BOOLEAN, "1 or 0"),
-    "connect_timeout": ("connect_timeout_ms", _TIME, "1 to 3600000 milliseconds"),
-    "conntimeo": ("connect_timeout_ms", _TIME, "1 to 3600000 milliseconds"),
-    "peeridletimeo": ("peer_idle_timeout_ms", _TIME, "1 to 3600000 milliseconds"),
+    "connect_timeout": ("connect_timeout_ms", *_TIME),
+    "conntimeo": ("connect_timeout_ms", *_TIME),
+    "peeridletimeo": ("peer_idle_timeout_ms", *_TIME),
     "payload_size": ("payload_bytes", *_PAYLOAD),
     "pkt_size": ("payload_bytes", *_PAYLOAD),
     "maxbw": ("max_bandwidth_bps", _bytes_per_second, "bytes per second, or -1 for no limit"),
