@@ -1,9 +1,10 @@
 #!/usr/bin/python3
+# mypy: ignore-errors
 """A camera: GStreamer's RTSP server. Runs under the system's Python, which has its bindings.
 
     /usr/bin/python3 rtsp_server.py '{"mounts": {"/cam": "videotestsrc ! ... ! rtph264pay name=pay0"}}'
 
-Keys: mounts (path to launch line), auth ("basic" or "digest"), user, password, certificate (PEM file with
+Keys: mounts (path to launch line), port, auth ("basic" or "digest"), user, password, certificate (PEM file with
 key: serve rtsps). Prints the port when it listens, and a line for each client that comes or goes.
 """
 
@@ -47,7 +48,7 @@ def main():
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(str(settings.get("port", 0)))
     guarded = "auth" in settings or "certificate" in settings
     if guarded:
         server.set_auth(authentication(settings))
@@ -74,4 +75,5 @@ def main():
     GLib.MainLoop().run()
 
 
-main()
+if __name__ == "__main__":
+    main()
