@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import stat
 from pathlib import Path
 
 _FILE = "admin.token"
@@ -16,7 +17,8 @@ _FILE = "admin.token"
 
 def same_secret(presented: str, expected: str) -> bool:
     """Compare without telling by the time taken how much was right."""
-    return hmac.compare_digest(presented.encode(), expected.encode())
+    # What is no text arrives from a header as lone surrogates; that is a wrong secret, not an error.
+    return hmac.compare_digest(presented.encode(errors="surrogatepass"), expected.encode())
 
 
 class AdminToken:
@@ -39,6 +41,7 @@ class AdminToken:
         try:
             self.value = self.path.read_text(encoding="ascii").strip()
             self.created = not self.value
+            self._close_to_others()
         except FileNotFoundError:
             self.created = True
         if self.created:
@@ -48,6 +51,11 @@ class AdminToken:
     def matches(self, presented: str) -> bool:
         """Whether a presented token is the administrator's."""
         return same_secret(presented, self.value)
+
+    def _close_to_others(self) -> None:
+        """A token that an operator wrote, or a backup brought back, has the mode of any file."""
+        if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+            self.path.chmod(0o600)
 
     def _store(self) -> None:
         # Made with its final mode, so that there is no moment in which others can read it.
