@@ -4,8 +4,8 @@
 
     /usr/bin/python3 rtsp_server.py '{"mounts": {"/cam": "videotestsrc ! ... ! rtph264pay name=pay0"}}'
 
-Keys: mounts (path to launch line), port, auth ("basic" or "digest"), user, password, certificate (PEM file with
-key: serve rtsps). Prints the port when it listens, and a line for each client that comes or goes.
+Keys: mounts (path to launch line), port, auth ("basic" or "digest"), user, password, certificate (PEM file
+with key: serve rtsps). Prints the port when it listens, and a line for each client that comes or goes.
 """
 
 import json
