@@ -5,6 +5,7 @@
  */
 
 import { liveStreams, whepEndpoint } from "./api.js";
+import { Liveness } from "./liveness.js";
 import { problem, problemOf } from "./messages.js";
 import { StatsSampler } from "./stats.js";
 import { WhepError, WhepSession } from "./whep.js";
@@ -134,7 +135,7 @@ export class Player extends EventTarget {
   async #connect() {
     const session = new WhepSession(whepEndpoint(this.stream), this.token);
     this.session = session;
-    session.watch = new Watch(performance.now());
+    session.watch = new Liveness(performance.now());
     session.addEventListener("connection", () => this.#connectionChanged(session));
     this.#become("connecting", this.problem ?? problem("connecting"));
     try {
@@ -300,41 +301,5 @@ export class Player extends EventTarget {
     } catch {
       return "unreachable";
     }
-  }
-}
-
-/** What is remembered of one session, to tell a quiet one from a dead one. All times: performance.now(). */
-class Watch {
-  constructor(now) {
-    this.startedAt = now;
-    this.lastAt = now;
-    this.answeredAt = now;
-    this.askAt = null;
-    this.disconnectedAt = null;
-    this.wasConnected = false;
-    this.restarted = false;
-    this.serverSays = "unknown";
-    this.frames = 0;
-    this.before = { progress: 0, responses: 0 };
-  }
-
-  answered(now) {
-    this.startedAt = Math.min(this.startedAt, now);
-    this.answeredAt = now;
-  }
-
-  connected(now) {
-    if (!this.wasConnected) this.lastAt = now;
-    this.wasConnected = true;
-    this.restarted = false;
-    this.answeredAt = now;
-  }
-
-  /** Compare with the counters of the last look; true: pictures (or sound) came since. */
-  moved({ progress, responses }, now) {
-    if (responses > this.before.responses) this.answeredAt = now;
-    const moved = progress > this.before.progress;
-    this.before = { progress, responses };
-    return moved;
   }
 }
