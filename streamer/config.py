@@ -38,6 +38,7 @@ from streamer.errors import ConfigError, Finding
 from transport.errors import WireError
 from transport.srt.options import PASSPHRASE_BYTES
 from transport.srt.wire import parse_srt_url
+from transport.webrtc.candidates import Advertised
 
 _SECRETS = ("passphrase", "publish_key")
 _MAX_KEY_CHARACTERS = 256
@@ -70,7 +71,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _advertised(text: str) -> str:
+    try:
+        Advertised.parse(text)
+    except ValueError:
+        raise ValueError("expected an address or host name, with or without a port") from None
+    return text
+
+
 ListenAddress = Annotated[str, AfterValidator(_address)]
+AdvertisedAddress = Annotated[str, AfterValidator(_advertised)]
 
 
 class Section(BaseModel):
@@ -110,7 +120,7 @@ class WebRtcConfig(Section):
     """Browsers: one port for every viewer, UDP and TCP."""
 
     listen: ListenAddress = "127.0.0.1:8189"
-    advertise: tuple[str, ...] = ()
+    advertise: tuple[AdvertisedAddress, ...] = ()
     threads: int = Field(0, ge=0, le=256)
     max_viewers: int = Field(10_000, ge=1)
     playout_delay_min_ms: int = Field(0, ge=0, le=40_950)

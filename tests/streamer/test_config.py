@@ -94,6 +94,7 @@ class TestValues:
             ({"http": {"cors_origins": "*"}}, "http.cors_origins", "tuple"),
             ({"srt": {"latency_ms": 19}}, "srt.latency_ms", "20"),
             ({"webrtc": {"max_viewers": 0}}, "webrtc.max_viewers", "1"),
+            ({"webrtc": {"advertise": ["not a name"]}}, "webrtc.advertise.0", "host name"),
             ({"log": {"level": "loud"}}, "log.level", "'debug'"),
             ({"streams": {"cam": {"grace_s": -1}}}, "streams.cam.grace_s", "0"),
             ({"streams": {"cam": {"source": "http://host/"}}}, "streams.cam.source", "rtsp://"),
