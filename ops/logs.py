@@ -6,16 +6,21 @@ a field.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import structlog
 
 from streamer.config import Config
+from transport.errors import WireError
+from transport.srt import parse_srt_url, parse_stream_id
 
 _SHORTEST_SECRET = 6
+_SECRET_PARAMETERS = ("password", "passwd", "pwd", "pass", "token", "key")
 
 
 class Redactor:
@@ -39,6 +44,7 @@ class Redactor:
                 for value in (stream.publish_key, stream.passphrase)
                 if value is not None
             ]
+            found += _secrets_in(stream.source)
         self.know(found)
 
     def __call__(
@@ -52,7 +58,27 @@ class Redactor:
             for secret in self._secrets:
                 if secret in value:
                     value = value.replace(secret, "***")
+        elif isinstance(value, dict):
+            return {key: self._clean(each) for key, each in value.items()}
+        elif isinstance(value, list | tuple):
+            return [self._clean(each) for each in value]
         return value
+
+
+def _secrets_in(source: str) -> Iterator[str]:
+    """The credentials in a source's address, as written there and as sent."""
+    if source.startswith("srt:"):
+        target = parse_srt_url(source)
+        yield target.options.passphrase or ""
+        yield target.stream_id
+        with contextlib.suppress(WireError):  # other servers have forms of their own
+            yield parse_stream_id(target.stream_id.encode()).session_key
+        return
+    parts = urlsplit(source)
+    yield from (parts.password or "", unquote(parts.password or ""))
+    for key, value in parse_qsl(parts.query):
+        if key.lower() in _SECRET_PARAMETERS:
+            yield value
 
 
 def configure(config: Config) -> Redactor:
@@ -63,7 +89,9 @@ def configure(config: Config) -> Redactor:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -74,7 +102,8 @@ def configure(config: Config) -> Redactor:
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *([structlog.processors.format_exc_info] if as_json else []),
+            # Here, not in the renderer: what an exception says must pass the redactor too.
+            structlog.processors.format_exc_info,
             redactor,
             renderer,
         ],

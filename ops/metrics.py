@@ -78,7 +78,7 @@ class _Streams(Collector):
             jumps.add_metric(label, stream.timeline_jumps)
             publisher = stream.publisher
             link = publisher.describe().get("srt") if publisher is not None else None
-            if isinstance(link, dict):
+            if isinstance(link, dict) and link:
                 lost.add_metric(label, link["packets_lost"])
                 dropped.add_metric(label, link["packets_dropped"])
                 rtt.add_metric(label, link["rtt_ms"] / 1000)

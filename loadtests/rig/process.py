@@ -32,10 +32,13 @@ class Process:
     Args:
         command: program and arguments.
         environment: variables on top of this process's own.
+
+    Attributes:
+        command: as given.
     """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
-        self._command = list(command)
+        self.command = list(command)
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._output: Path | None = None
@@ -62,7 +65,7 @@ class Process:
         self._output = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             self._process = subprocess.Popen(
-                self._command,
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -115,7 +118,7 @@ class Process:
         """End it; add its last words to an error that is on its way."""
         self.stop()
         if error is not None:
-            error.add_note(f"{' '.join(self._command[:4])} said:\n{self.output[-4000:]}")
+            error.add_note(f"{' '.join(self.command[:4])} said:\n{self.output[-4000:]}")
         if self._output is not None:
             self._output.unlink(missing_ok=True)
             self._output = None

@@ -13,7 +13,7 @@ import enum
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from streamer.config import StreamConfig
@@ -49,6 +49,7 @@ class Publisher:
         protocol: "srt" or "rtsp".
         address: for people, without credentials.
         describe: current statistics for the API.
+        warnings: what of its material cannot be used, in words for the producer.
         stop: ends the publication from outside; returns at once.
     """
 
@@ -56,6 +57,7 @@ class Publisher:
     protocol: str
     address: str
     describe: Callable[[], dict[str, object]] = dict
+    warnings: Callable[[], Iterable[str]] = tuple
     stop: Callable[[], None] = lambda: None
     since: float = field(default_factory=time.time)
 
@@ -131,7 +133,9 @@ class Stream:
     @property
     def warnings(self) -> list[str]:
         """What would make this stream cheaper or better, in words for the producer."""
-        return self.meter.warnings(self.source.tracks, transcoding=self.h264.active)
+        found = self.meter.warnings(self.source.tracks, transcoding=self.h264.active)
+        publisher = self.publisher
+        return found + list(publisher.warnings()) if publisher is not None else found
 
     @property
     def timeline_jumps(self) -> int:

@@ -11,7 +11,7 @@ import logging
 import random
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from streamer.config import Config, StreamConfig
@@ -53,6 +53,10 @@ class Source(Protocol):
         """Statistics for the API."""
         ...
 
+    def warnings(self) -> Iterable[str]:
+        """What of its material cannot be used, in words."""
+        ...
+
     def close(self) -> None:
         """End `open` and `units` promptly."""
         ...
@@ -91,6 +95,10 @@ class SrtPull:
         """Link and demuxer statistics."""
         return self._session.describe() if self._session is not None else {}
 
+    def warnings(self) -> Iterable[str]:
+        """What the demuxer cannot use."""
+        return self._session.demuxer.warnings() if self._session is not None else ()
+
     def close(self) -> None:
         """End it."""
         self._cancelled.set()
@@ -115,11 +123,12 @@ class RtspPull:
         return self._source.units()
 
     def describe(self) -> dict[str, object]:
-        """Statistics, and what of the camera's offer cannot be used."""
-        return {
-            "rtsp": dataclasses.asdict(self._source.statistics()),
-            "warnings": list(self._source.warnings),
-        }
+        """Statistics."""
+        return {"rtsp": dataclasses.asdict(self._source.statistics())}
+
+    def warnings(self) -> Iterable[str]:
+        """What the camera offers and cannot be used."""
+        return self._source.warnings
 
     def close(self) -> None:
         """End it."""
@@ -204,6 +213,7 @@ class Puller:
                     protocol=stream.config.source.partition(":")[0],
                     address=address,
                     describe=source.describe,
+                    warnings=source.warnings,
                     stop=source.close,
                 )
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
 
 from streamer.hub.stream import Publication
+from transport.errors import LinkError
 from transport.media import AccessUnit, Track
 from transport.mpegts import TsDemuxer
 from transport.srt import SrtConnection
@@ -20,6 +22,7 @@ class TsSession:
     def __init__(self, connection: SrtConnection) -> None:
         self.connection = connection
         self.demuxer = TsDemuxer()
+        self._link: dict[str, object] = {}
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -48,7 +51,10 @@ class TsSession:
 
     def describe(self) -> dict[str, object]:
         """Link and demuxer statistics for the API."""
+        # libsrt forgets a connection the moment it breaks, before its thread has noticed.
+        with contextlib.suppress(LinkError):
+            self._link = dataclasses.asdict(self.connection.statistics())
         return {
-            "srt": dataclasses.asdict(self.connection.statistics()),
+            "srt": self._link,
             "mpegts": dataclasses.asdict(self.demuxer.counters),
         }

@@ -104,6 +104,7 @@ class SrtIngest:
             protocol="srt",
             address=f"{host}:{port}",
             describe=session.describe,
+            warnings=session.demuxer.warnings,
             stop=connection.close,
         )
         try:
