@@ -29,23 +29,36 @@ class Reloader:
     def __init__(self, path: Path, apply: Callable[[Config], None]) -> None:
         self._path = path
         self._apply = apply
+        self._seen = self._stamp()
 
     def reload(self) -> bool:
         """Read the file and apply it; False when it was refused."""
+        self._seen = self._stamp()
         try:
             config = load(self._path)
         except ConfigError as error:
             for finding in error.findings:
                 _log.error("configuration refused, the old one stays: %s", finding)
             return False
-        self._apply(config)
+        try:
+            self._apply(config)
+        except Exception:  # the streams that run must not end with it
+            _log.exception("configuration could not be applied")
+            return False
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reload at every change until `stop` is set."""
-        # The folder, not the file: editors and config maps replace the file by another.
-        async for changes in watchfiles.awatch(
-            self._path.absolute().parent, stop_event=stop, recursive=False
-        ):
-            if any(Path(changed).name == self._path.name for _, changed in changes):
+        # The folder, not the file: editors replace the file by another, and a config map replaces a folder
+        # that the file's symbolic link leads through, so the file's own name need not be among the changes.
+        async for _ in watchfiles.awatch(self._path.absolute().parent, stop_event=stop, recursive=False):
+            if self._stamp() != self._seen:
                 self.reload()
+
+    def _stamp(self) -> tuple[int, ...]:
+        """What tells one content of the file from another without reading it."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return ()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
