@@ -175,7 +175,8 @@ class StreamConfig(Section):
             if port is None:
                 raise ValueError("expected a port, as in srt://host:port?mode=caller")
             _check_srt(source)
-        return source
+        # urlsplit takes the scheme in any case; from here on it is lower.
+        return url.scheme + source[len(url.scheme) :]
 
     @field_validator("publish_key")
     @classmethod

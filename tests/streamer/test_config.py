@@ -136,6 +136,10 @@ class TestValues:
         assert stream.source == source
         assert stream.is_published is (source == "publish")
 
+    def test_the_scheme_is_lower_case(self) -> None:
+        streams = parse({"streams": {"cam": {"source": "SRT://Host:9000"}}}).streams
+        assert streams["cam"].source == "srt://Host:9000"
+
     def test_the_playout_delays_have_an_order(self) -> None:
         finding = only_finding({"webrtc": {"playout_delay_min_ms": 500, "playout_delay_max_ms": 100}})
         assert finding.key == "webrtc"
