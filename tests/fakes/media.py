@@ -15,8 +15,7 @@ _START = b"\0\0\0\1"
 
 def noise(size: int, seed: int) -> bytes:
     """Bytes without zeros, so that no start code is among them."""
-    rng = random.Random(seed)
-    return bytes(rng.choices(range(1, 256), k=size))
+    return random.Random(seed).randbytes(size).replace(b"\0", b"\1")
 
 
 def h264_unit(pts: int, *, keyframe: bool, size: int = 3000, track: Track = VIDEO) -> AccessUnit:

@@ -90,6 +90,7 @@ class PlaneLoop:
         self._commands: deque[Callable[[float], None]] = deque()
         self._written: deque[Source] = deque()
         self._stopping = False
+        self._wake_lock = threading.Lock()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_fd, selectors.EVENT_READ, self._on_wake)
@@ -149,7 +150,8 @@ class PlaneLoop:
     def attach(self, outgoing: Outgoing, seat: Seat, now: float) -> None:
         """Send a subscription from now on. In the thread."""
         for source in outgoing.sources:
-            self._subscribers.setdefault(source, {})[outgoing] = seat
+            if not source.closed:
+                self._subscribers.setdefault(source, {})[outgoing] = seat
         self._pull(outgoing, seat, now)
 
     def forget_feed(self, source: Source, now: float) -> None:
@@ -188,7 +190,9 @@ class PlaneLoop:
         self._selector.close()
         for sock in self._sockets:
             sock.close()
-        os.close(self._wake_fd)
+        with self._wake_lock:
+            os.close(self._wake_fd)
+            self._wake_fd = -1
 
     def _turn(self) -> None:
         try:
@@ -211,10 +215,10 @@ class PlaneLoop:
         return min(_MAX_WAIT_S, max(0.0, self._timers[0][0] - self._clocks.monotonic()))
 
     def _wake(self) -> None:
-        try:
-            os.eventfd_write(self._wake_fd, 1)
-        except OSError:
-            return  # the plane is closed: nobody is left to be woken
+        # The lock: a number that was closed meanwhile may be somebody else's file by now.
+        with self._wake_lock:
+            if self._wake_fd >= 0:
+                os.eventfd_write(self._wake_fd, 1)
 
     def _on_wake(self, _: int) -> None:
         os.eventfd_read(self._wake_fd)
@@ -365,6 +369,8 @@ class PlaneLoop:
         if reaction.datagrams and seat.selected is not None:
             self._transmit(seat, seat.selected, reaction.datagrams)
         for source in reaction.keyframes:
+            if source.closed:
+                continue
             if now - self._keyframe_wanted_at.get(source, -math.inf) >= _KEYFRAME_INTERVAL_S:
                 self._keyframe_wanted_at[source] = now
                 self._listener.keyframe_wanted(source)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ _PAYLOAD_BYTES = range(64, 1301)
 #: With this many events unread nobody is reading; DTLS repeats itself, and so do moves.
 _MAX_EVENTS = 8192
 _MAX_RTP_OFFSET = 1 << 31
+_row = attrgetter(*(COUNTERS.names or ())[1:])
 
 
 class ReferenceFeed:
@@ -274,6 +275,8 @@ class ReferencePlane:
 
     def poll(self) -> Sequence[Event]:
         """Take the events since the last call; never waits."""
+        if self._is_closed:
+            return ()
         try:
             # First, so that an event that is added meanwhile makes it readable again.
             os.eventfd_read(self._events_fd)
@@ -291,7 +294,7 @@ class ReferencePlane:
     def snapshot(self) -> npt.NDArray[np.void]:
         """Counters of all peers at one moment, dtype `COUNTERS`."""
         with self._lock:
-            rows = [(peer_id, *astuple(seat.viewer.counters)) for peer_id, seat in self._seats.items()]
+            rows = [(peer_id, *_row(seat.viewer.counters)) for peer_id, seat in self._seats.items()]
         return np.array(rows, dtype=COUNTERS)
 
     def close(self) -> None:

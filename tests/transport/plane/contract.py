@@ -467,7 +467,10 @@ class PlaneContract:
             again_udp, again_tcp = bind_sockets(*other.address)
             for sock in (*again_udp, *again_tcp):
                 sock.close()
+            # Late callers do no harm.
             peer.close()
+            other.feed().write(h264_unit(0, keyframe=True))
+            assert list(other.plane.poll()) == []
 
     # RTCP
 
@@ -551,8 +554,10 @@ class PlaneContract:
             peer_viewer.connect()
         pictures: list[AccessUnit] = []
         while not pictures or bench.counters(slow_peer)["packets_dropped"] == 0:
-            more = gop(len(pictures) * 3000, 30, size=20_000)
+            more = gop(len(pictures) * 3000, 30, size=50_000)
             pictures += more
+            slow.check()  # it sends what it has to, it only does not read
+            quick.check()
             for number, unit in enumerate(more):
                 feed.write(unit)
                 done = len(pictures) - 30 + number + 1
