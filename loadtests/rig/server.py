@@ -125,7 +125,9 @@ class Server(Process):
         wait_until(lambda: self._is_live(name), timeout_s, f"stream {name!r} to be live")
 
     def _is_live(self, name: str) -> bool:
-        stream = self.stream(name)
+        status, stream = self.request("GET", f"/api/v1/streams/{name}")
+        if status != 200:  # a changed configuration that is not in force yet
+            return False
         known = [bool(track["width"] or track["sample_rate"]) for track in stream["tracks"]]
         return stream["state"] == "live" and bool(known) and all(known)
 

@@ -13,7 +13,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -55,6 +55,7 @@ class Viewer:
         self.pictures = 0
         self.size = (0, 0)
         self.sound_s = Fraction(0)
+        self._progress = asyncio.Event()
         connection.on("track", self._take)
 
     async def sample(self) -> Sample:
@@ -64,6 +65,17 @@ class Viewer:
             if report.type == "inbound-rtp":
                 packets[report.kind] += report.packetsReceived
         return Sample(time.monotonic(), packets["video"], packets["audio"], self.pictures, *self.size)
+
+    async def wait_for(self, condition: Callable[[Viewer], bool], timeout_s: float = 20.0) -> None:
+        """Wait until something holds of what was decoded.
+
+        Raises:
+            TimeoutError: it did not in time.
+        """
+        async with asyncio.timeout(timeout_s):
+            while not condition(self):
+                self._progress.clear()
+                await self._progress.wait()
 
     async def close(self) -> None:
         """Stop decoding."""
@@ -83,6 +95,7 @@ class Viewer:
                     self.size = (frame.width, frame.height)
                 elif isinstance(frame, AudioFrame):
                     self.sound_s += Fraction(frame.samples, frame.sample_rate)
+                self._progress.set()
 
 
 @asynccontextmanager

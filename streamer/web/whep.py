@@ -117,7 +117,7 @@ class Whep:
         fragment = await self._body(request, _FRAGMENT)
         wanted = request.headers.get("If-Match", "")
         # Clients leave If-Match out, or send a weak tag; only another session's is refused.
-        if wanted not in ("", "*") and wanted.removeprefix("W/") != viewer.etag:
+        if wanted not in ("", "*", '"*"') and wanted.removeprefix("W/") != viewer.etag:
             raise Problem(412, "precondition_failed", f"this session's ETag is {viewer.etag}, not {wanted}")
         try:
             restarted = self._egress.restart(viewer, fragment)

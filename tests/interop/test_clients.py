@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import pytest
@@ -16,17 +15,11 @@ from tests.behaviour.streams import ENCRYPTED, OPEN, PASSPHRASE, stream_id
 pytestmark = pytest.mark.timeout(120)
 
 
-async def pictures(viewer: Viewer, count: int) -> None:
-    async with asyncio.timeout(20):
-        while viewer.pictures < count or viewer.sound_s < 1:
-            await asyncio.sleep(0.05)
-
-
 async def plays_in_aiortc(server: Server, encoder: Process) -> Viewer:
     with encoder:
         server.wait_live("cam")
         async with watch(f"{server.url}/whep/cam") as viewer:
-            await pictures(viewer, 30)
+            await viewer.wait_for(lambda v: v.pictures >= 30 and v.sound_s >= 1)
             return viewer
 
 
