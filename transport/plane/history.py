@@ -61,6 +61,12 @@ class History:
         return self._next_index
 
     @property
+    def end(self) -> tuple[int, int]:
+        """Index of the unit and number of the packet that come next."""
+        with self._lock:
+            return self._next_index, self._next_packet
+
+    @property
     def size_bytes(self) -> int:
         """Payload bytes held."""
         return self._bytes

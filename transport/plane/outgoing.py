@@ -131,6 +131,7 @@ class Outgoing:
         self._first_number = self._next_number = secrets.randbelow(1 << 15)
         self._index = 0
         self._needs_keyframe = False
+        self._skipped_until = 0
         self._unit: PacketizedUnit | None = None
         self._place = 0
         self._unit_started_at = 0.0
@@ -228,8 +229,10 @@ class Outgoing:
         if history.is_gone(self._index):
             self._needs_keyframe = True
         if self._needs_keyframe:
+            _, end = history.end
             keyframe = history.keyframe()
             if keyframe is None or keyframe.index < self._index:
+                self._count_skipped(segment, end)
                 return False
             self._index = keyframe.index
         unit = history.unit(self._index)
@@ -246,9 +249,7 @@ class Outgoing:
         self._place = 0
         self._unit_started_at = now
         self._gap_s = self._gap(unit, segment)
-        expected = segment.first_packet + self._next_number - segment.first_number
-        if unit.first_packet != expected:
-            self.skipped += unit.first_packet - expected
+        if self._count_skipped(segment, unit.first_packet):
             self._append_segment(segment.subscription, segment.source, segment.timeline, unit)
         return True
 
@@ -257,9 +258,19 @@ class Outgoing:
         if unit.index < self._burst_until_index and now < self._burst_started_at + _MAX_BURST_DELAY_S:
             self.deadline = now + _BLOCKED_RETRY_S
             return False
-        self._index = segment.source.history.next_index
+        self._index, end = segment.source.history.end
         self._needs_keyframe = segment.source.is_video
+        self._count_skipped(segment, end)
         return False
+
+    def _count_skipped(self, segment: _Segment, end: int) -> bool:
+        """Count what is left out up to a packet of the feed; returns whether anything is."""
+        expected = segment.first_packet + self._next_number - segment.first_number
+        counted = max(expected, self._skipped_until)
+        if end > counted:
+            self.skipped += end - counted
+            self._skipped_until = end
+        return end > expected
 
     def _begin_waiting(self, now: float) -> None:
         waiting = self._waiting
@@ -289,6 +300,7 @@ class Outgoing:
         self._has_started = True
         self._index = unit.index
         self._needs_keyframe = False
+        self._skipped_until = 0
         self._burst_started_at = now
         self._burst_until_index = newest.index + 1 if backlog > 2 else 0
 

@@ -237,6 +237,7 @@ def test_a_full_connection_skips_to_the_next_keyframe_without_a_hole() -> None:
     receiver = start(source, 0.0, 0.0)
     write(source, 29, at=0.1, first=1, keyframe=False)
     assert receiver.outgoing.pull(1.0, is_blocked=True) == []
+    assert receiver.outgoing.skipped == 29 * 3  # counted as it happens
     receiver.run(1.1, 2.0)
     assert len(receiver.unit_ends) == 1  # free again, but nothing to decode yet
     write(source, 30, at=2.0, first=30)
