@@ -15,6 +15,8 @@ from transport.media import AccessUnit
 _JUMP_S = 5.0
 # How fast the expected distance follows a slowly drifting encoder: about 20 s at 50 units a second.
 _FOLLOW = 0.001
+# Units of before a jump come at most this much behind the last of their track.
+_CROSSING_S = 1.0
 # Between the last unit before a break and the first after it: one frame at 25 fps.
 _SEAM_S = 0.04
 
@@ -40,9 +42,7 @@ class Timeline:
     def place(self, unit: AccessUnit) -> AccessUnit:
         """Return the unit on the stream's clock; dts of a track never runs backwards."""
         arrival = unit.received_at - self._epoch
-        offset = next((o for o in self._offsets if o.fits(unit.dts_s, arrival)), None)
-        if offset is None:
-            offset = self._anchor(unit.dts_s, arrival)
+        offset = self._fitting(unit, arrival) or self._anchor(unit.dts_s, arrival)
         shift = round(offset.seconds * unit.track.clock_rate)
         dts, pts = unit.dts + shift, unit.pts + shift
         last = self._last_dts.get(unit.track.id)
@@ -51,6 +51,15 @@ class Timeline:
             dts, pts = dts + behind, max(pts, dts + behind)
         self._last_dts[unit.track.id] = dts / unit.track.clock_rate
         return dataclasses.replace(unit, pts=pts, dts=dts)
+
+    def _fitting(self, unit: AccessUnit, arrival: float) -> _Offset | None:
+        last = self._last_dts.get(unit.track.id, float("-inf"))
+        for position, offset in enumerate(self._offsets):
+            # What waited through a long stall fits the former offset too, but has gone on from there.
+            behind = position > 0 and unit.dts_s + offset.seconds < last - _CROSSING_S
+            if not behind and offset.fits(unit.dts_s, arrival):
+                return offset
+        return None
 
     def _anchor(self, dts_s: float, arrival: float) -> _Offset:
         if self._offsets:
