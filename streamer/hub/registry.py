@@ -49,6 +49,7 @@ class Registry:
             if wanted.get(name) != stream.config:
                 del self._streams[name]
                 _log.info("%s: %s", name, "changed, starting over" if name in wanted else "removed")
+                stream.retire()
                 for removed in self.on_remove:
                     removed(stream)
         for name, config in wanted.items():

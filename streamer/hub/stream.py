@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from streamer.config import StreamConfig
-from streamer.errors import AlreadyPublished, NotLive
+from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.demand import Demand
 from streamer.hub.fanout import Fanout
 from streamer.hub.meter import Meter
@@ -98,6 +98,7 @@ class Stream:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._publication: Publication | None = None
+        self._retired = False
         self._away_since: float | None = None
         self._first_unit_at: float | None = None
         self._seen: set[int] = set()
@@ -123,7 +124,7 @@ class Stream:
     def ready(self) -> bool:
         """True once a viewer can be told what the stream holds and can start at once."""
         first = self._first_unit_at
-        if self._publication is None or first is None:
+        if self._publication is None or first is None or self._retired:
             return False
         waiting = [track for track in self.source.tracks if track.id not in self._seen]
         return not waiting or (
@@ -152,8 +153,11 @@ class Stream:
 
         Raises:
             AlreadyPublished: somebody is.
+            NoSuchStream: it is not configured any more.
         """
         with self._lock:
+            if self._retired:
+                raise NoSuchStream(self.name)
             if self._publication is not None:
                 raise AlreadyPublished(self.name, self._publication.publisher.address)
             self._publication = publication = Publication(self, publisher)
@@ -167,6 +171,15 @@ class Stream:
         self._notify()
         return publication
 
+    def retire(self) -> None:
+        """End for good, because it is not configured any more, or otherwise: its publisher is stopped."""
+        with self._lock:
+            self._retired = True
+            publisher = self.publisher
+        if publisher is not None:
+            publisher.stop()
+        self._changed.set()
+
     def expire(self, now: float) -> None:
         """End the grace time when it is over. Called a few times a second.
 
@@ -177,7 +190,8 @@ class Stream:
             if self._away_since is None or now - self._away_since < self.config.grace_s:
                 return
             self._away_since = None
-        self.source.declare(())
+            # Under the lock, or it would take away what the next publisher declares.
+            self.source.declare(())
         self._notify()
 
     async def wait_ready(self, timeout_s: float) -> None:
@@ -185,9 +199,12 @@ class Stream:
 
         Raises:
             NotLive: it did not happen in time; says what the source is doing.
+            NoSuchStream: it is not configured any more.
         """
         deadline = time.monotonic() + timeout_s
         while not self.ready:
+            if self._retired:
+                raise NoSuchStream(self.name)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NotLive(self.name, self.ingest.reason or _WHY[self.state])
@@ -211,7 +228,7 @@ class Stream:
                 return
             self._publication = None
             self._away_since = time.monotonic()
-        self.source.forget()
+            self.source.forget()
         if self.config.is_published:
             self.ingest = IngestStatus("waiting", reason)
         _log.info("%s: publisher left: %s", self.name, reason, extra={"session": publication.publisher.id})
