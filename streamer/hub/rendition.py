@@ -110,23 +110,24 @@ class _Run:
     def _work(self) -> None:
         transcoder: Transcoder | None = None
         codec = None
+        failing = False
         while not self.reader.closed:
             unit = self.reader.read(1.0)
             if unit is None:
                 continue
-            if unit.track.codec is not codec:
-                codec = unit.track.codec
-                transcoder = self._make(unit.track)
-            assert transcoder is not None
-            if self.keyframe_wanted:
-                self.keyframe_wanted = False
-                transcoder.request_keyframe()
             try:
+                if transcoder is None or unit.track.codec is not codec:
+                    transcoder, codec = self._make(unit.track), unit.track.codec
+                if self.keyframe_wanted:
+                    self.keyframe_wanted = False
+                    transcoder.request_keyframe()
                 made = transcoder.transcode(unit, late=self.reader.waiting > _LATE_UNITS)
             except Exception:  # a decoder's surprise must not end the rendition for everybody
-                _log.exception("%s failed, starting over", self._thread.name)
-                codec = None
+                if not failing:  # once, not for each of fifty units a second
+                    _log.exception("%s failed, starting over", self._thread.name)
+                transcoder, failing = None, True
                 continue
+            failing = False
             for each in made:
                 if not self.reader.closed:
                     self._out.write(each)
