@@ -11,11 +11,11 @@ import logging
 import random
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from streamer.config import Config, StreamConfig
-from streamer.errors import AlreadyPublished
+from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publisher, Stream
 from streamer.ingest.session import TsSession
@@ -84,6 +84,8 @@ class SrtPull:
     def open(self) -> tuple[Track, ...]:
         """Connect."""
         self._session = TsSession(connect(self._target, cancelled=self._cancelled))
+        if self._cancelled.is_set():  # too late for `connect` to see, too early for `close` to find it
+            self._session.connection.close()
         return ()
 
     def units(self) -> Iterator[AccessUnit]:
@@ -135,12 +137,27 @@ class RtspPull:
         self._source.close()
 
 
+MakeSource = Callable[[StreamConfig, Config], Source]
+
+
+def make_source(stream: StreamConfig, config: Config) -> Source:
+    """What a stream's address asks for.
+
+    Raises:
+        TransportError: an address that cannot be used.
+    """
+    if stream.source.startswith("srt:"):
+        return SrtPull(stream.source, config, stream)
+    return RtspPull(stream.source, stream)
+
+
 class Puller:
     """The thread behind one pulled stream."""
 
-    def __init__(self, stream: Stream, config: Config) -> None:
+    def __init__(self, stream: Stream, config: Config, make: MakeSource) -> None:
         self._stream = stream
         self._config = config
+        self._make = make
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._source: Source | None = None
@@ -195,16 +212,19 @@ class Puller:
         address = redact_url(stream.config.source)
         stream.ingest = IngestStatus("connecting")
         started = ran_s = 0.0
+        reason = "the server failed"
         try:
-            source = self._make()
+            source = self._make(stream.config, self._config)
         except TransportError as error:
             return str(error), 0.0
+        except Exception:  # must not end the thread: nobody would try again
+            _log.exception("%s: cannot be pulled", stream.name)
+            return reason, 0.0
         with self._lock:
             self._source = source
         if self._stopping.is_set():
             return "", 0.0
         publication = None
-        reason = "the server failed"
         try:
             tracks = source.open()
             publication = stream.publish(
@@ -228,7 +248,7 @@ class Puller:
                     break
             else:
                 reason = "the source ended"
-        except (TransportError, AlreadyPublished) as error:
+        except (TransportError, AlreadyPublished, NoSuchStream) as error:
             reason = str(error)
         except Exception:  # one source's trouble must stay its own
             _log.exception("%s: pull failed", stream.name)
@@ -240,18 +260,19 @@ class Puller:
                 publication.close(reason or "nobody watches")
         return reason, ran_s
 
-    def _make(self) -> Source:
-        stream = self._stream.config
-        if stream.source.startswith("srt:"):
-            return SrtPull(stream.source, self._config, stream)
-        return RtspPull(stream.source, stream)
-
 
 class PullIngest:
-    """Keeps a `Puller` for every stream that is pulled."""
+    """Keeps a `Puller` for every stream that is pulled.
 
-    def __init__(self, config: Config, registry: Registry) -> None:
+    Args:
+        config: defaults of SRT pulls.
+        registry: tells which streams come and go.
+        make: builds what a stream is fetched with.
+    """
+
+    def __init__(self, config: Config, registry: Registry, make: MakeSource = make_source) -> None:
         self._config = config
+        self._make = make
         self._pullers: dict[str, Puller] = {}
         self._ending: list[Puller] = []
         registry.on_add.append(self._add)
@@ -267,7 +288,7 @@ class PullIngest:
 
     def _add(self, stream: Stream) -> None:
         if not stream.config.is_published:
-            self._pullers[stream.name] = Puller(stream, self._config)
+            self._pullers[stream.name] = Puller(stream, self._config, self._make)
 
     def _remove(self, stream: Stream) -> None:
         puller = self._pullers.pop(stream.name, None)
