@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from loadtests.rig.process import Process
+
+_CAMERA = Path(__file__).parent / "rtsp_server.py"
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,15 @@ def gstreamer_srt(port: int, stream_id: str, *, passphrase: str = "", pbkeylen: 
             *(f"streamid={stream_id}", "wait-for-connection=false", *key),
         ]
     )
+
+
+def gstreamer_rtsp(port: int, *, gop_s: float) -> Process:
+    """A camera: GStreamer's RTSP server under the system's Python, H.264 and AAC at /cam."""
+    launch = (
+        "videotestsrc is-live=1 ! video/x-raw,width=1280,height=720,framerate=30/1 ! "
+        f"x264enc tune=zerolatency speed-preset=ultrafast key-int-max={round(gop_s * 30)} bitrate=2500 ! "
+        "video/x-h264,profile=baseline ! rtph264pay name=pay0 pt=96 "
+        "audiotestsrc is-live=1 ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! rtpmp4gpay name=pay1 pt=97"
+    )
+    settings = {"mounts": {"/cam": launch}, "port": port}
+    return Process(["/usr/bin/python3", str(_CAMERA), json.dumps(settings)])

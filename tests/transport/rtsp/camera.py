@@ -1,4 +1,4 @@
-"""Runs `tests/fakes/rtsp_server.py`, a camera of GStreamer's."""
+"""Runs `loadtests/rig/rtsp_server.py`, a camera of GStreamer's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_SERVER = Path(__file__).parents[2] / "fakes" / "rtsp_server.py"
+_SERVER = Path(__file__).parents[3] / "loadtests" / "rig" / "rtsp_server.py"
 
 _PICTURE = "videotestsrc is-live=1 pattern=ball ! video/x-raw,width=320,height=240,framerate=25/1"
 _H264 = (
