@@ -112,7 +112,8 @@ class SrtConfig(Section):
     listen: ListenAddress = "127.0.0.1:8890"
     latency_ms: int = Field(120, ge=20, le=8000)
     tlpktdrop: bool = True
-    receive_buffer_bytes: int = Field(12_000_000, ge=200_000, le=1_000_000_000)
+    receive_buffer_bytes: int = Field(24_117_248, ge=200_000, le=1_000_000_000)
+    flow_control_packets: int = Field(25_600, ge=32, le=1_000_000)
     idle_timeout_ms: int = Field(5000, ge=500, le=60_000)
 
 
