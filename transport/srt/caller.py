@@ -21,7 +21,8 @@ _REASONS: dict[int, tuple[str, str]] = {
     Reject.BADSECRET: ("unauthorized", "wrong passphrase"),
     Reject.UNSECURE: ("unauthorized", "one side has a passphrase and the other has none"),
     Reject.TIMEOUT: ("timeout", "no answer"),
-    Reject.UNKNOWN: ("timeout", "no answer"),
+    # Connected and closed again before we looked, as when the listener finds the key too short.
+    Reject.UNKNOWN: ("ended", "the listener hung up at once"),
     RejectReason.UNAUTHORIZED: ("unauthorized", "wrong stream key"),
     RejectReason.NOT_FOUND: ("not_found", "no such stream"),
     RejectReason.FORBIDDEN: ("refused", "forbidden"),
