@@ -74,7 +74,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
                 headers,
             )
         )
-    except web.RequestPayloadError:  # a body that is not what its headers say; its words stay in aiohttp's log
+    except web.RequestPayloadError:  # the body is not what its headers say
         return problem_response(Problem(400, "bad_request", "the body cannot be read"))
     except Exception:  # a bug: the client learns that much, the log learns the rest
         _log.exception("%s %s failed", request.method, request.path)
