@@ -7,49 +7,11 @@ import pytest
 
 from streamer.hub.fanout import Fanout
 from streamer.hub.rendition import Rendition
+from tests.fakes.transcoder import TranscoderMaker
 from tests.fakes.units import AAC, H264, H265, picture, sound
 from tests.fakes.wait import wait_until
 from tests.streamer.hub.sinks import Collector, Failing
-from transport.media import AccessUnit, Codec, Track
-
-
-class FakeTranscoder:
-    """Passes units on as the rendition's track; fails or waits when told."""
-
-    def __init__(self, track: Track) -> None:
-        self.track = track
-        self.keyframes_wanted = 0
-        self.late: list[bool] = []
-        self.go = threading.Event()
-        self.go.set()
-        self.fails = 0
-        self.seen: list[AccessUnit] = []
-
-    def transcode(self, unit: AccessUnit, *, late: bool = False) -> list[AccessUnit]:
-        assert self.go.wait(20)
-        self.seen.append(unit)
-        self.late.append(late)
-        if self.fails:
-            self.fails -= 1
-            raise ValueError("a surprise")
-        made = H264 if unit.track.is_video else dataclasses.replace(unit.track, codec=Codec.OPUS)
-        return [dataclasses.replace(unit, track=made)]
-
-    def request_keyframe(self) -> None:
-        self.keyframes_wanted += 1
-
-
-class Maker:
-    def __init__(self) -> None:
-        self.made: list[FakeTranscoder] = []
-        self.fails = 0
-
-    def __call__(self, track: Track) -> FakeTranscoder:
-        if self.fails:
-            self.fails -= 1
-            raise RuntimeError("no encoder")
-        self.made.append(FakeTranscoder(track))
-        return self.made[-1]
+from transport.media import Codec
 
 
 @pytest.fixture
@@ -58,15 +20,15 @@ def source() -> Fanout:
 
 
 @pytest.fixture
-def maker() -> Maker:
-    return Maker()
+def maker() -> TranscoderMaker:
+    return TranscoderMaker()
 
 
-def of_sound(source: Fanout, maker: Maker) -> Rendition:
+def of_sound(source: Fanout, maker: TranscoderMaker) -> Rendition:
     return Rendition("cam opus", source, video=False, make=maker)
 
 
-def of_picture(source: Fanout, maker: Maker) -> Rendition:
+def of_picture(source: Fanout, maker: TranscoderMaker) -> Rendition:
     return Rendition("cam h264", source, video=True, make=maker)
 
 
@@ -74,7 +36,7 @@ def running(name: str) -> int:
     return sum(thread.name == name for thread in threading.enumerate())
 
 
-def test_nothing_runs_while_nobody_takes_it(source: Fanout, maker: Maker) -> None:
+def test_nothing_runs_while_nobody_takes_it(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_sound(source, maker)
     source.write(sound(0.0))
     assert not rendition.active
@@ -82,7 +44,7 @@ def test_nothing_runs_while_nobody_takes_it(source: Fanout, maker: Maker) -> Non
     assert running("cam opus") == 0
 
 
-def test_one_transcoder_serves_everybody(source: Fanout, maker: Maker) -> None:
+def test_one_transcoder_serves_everybody(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_sound(source, maker)
     sinks = [Collector(), Collector()]
     for sink in sinks:
@@ -96,7 +58,7 @@ def test_one_transcoder_serves_everybody(source: Fanout, maker: Maker) -> None:
         rendition.detach(sink)
 
 
-def test_a_picture_starts_at_the_gop_sound_does_not(source: Fanout, maker: Maker) -> None:
+def test_a_picture_starts_at_the_gop_sound_does_not(source: Fanout, maker: TranscoderMaker) -> None:
     source.write(picture(0.0, keyframe=True))
     source.write(sound(0.0))
     source.write(picture(0.04))
@@ -111,7 +73,7 @@ def test_a_picture_starts_at_the_gop_sound_does_not(source: Fanout, maker: Maker
     sounds.detach(heard)
 
 
-def test_the_last_one_stops_it(source: Fanout, maker: Maker) -> None:
+def test_the_last_one_stops_it(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_sound(source, maker)
     first, second = Collector(), Collector()
     rendition.attach(first)
@@ -125,7 +87,7 @@ def test_the_last_one_stops_it(source: Fanout, maker: Maker) -> None:
     wait_until(lambda: running("cam opus") == 0)
 
 
-def test_it_starts_again_from_nothing(source: Fanout, maker: Maker) -> None:
+def test_it_starts_again_from_nothing(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_picture(source, maker)
     sink = Collector()
     rendition.attach(sink)
@@ -141,7 +103,7 @@ def test_it_starts_again_from_nothing(source: Fanout, maker: Maker) -> None:
     rendition.detach(later)
 
 
-def test_another_codec_gets_another_transcoder(source: Fanout, maker: Maker) -> None:
+def test_another_codec_gets_another_transcoder(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_picture(source, maker)
     sink = Collector()
     rendition.attach(sink)
@@ -154,7 +116,7 @@ def test_another_codec_gets_another_transcoder(source: Fanout, maker: Maker) -> 
 
 @pytest.mark.parametrize("where", ["building it", "transcoding"])
 def test_a_transcoder_that_fails_is_replaced(
-    source: Fanout, maker: Maker, where: str, caplog: pytest.LogCaptureFixture
+    source: Fanout, maker: TranscoderMaker, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rendition = of_sound(source, maker)
     sink = Collector()
@@ -173,7 +135,7 @@ def test_a_transcoder_that_fails_is_replaced(
     rendition.detach(sink)
 
 
-def test_a_sink_that_fails_leaves_the_others_theirs(source: Fanout, maker: Maker) -> None:
+def test_a_sink_that_fails_leaves_the_others_theirs(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_sound(source, maker)
     good, bad = Collector(), Failing()
     rendition.attach(bad)
@@ -188,7 +150,7 @@ def test_a_sink_that_fails_leaves_the_others_theirs(source: Fanout, maker: Maker
     assert not rendition.active
 
 
-def test_a_keyframe_is_made_on_request(source: Fanout, maker: Maker) -> None:
+def test_a_keyframe_is_made_on_request(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_picture(source, maker)
     rendition.request_keyframe()  # nobody there: no matter
     sink = Collector()
@@ -203,7 +165,9 @@ def test_a_keyframe_is_made_on_request(source: Fanout, maker: Maker) -> None:
     rendition.detach(sink)
 
 
-def test_a_slow_transcoder_skips_and_never_holds_up_the_publisher(source: Fanout, maker: Maker) -> None:
+def test_a_slow_transcoder_skips_and_never_holds_up_the_publisher(
+    source: Fanout, maker: TranscoderMaker
+) -> None:
     rendition = of_picture(source, maker)
     sink = Collector()
     rendition.attach(sink)
@@ -221,7 +185,7 @@ def test_a_slow_transcoder_skips_and_never_holds_up_the_publisher(source: Fanout
     assert rendition.skipped == 0
 
 
-def test_coming_and_going_in_many_threads_leaves_nothing(source: Fanout, maker: Maker) -> None:
+def test_coming_and_going_in_many_threads_leaves_nothing(source: Fanout, maker: TranscoderMaker) -> None:
     rendition = of_sound(source, maker)
     done = threading.Event()
 
@@ -251,7 +215,7 @@ def test_coming_and_going_in_many_threads_leaves_nothing(source: Fanout, maker: 
     wait_until(lambda: running("cam opus") == 0)
 
 
-def test_the_track_it_reads_is_the_first(source: Fanout, maker: Maker) -> None:
+def test_the_track_it_reads_is_the_first(source: Fanout, maker: TranscoderMaker) -> None:
     second = dataclasses.replace(AAC, id=7)
     rendition = of_sound(source, maker)
     sink = Collector()

@@ -6,7 +6,9 @@ import pytest
 
 from streamer.egress.webrtc import Full, NoSuchViewer, ViewerState
 from streamer.errors import NoSuchStream, NotLive, Unplayable
+from streamer.hub.rendition import Rendition
 from streamer.hub.stream import IngestStatus, Publisher
+from tests.fakes.transcoder import TranscoderMaker
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, picture, sound
 from tests.fakes.wait import until
 from tests.streamer.egress.webrtc.rig import CHROMIUM, SAFARI, Rig, peer_of
@@ -293,17 +295,23 @@ class TestRestart:
 
 class TestKeyframes:
     async def test_only_our_own_encoder_is_asked(self, rig: Rig) -> None:
+        maker = TranscoderMaker()
+        rig.stream.h264 = Rendition("cam h264", rig.stream.source, video=True, make=maker)
         publication = rig.publish(H265)
         await rig.connected(SAFARI)
         source_feed = rig.plane.open_feeds[0]
         await rig.connected(CHROMIUM)
         made_feed = next(feed for feed in rig.plane.open_feeds if feed.codec is Codec.H264)
-        run = rig.stream.h264._run
-        assert run is not None
+        await until(lambda: made_feed.units)
+
+        def asked() -> int:
+            publication.write(picture(0.04, track=H265))
+            return maker.made[0].keyframes_wanted
+
         rig.plane.keyframe(source_feed)
         rig.plane.keyframe(made_feed)
-        await until(lambda: run.keyframe_wanted)
-        publication.close("over")
+        await until(asked)
+        assert maker.made[0].keyframes_wanted == 1
 
 
 class TestCounters:
