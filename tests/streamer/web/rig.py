@@ -68,6 +68,7 @@ class WebRig(Rig):
             loop_lag_s=lambda: 0.25,
             ready=lambda: self.ready,
             prometheus=self.prometheus,
+            srt_port=8890,
         )
         self.app = make_app(Whep(self.registry, self.egress, access), self.api, Pages(), cors_origins=origins)
 
