@@ -202,6 +202,17 @@ class StreamConfig(Section):
             raise ValueError('on_demand needs a source to pull; expected source = "rtsp://…" or "srt://…"')
         return self
 
+    def allows_in_place(self, wanted: StreamConfig) -> bool:
+        """Whether a running stream can take `wanted` without anybody having to leave.
+
+        What its pages say and how long it waits can change at any time, and it may be opened to everybody.
+        Anything that decides where it comes from, who may do what or how it is encrypted starts it over.
+        """
+        harmless = {"title", "grace_s", "on_demand_idle_s"}
+        if wanted.public:
+            harmless.add("public")
+        return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)
+
     @property
     def is_published(self) -> bool:
         """True when an encoder pushes it, False when the server pulls it."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
 from streamer.config import StreamConfig
 from streamer.errors import NoSuchStream
@@ -11,7 +12,7 @@ from streamer.hub.stream import Publisher, State
 from tests.fakes.units import picture
 from tests.fakes.wait import until
 
-OPEN, TITLED = StreamConfig(public=True), StreamConfig(public=True, title="Another")
+OPEN, KEYED = StreamConfig(public=True), StreamConfig(public=True, publish_key=SecretStr("another"))
 
 
 class Watched:
@@ -47,9 +48,20 @@ def test_what_did_not_change_is_not_touched(watched: Watched) -> None:
     watched.apply(a=OPEN, b=OPEN)
     a = watched.registry.find("a")
     publication = a.publish(Publisher("one", "srt", "x"))
-    assert watched.apply(a=StreamConfig(public=True), b=TITLED) == ["-b", "+b"]
+    assert watched.apply(a=StreamConfig(public=True), b=KEYED) == ["-b", "+b"]
     assert watched.registry.find("a") is a
     assert a.publisher is publication.publisher
+
+
+def test_harmless_changes_make_nobody_leave(watched: Watched) -> None:
+    watched.apply(a=StreamConfig())
+    a = watched.registry.find("a")
+    publication = a.publish(Publisher("one", "srt", "x"))
+    assert watched.apply(a=StreamConfig(title="New", grace_s=1.0, public=True)) == []
+    assert (a.config.title, a.config.grace_s, a.config.public) == ("New", 1.0, True)
+    assert a.publisher is publication.publisher
+    # Viewers who may not watch any more have to leave.
+    assert watched.apply(a=StreamConfig(title="New", grace_s=1.0)) == ["-a", "+a"]
 
 
 def test_what_changed_is_another_stream(watched: Watched) -> None:
@@ -57,10 +69,10 @@ def test_what_changed_is_another_stream(watched: Watched) -> None:
     before = watched.registry.find("a")
     stopped: list[bool] = []
     before.publish(Publisher("one", "srt", "x", stop=lambda: stopped.append(True)))
-    watched.apply(a=TITLED)
+    watched.apply(a=KEYED)
     after = watched.registry.find("a")
     assert after is not before
-    assert after.config is TITLED
+    assert after.config is KEYED
     assert after.publisher is None
     assert stopped == [True]
     with pytest.raises(NoSuchStream):
