@@ -161,7 +161,7 @@ async def test_it_agrees_on_keys_hears_us_and_says_goodbye() -> None:
             stats = await page.evaluate(STATS)
             assert stats["transport"]["dtlsState"] == "connected"
             # Newer versions put SRTP_ before the name.
-                assert stats["transport"]["srtpCipher"].removeprefix("SRTP_") == "AEAD_AES_256_GCM"
+            assert stats["transport"]["srtpCipher"].removeprefix("SRTP_") == "AEAD_AES_256_GCM"
 
             await page.evaluate("pc.close()")
             await asyncio.wait_for(gone.wait(), 10)
