@@ -148,15 +148,18 @@ def test_a_failing_on_connection_ends_this_connection_and_harms_no_other() -> No
 
     listener = SrtListener(("127.0.0.1", 0), SrtOptions(), lambda *_: Admission(None), take)
     target = SrtTarget("caller", "127.0.0.1", listener.address[1], "cam")
-    # Hung up on at once: it sees that while connecting, or later.
-    with pytest.raises(LinkError) as caught:
-        connect(target).receive()
-    assert caught.value.reason == "ended"
-    second = connect(target)
-    assert taken.wait(WAIT_S)
-    for connection in (*calls, second):
-        connection.close()
-    listener.close()
+    try:
+        # Hung up on at once: it sees that while connecting, or later.
+        with pytest.raises(LinkError) as caught:
+            connect(target).receive()
+        assert caught.value.reason == "ended"
+        second = connect(target)
+        assert taken.wait(WAIT_S)
+        second.close()
+    finally:
+        listener.close()
+        for connection in calls:
+            connection.close()
 
 
 def test_a_failing_on_refused_changes_nothing() -> None:
