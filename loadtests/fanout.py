@@ -1,0 +1,281 @@
+"""What it costs a server to send one stream to many viewers.
+
+    python -m loadtests fanout --viewers 1000 --mbps 2.5 --seconds 20 [--peer janus|aiortc|URL] [--json FILE]
+
+Every twentieth viewer decrypts and counts all it gets. The others drop media in the kernel by a socket
+filter, and the kernel's count of what it dropped is what was delivered to them: nothing is extrapolated.
+`loss` is of the viewers that decrypt, by sequence number, without asking for retransmissions. Processor time
+of the server is utime + stime of its process from /proc; on loopback a good part of the receiving side is in
+it as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from loadtests.crowd.driver import Driver, Joins, Moment, crowd
+from loadtests.peers.aiortc_relay import aiortc_relay
+from loadtests.peers.janus import janus
+from loadtests.peers.ours import elsewhere, ours
+from loadtests.peers.subject import Subject, Usage
+
+#: The join burst and the handshakes' leftovers are over by then.
+_SETTLE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked of the server.
+
+    Attributes:
+        rate: joins per second, 0 for all at once.
+        check_every: every so manieth viewer decrypts.
+    """
+
+    viewers: int
+    mbps: float
+    seconds: float
+    rate: float = 200.0
+    check_every: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run.
+
+    Attributes:
+        joined: viewers that watched.
+        failed: why others did not, and how many.
+        joins_per_s: reached, not asked for.
+        join_p50_ms: from the offer to the SRTP keys.
+        first_packet_p50_ms: from the offer to the first media packet, of the viewers that check.
+        cpu_ms_per_join: the server's, media sent meanwhile taken off at the price measured later.
+        delivered_per_s: media packets, all viewers together.
+        loss: share of the packets that checking viewers missed.
+        sent: media packets in the window by the server's own count; -1 if it does not tell.
+        delivered: in the window, by the kernel's and the checking viewers' count.
+        mbps_per_viewer: RTP that checking viewers got.
+        cpu_us_per_packet: the server's.
+        server_cores: processors the server kept busy in the window.
+        rss_kb_per_viewer: what the server grew by.
+        profile: SRTP profile of most viewers.
+        crowd_share: of the whole machine that the viewers took in the window.
+        crowd_overflowed: packets that checking viewers had no room for; not the server's fault.
+    """
+
+    name: str
+    plane: str
+    cipher: str
+    profile: str
+    asked: int
+    joined: int
+    failed: dict[str, int]
+    joins_per_s: float
+    join_p50_ms: float
+    join_p99_ms: float
+    first_packet_p50_ms: float
+    first_packet_p99_ms: float
+    cpu_ms_per_join: float
+    window_s: float
+    delivered: int
+    sent: int
+    delivered_per_s: float
+    loss: float
+    retransmitted: int
+    undecipherable: int
+    mbps_per_viewer: float
+    cpu_us_per_packet: float
+    server_cores: float
+    rss_kb_per_viewer: float
+    crowd_share: float
+    crowd_overflowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is counted, at one moment."""
+
+    moment: Moment
+    usage: Usage | None
+    sent: int
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that this share of the values does not exceed; NaN without values."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def snapshot(subject: Subject, driver: Driver) -> Snapshot:
+    """Count; asking the server for its own count comes last at the window's beginning and is part of it."""
+    usage = Usage.of(subject.pid) if subject.pid is not None else None
+    return Snapshot(driver.moment(), usage, subject.packets_sent() if subject.packets_sent else -1)
+
+
+def arithmetic(
+    subject: Subject, load: Load, joins: Joins, before: Snapshot, start: Snapshot, end: Snapshot
+) -> Result:
+    """From what was counted before the joins, when all had joined, and at the end."""
+    window = end.moment.counts.since(start.moment.counts)
+    window_s = end.moment.at - start.moment.at
+    cpu_us = cpu_ms_join = rss = cores = math.nan
+    if before.usage and start.usage and end.usage:
+        cpu_s = end.usage.cpu_s - start.usage.cpu_s
+        cpu_us = cpu_s * 1e6 / window.delivered if window.delivered else math.nan
+        cores = cpu_s / window_s
+        joined = max(1, joins.joined)
+        meanwhile = start.moment.counts.delivered * (cpu_us if window.delivered else 0) / 1e6
+        cpu_ms_join = max(0.0, start.usage.cpu_s - before.usage.cpu_s - meanwhile) * 1000 / joined
+        rss = (end.usage.rss_bytes - before.usage.rss_bytes) / 1024 / joined
+    counted = window.checked * window_s
+    return Result(
+        name=subject.name,
+        plane=subject.plane,
+        cipher=subject.cipher,
+        profile=max(joins.profiles, key=lambda profile: joins.profiles[profile], default=""),
+        asked=load.viewers,
+        joined=joins.joined,
+        failed=joins.failed,
+        joins_per_s=joins.joined / joins.seconds,
+        join_p50_ms=percentile(joins.latencies_ms, 0.5),
+        join_p99_ms=percentile(joins.latencies_ms, 0.99),
+        first_packet_p50_ms=percentile(start.moment.first_packets_ms, 0.5),
+        first_packet_p99_ms=percentile(start.moment.first_packets_ms, 0.99),
+        cpu_ms_per_join=cpu_ms_join,
+        window_s=window_s,
+        delivered=window.delivered,
+        sent=end.sent - start.sent if start.sent >= 0 else -1,
+        delivered_per_s=window.delivered / window_s,
+        loss=window.loss,
+        retransmitted=window.retransmitted,
+        undecipherable=window.undecipherable,
+        mbps_per_viewer=window.received_bytes * 8 / 1e6 / counted if counted else math.nan,
+        cpu_us_per_packet=cpu_us,
+        server_cores=cores,
+        rss_kb_per_viewer=rss,
+        crowd_share=(end.moment.cpu_s - start.moment.cpu_s) / window_s / (os.cpu_count() or 1),
+        crowd_overflowed=window.overflowed,
+    )
+
+
+def run(subject: Subject, load: Load) -> Result:
+    """Measure one server that is live already."""
+    with crowd(
+        subject.url, signalling=subject.signalling, host=subject.host, check_every=load.check_every
+    ) as driver:
+        before = snapshot(subject, driver)
+        joins = driver.join(load.viewers, load.rate)
+        time.sleep(_SETTLE_S)
+        start = snapshot(subject, driver)
+        time.sleep(load.seconds)
+        return arithmetic(subject, load, joins, before, start, snapshot(subject, driver))
+
+
+def table(results: Sequence[Result]) -> str:
+    """As Markdown."""
+    head = (
+        "server",
+        "plane, cipher",
+        "viewers",
+        "joins/s",
+        "join p50/p99 ms",
+        "first packet p50/p99 ms",
+        "CPU ms/join",
+        "packets/s",
+        "Mb/s each",
+        "loss",
+        "**CPU µs/packet**",
+        "cores",
+        "RSS KB/viewer",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [f"| {' | '.join(_row(result))} |" for result in results]
+    return "\n".join(lines) + "\n"
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return (
+        result.name,
+        ", ".join(filter(None, (result.plane, result.cipher, result.profile))),
+        f"{result.joined}/{result.asked}",
+        f"{result.joins_per_s:.0f}",
+        f"{result.join_p50_ms:.0f}/{result.join_p99_ms:.0f}",
+        f"{result.first_packet_p50_ms:.0f}/{result.first_packet_p99_ms:.0f}",
+        f"{result.cpu_ms_per_join:.1f}",
+        f"{result.delivered_per_s:.0f}",
+        f"{result.mbps_per_viewer:.2f}",
+        f"{result.loss:.3%}",
+        f"**{result.cpu_us_per_packet:.2f}**",
+        f"{result.server_cores:.2f}",
+        f"{result.rss_kb_per_viewer:.0f}",
+    )
+
+
+def remarks(result: Result) -> str:
+    """What a reader of the table should know besides."""
+    said = f"counted {result.sent}" if result.sent >= 0 else "does not say what it sent"
+    lines = [
+        f"{result.name}: {result.delivered} packets arrived in {result.window_s:.1f} s, the server {said}; "
+        f"the viewers took {result.crowd_share:.0%} of the machine"
+    ]
+    if result.crowd_overflowed:
+        lines.append(f"  {result.crowd_overflowed} packets were lost in the viewers, not on the way")
+    if result.undecipherable:
+        lines.append(f"  {result.undecipherable} packets could not be decrypted")
+    lines += [f"  {count} viewers failed: {why}" for why, count in result.failed.items()]
+    return "\n".join(lines) + "\n"
+
+
+def subject_for(peer: str, mbps: float, host: str = "127.0.0.1") -> AbstractContextManager[Subject]:
+    """The server that `--peer` names; "" is ours."""
+    if not peer:
+        return ours(mbps)
+    if peer in _PEERS:
+        return _PEERS[peer](mbps)
+    if peer.startswith(("http://", "https://")):
+        return elsewhere(peer, host)
+    raise ValueError(f"--peer is one of {', '.join(_PEERS)}, or a URL; not {peer!r}")
+
+
+_PEERS = {"aiortc": aiortc_relay, "janus": janus}
+
+
+def arguments_of(parser: argparse.ArgumentParser) -> None:
+    """What every program of this family takes."""
+    parser.add_argument("--viewers", type=int, default=1000)
+    parser.add_argument("--mbps", type=float, default=2.5)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--peer", default="", help="janus, aiortc, or the URL of a WHEP endpoint")
+    parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
+    parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
+    parser.add_argument("--json", type=Path)
+
+
+def report(results: Sequence[Result], file: Path | None) -> None:
+    """Print the table and the remarks, keep the numbers."""
+    sys.stdout.write(table(results) + "\n" + "".join(map(remarks, results)))
+    if file:
+        file.write_text(json.dumps([asdict(result) for result in results], indent=2))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="loadtests fanout", description=(__doc__ or "").splitlines()[0])
+    arguments_of(parser)
+    parser.add_argument("--rate", type=float, default=200.0, help="joins per second")
+    given = parser.parse_args(arguments)
+    load = Load(given.viewers, given.mbps, given.seconds, given.rate, given.check_every)
+    with subject_for(given.peer, given.mbps, given.host) as subject:
+        result = run(subject, load)
+    report([result], given.json)
+    return 0 if result.joined == load.viewers else 1
