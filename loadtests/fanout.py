@@ -39,6 +39,7 @@ class Load:
     Attributes:
         rate: joins per second, 0 for all at once.
         check_every: every so manieth viewer decrypts.
+        settle_s: between the last join and the window.
     """
 
     viewers: int
@@ -46,6 +47,7 @@ class Load:
     seconds: float
     rate: float = 200.0
     check_every: int = 20
+    settle_s: float = _SETTLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def run(subject: Subject, load: Load) -> Result:
     ) as driver:
         before = snapshot(subject, driver)
         joins = driver.join(load.viewers, load.rate)
-        time.sleep(_SETTLE_S)
+        time.sleep(load.settle_s)
         start = snapshot(subject, driver)
         time.sleep(load.seconds)
         return arithmetic(subject, load, joins, before, start, snapshot(subject, driver))
