@@ -39,7 +39,7 @@ class Load:
     Attributes:
         rate: joins per second, 0 for all at once.
         check_every: every so manieth viewer decrypts.
-        settle_s: between the last join and the window.
+        settle_s: between the last join and the window; as long is watched before the first one.
     """
 
     viewers: int
@@ -60,13 +60,14 @@ class Result:
         joins_per_s: reached, not asked for.
         join_p50_ms: from the offer to the SRTP keys.
         first_packet_p50_ms: from the offer to the first media packet, of the viewers that check.
-        cpu_ms_per_join: the server's, media sent meanwhile taken off at the price measured later.
+        cpu_ms_per_join: the server's, without what it used idle and for the media it sent meanwhile.
         delivered_per_s: media packets, all viewers together.
         loss: share of the packets that checking viewers missed.
         sent: media packets in the window by the server's own count; -1 if it does not tell.
         delivered: in the window, by the kernel's and the checking viewers' count.
         mbps_per_viewer: RTP that checking viewers got.
         cpu_us_per_packet: the server's.
+        idle_cores: processors the server kept busy with the publisher alone.
         server_cores: processors the server kept busy in the window.
         rss_kb_per_viewer: what the server grew by.
         profile: SRTP profile of most viewers.
@@ -96,6 +97,7 @@ class Result:
     undecipherable: int
     mbps_per_viewer: float
     cpu_us_per_packet: float
+    idle_cores: float
     server_cores: float
     rss_kb_per_viewer: float
     crowd_share: float
@@ -118,26 +120,45 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The moments of a run: live, joining begins, all have joined, measuring begins, the end."""
+
+    live: Snapshot
+    before: Snapshot
+    joined: Snapshot
+    start: Snapshot
+    end: Snapshot
+
+
 def snapshot(subject: Subject, driver: Driver) -> Snapshot:
     """Count; asking the server for its own count comes last at the window's beginning and is part of it."""
     usage = Usage.of(subject.pid) if subject.pid is not None else None
     return Snapshot(driver.moment(), usage, subject.packets_sent() if subject.packets_sent else -1)
 
 
-def arithmetic(
-    subject: Subject, load: Load, joins: Joins, before: Snapshot, start: Snapshot, end: Snapshot
-) -> Result:
-    """From what was counted before the joins, when all had joined, and at the end."""
+def _cpu_s(earlier: Snapshot, later: Snapshot) -> float:
+    return later.usage.cpu_s - earlier.usage.cpu_s if earlier.usage and later.usage else math.nan
+
+
+def _seconds(earlier: Snapshot, later: Snapshot) -> float:
+    return later.moment.at - earlier.moment.at
+
+
+def arithmetic(subject: Subject, load: Load, joins: Joins, course: Course) -> Result:
+    """From what was counted at the moments of a run."""
+    before, start, end = course.before, course.start, course.end
     window = end.moment.counts.since(start.moment.counts)
-    window_s = end.moment.at - start.moment.at
-    cpu_us = cpu_ms_join = rss = cores = math.nan
-    if before.usage and start.usage and end.usage:
-        cpu_s = end.usage.cpu_s - start.usage.cpu_s
-        cpu_us = cpu_s * 1e6 / window.delivered if window.delivered else math.nan
-        cores = cpu_s / window_s
-        joined = max(1, joins.joined)
-        meanwhile = start.moment.counts.delivered * (cpu_us if window.delivered else 0) / 1e6
-        cpu_ms_join = max(0.0, start.usage.cpu_s - before.usage.cpu_s - meanwhile) * 1000 / joined
+    window_s = _seconds(start, end)
+    cpu_s = _cpu_s(start, end)
+    joined = max(1, joins.joined)
+    # While viewers join the publisher is served and media are sent: both have a price of their own.
+    idle = _cpu_s(course.live, before) / _seconds(course.live, before)
+    price_s = max(0.0, cpu_s - idle * window_s) / window.delivered if window.delivered else 0.0
+    meanwhile_s = idle * _seconds(before, course.joined) + price_s * course.joined.moment.counts.delivered
+    join_s = (_cpu_s(before, course.joined) - meanwhile_s) / joined
+    rss = math.nan
+    if before.usage and end.usage:
         rss = (end.usage.rss_bytes - before.usage.rss_bytes) / 1024 / joined
     counted = window.checked * window_s
     return Result(
@@ -153,7 +174,7 @@ def arithmetic(
         join_p99_ms=percentile(joins.latencies_ms, 0.99),
         first_packet_p50_ms=percentile(start.moment.first_packets_ms, 0.5),
         first_packet_p99_ms=percentile(start.moment.first_packets_ms, 0.99),
-        cpu_ms_per_join=cpu_ms_join,
+        cpu_ms_per_join=join_s * 1000,
         window_s=window_s,
         delivered=window.delivered,
         sent=end.sent - start.sent if start.sent >= 0 else -1,
@@ -162,8 +183,9 @@ def arithmetic(
         retransmitted=window.retransmitted,
         undecipherable=window.undecipherable,
         mbps_per_viewer=window.received_bytes * 8 / 1e6 / counted if counted else math.nan,
-        cpu_us_per_packet=cpu_us,
-        server_cores=cores,
+        cpu_us_per_packet=cpu_s * 1e6 / window.delivered if window.delivered else math.nan,
+        idle_cores=idle,
+        server_cores=cpu_s / window_s,
         rss_kb_per_viewer=rss,
         crowd_share=(end.moment.cpu_s - start.moment.cpu_s) / window_s / (os.cpu_count() or 1),
         crowd_overflowed=window.overflowed,
@@ -175,12 +197,16 @@ def run(subject: Subject, load: Load) -> Result:
     with crowd(
         subject.url, signalling=subject.signalling, host=subject.host, check_every=load.check_every
     ) as driver:
+        live = snapshot(subject, driver)
+        time.sleep(load.settle_s)
         before = snapshot(subject, driver)
         joins = driver.join(load.viewers, load.rate)
+        joined = snapshot(subject, driver)
         time.sleep(load.settle_s)
         start = snapshot(subject, driver)
         time.sleep(load.seconds)
-        return arithmetic(subject, load, joins, before, start, snapshot(subject, driver))
+        course = Course(live, before, joined, start, snapshot(subject, driver))
+        return arithmetic(subject, load, joins, course)
 
 
 def table(results: Sequence[Result]) -> str:
