@@ -95,8 +95,12 @@ class Viewer:
         self._handshake = Handshake(self._identity, not remote.speaks_first, self._send)
         self._loop.add_reader(self._socket.fileno(), self._readable)
         self._check()
-        async with asyncio.timeout(timeout_s):
-            keys = await self._handshake.keys
+        try:
+            async with asyncio.timeout(timeout_s):
+                keys = await self._handshake.keys
+        except TimeoutError:
+            what = "DTLS handshake" if self._works else "answer to ICE checks"
+            raise TimeoutError(f"no {what} within {timeout_s:g} s") from None
         self._begin(keys)
         if not remote.speaks_first:
             # The server's Finished was the last flight: OpenSSL has nothing left to do.
