@@ -25,6 +25,12 @@ cdef extern from "core/srtp.h" nogil:
 cdef extern from "core/crypto.h" nogil:
     int crypto_load(int allow_ipsec_mb)
     const char *crypto_name()
+    ctypedef struct cipher:
+        pass
+    cipher *gcm_encrypter(const uint8_t *key, size_t key_bytes)
+    void cipher_free(cipher *c)
+    int gcm_seal(cipher *c, const uint8_t *iv, const uint8_t *aad, size_t aad_bytes, const uint8_t *plain,
+                 size_t size, uint8_t *out)
 
 
 cdef extern from "core/feed.h" nogil:

@@ -560,3 +560,33 @@ cdef class NativePlane:
 
 
 _load_lock = threading.Lock()
+
+
+def seal(key, iv, aad, plain, *, bint ipsec_mb=True):
+    """AES-GCM as the plane does it, and whose: for tests against published vectors.
+
+    Returns:
+        What encrypted ("openssl" or "ipsec-mb"), and ciphertext and tag.
+
+    Raises:
+        ValueError: a length that AES-GCM in SRTP does not have.
+        OSError: libcrypto could not be loaded.
+    """
+    cdef bytes secret = bytes(key), nonce = bytes(iv), header = bytes(aad), text = bytes(plain)
+    cdef cipher *made
+    cdef bytearray out = bytearray(len(text) + 16)
+    cdef uint8_t[::1] view = out
+    if len(secret) not in (16, 32) or len(nonce) != 12:
+        raise ValueError("a key of 16 or 32 bytes and an IV of 12")
+    with _load_lock:
+        if crypto_load(ipsec_mb) < 0:
+            raise OSError("libcrypto could not be loaded")
+        name = crypto_name().decode()
+        made = gcm_encrypter(_bytes(secret), len(secret))
+    if made == NULL:
+        raise MemoryError
+    failed = gcm_seal(made, _bytes(nonce), _bytes(header), len(header), _bytes(text), len(text), &view[0])
+    cipher_free(made)
+    if failed:
+        raise OSError("libcrypto failed")
+    return name, bytes(out)

@@ -141,6 +141,7 @@ peer *peer_new(plane *p, uint64_t id, double now) {
     made->shard = &p->shards[id % (uint64_t)p->shards_count];
     made->consent_at = now + p->consent_s;
     made->tick_at = now;
+    made->budget.tokens = MIN_RTX_BYTES_PER_S;
     made->budget.filled_at = now;
     return made;
 }

@@ -29,6 +29,8 @@
 #define MAX_RUN_PACKETS 64 /* UDP_MAX_SEGMENTS of older kernels */
 #define REPEATS 256
 #define BUDGET_BINS 11
+/* Retransmissions are never capped below this: 200 kb/s. */
+#define MIN_RTX_BYTES_PER_S 25000.0
 #define EVENT_SLOTS 2048
 
 typedef struct plane plane;

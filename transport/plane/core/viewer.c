@@ -11,8 +11,6 @@
 #define MIN_REPORT_INTERVAL_S 0.2
 #define UNIX_TO_NTP_S 2208988800.0
 #define MAX_REPORT_BYTES 512
-/* Retransmissions are never capped below this: 200 kb/s. */
-#define MIN_RTX_BYTES_PER_S 25000.0
 #define BUDGET_BIN_S 0.1
 #define MIN_REPEAT_MS 10
 
