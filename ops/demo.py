@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import secrets
@@ -25,7 +26,7 @@ _CONFIG = """\
 listen = "127.0.0.1:8080"
 
 [state]
-dir = "{state}"
+dir = {state}
 
 [srt]
 listen = "127.0.0.1:8890"
@@ -47,8 +48,10 @@ def write_config(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "streamer.toml"
     if not path.exists():
+        # A JSON string is a TOML string too, whatever the folder is called.
+        state = json.dumps(str(folder / "state"), ensure_ascii=False)
         text = _CONFIG.format(
-            path=path, state=folder / "state", key=secrets.token_hex(16), passphrase=secrets.token_hex(16)
+            path=path, state=state, key=secrets.token_hex(16), passphrase=secrets.token_hex(16)
         )
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

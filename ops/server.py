@@ -142,6 +142,7 @@ class Server:
             loop_lag_s=lambda: lag.seconds,
             ready=lambda: self._ready,
             prometheus=make_registry(self.registry, egress, lag.take_worst),
+            srt_port=self.srt_address[1],
         )
         app = make_app(
             Whep(self.registry, egress, access), api, Pages(), cors_origins=self.config.http.cors_origins

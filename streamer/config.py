@@ -112,7 +112,8 @@ class SrtConfig(Section):
     listen: ListenAddress = "127.0.0.1:8890"
     latency_ms: int = Field(120, ge=20, le=8000)
     tlpktdrop: bool = True
-    receive_buffer_bytes: int = Field(12_000_000, ge=200_000, le=1_000_000_000)
+    receive_buffer_bytes: int = Field(24_117_248, ge=200_000, le=1_000_000_000)
+    flow_control_packets: int = Field(25_600, ge=32, le=1_000_000)
     idle_timeout_ms: int = Field(5000, ge=500, le=60_000)
 
 
@@ -200,6 +201,17 @@ class StreamConfig(Section):
         if self.on_demand and self.source == "publish":
             raise ValueError('on_demand needs a source to pull; expected source = "rtsp://…" or "srt://…"')
         return self
+
+    def allows_in_place(self, wanted: StreamConfig) -> bool:
+        """Whether a running stream can take `wanted` without anybody having to leave.
+
+        What its pages say and how long it waits can change at any time, and it may be opened to everybody.
+        Anything that decides where it comes from, who may do what or how it is encrypted starts it over.
+        """
+        harmless = {"title", "grace_s", "on_demand_idle_s"}
+        if wanted.public:
+            harmless.add("public")
+        return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)
 
     @property
     def is_published(self) -> bool:

@@ -28,9 +28,11 @@ class Demand:
                 self._idle_since = time.monotonic()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait in a thread until somebody wants it; False when nobody did in time."""
+        """Wait in a thread until somebody wants it; False when nobody did in time, or at a `wake`."""
         with self._condition:
-            return self._condition.wait_for(lambda: self._count > 0, timeout_s)
+            if self._count == 0:
+                self._condition.wait(timeout_s)
+            return self._count > 0
 
     def wake(self) -> None:
         """Let waiting threads look around, as when the server stops."""

@@ -46,7 +46,13 @@ class Registry:
     def apply(self, wanted: dict[str, StreamConfig]) -> None:
         """Make the streams be what the configuration says; streams that did not change are not touched."""
         for name, stream in list(self._streams.items()):
-            if wanted.get(name) != stream.config:
+            config = wanted.get(name)
+            if config == stream.config:
+                continue
+            if config is not None and stream.config.allows_in_place(config):
+                stream.config = config
+                _log.info("%s: changed in place", name)
+            else:
                 del self._streams[name]
                 _log.info("%s: %s", name, "changed, starting over" if name in wanted else "removed")
                 stream.retire()

@@ -102,6 +102,7 @@ class Stream:
         self._away_since: float | None = None
         self._first_unit_at: float | None = None
         self._seen: set[int] = set()
+        self._warned: set[str] = set()
         self._changed = Wake()
         self.source = Fanout(self._tracks_changed)
         self.opus = Rendition(f"{name} opus", self.source, video=False, make=OpusTranscoder)
@@ -235,6 +236,10 @@ class Stream:
         self._notify()
 
     def _tracks_changed(self) -> None:
+        found = set(self.warnings)
+        for warning in sorted(found - self._warned):
+            _log.warning("%s: %s", self.name, warning)
+        self._warned = found
         self._notify()
 
     def _notify(self) -> None:

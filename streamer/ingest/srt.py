@@ -28,6 +28,7 @@ def srt_options(config: Config) -> SrtOptions:
         latency_ms=srt.latency_ms,
         tlpktdrop=srt.tlpktdrop,
         receive_buffer_bytes=srt.receive_buffer_bytes,
+        flow_control_packets=srt.flow_control_packets,
         peer_idle_timeout_ms=srt.idle_timeout_ms,
     )
 

@@ -29,6 +29,7 @@ class Api:
         loop_lag_s: the latest reading of the event loop's lag.
         ready: whether the server takes viewers.
         prometheus: the registry that `/metrics` shows.
+        srt_port: where encoders call, for the pages.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Api:
         loop_lag_s: Callable[[], float],
         ready: Callable[[], bool],
         prometheus: prometheus_client.CollectorRegistry,
+        srt_port: int,
     ) -> None:
         self._registry = registry
         self._egress = egress
@@ -47,6 +49,7 @@ class Api:
         self._loop_lag_s = loop_lag_s
         self._ready = ready
         self._prometheus = prometheus
+        self._srt_port = srt_port
         self._thumbnails = Thumbnails()
         self._since = time.monotonic()
         self.described: list[Operation] = []
@@ -136,7 +139,9 @@ class Api:
         """What the index page shows."""
         everything = self._access.is_admin(request)
         shown = [stream for stream in self._registry if stream.config.public or everything]
-        return _json(models.LiveModel(streams=[self._live(stream) for stream in shown]))
+        return _json(
+            models.LiveModel(streams=[self._live(stream) for stream in shown], srt_port=self._srt_port)
+        )
 
     async def streams(self, request: web.Request) -> web.Response:
         """All streams."""

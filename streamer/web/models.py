@@ -145,9 +145,10 @@ class LiveStream(BaseModel):
 
 
 class LiveModel(BaseModel):
-    """The streams that the asker may watch."""
+    """The streams that the asker may watch, and where encoders call."""
 
     streams: list[LiveStream]
+    srt_port: int
 
 
 class ServerModel(BaseModel):

@@ -60,9 +60,11 @@ class Operation:
 
 
 def add_routes(app: web.Application, operations: Iterable[Operation]) -> None:
-    """Give an application its routes."""
+    """Give an application its routes; what can be got can be asked after with HEAD (RFC 9110 section 9.1)."""
     for operation in operations:
         app.router.add_route(operation.method, operation.path, operation.handler)
+        if operation.method == "GET":
+            app.router.add_route("HEAD", operation.path, operation.handler)
 
 
 def openapi(operations: Iterable[Operation]) -> dict[str, Any]:

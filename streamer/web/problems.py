@@ -74,6 +74,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
                 headers,
             )
         )
+    except web.RequestPayloadError:  # the body is not what its headers say
+        return problem_response(Problem(400, "bad_request", "the body cannot be read"))
     except Exception:  # a bug: the client learns that much, the log learns the rest
         _log.exception("%s %s failed", request.method, request.path)
         return problem_response(Problem(500, "server_error", "the server failed; its log says why"))

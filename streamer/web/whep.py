@@ -89,7 +89,7 @@ class Whep:
         offer = await self._body(request, _SDP)
         try:
             viewer = await self._egress.join(
-                stream, offer, user_agent=request.headers.get("User-Agent", "")[:200]
+                stream, offer, user_agent=_printable(request.headers.get("User-Agent", "")[:200])
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
@@ -165,3 +165,8 @@ class Whep:
             return body.decode()
         except UnicodeDecodeError:
             raise Problem(400, "bad_offer", "expected UTF-8 text") from None
+
+
+def _printable(header: str) -> str:
+    """A header that is not UTF-8 arrives with lone surrogates, which no JSON answer can carry."""
+    return header.encode(errors="replace").decode()

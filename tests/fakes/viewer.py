@@ -27,8 +27,6 @@ PROFILES = {
 #: Real time that a test waits for a condition before it fails.
 PATIENCE_S = 20.0
 
-Ext = tuple[int, int]
-
 
 def video_subscription(ssrc: int = 0x1000, *, rtx: bool = True) -> Subscription:
     return Subscription(

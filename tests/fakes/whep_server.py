@@ -126,7 +126,7 @@ class WhepServer:
         await asyncio.gather(*(session.close() for session in sessions))
 
     async def _live(self, _: web.Request) -> web.Response:
-        return web.json_response({"streams": self.live})
+        return web.json_response({"streams": self.live, "srt_port": 8890})
 
     async def _post(self, request: web.Request) -> web.Response:
         authorization = request.headers.get("Authorization", "")

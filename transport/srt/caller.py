@@ -21,7 +21,8 @@ _REASONS: dict[int, tuple[str, str]] = {
     Reject.BADSECRET: ("unauthorized", "wrong passphrase"),
     Reject.UNSECURE: ("unauthorized", "one side has a passphrase and the other has none"),
     Reject.TIMEOUT: ("timeout", "no answer"),
-    Reject.UNKNOWN: ("timeout", "no answer"),
+    # Connected and closed again before we looked, as when the listener finds the key too short.
+    Reject.UNKNOWN: ("ended", "the listener hung up at once"),
     RejectReason.UNAUTHORIZED: ("unauthorized", "wrong stream key"),
     RejectReason.NOT_FOUND: ("not_found", "no such stream"),
     RejectReason.FORBIDDEN: ("refused", "forbidden"),
@@ -96,7 +97,7 @@ class _Attempt:
         try:
             self._begin(socket)
             self._wait(socket, cancelled)
-            self._library.set_option(socket, Option.SNDSYN, True)
+            self._block_on_send(socket)
         except SrtError as error:
             self._library.close(socket)
             raise ConnectError("unreachable", f"{self._name}: {error}") from error
@@ -145,6 +146,12 @@ class _Attempt:
             library.release_poll(poll)
         if state != State.CONNECTED:
             raise self._rejected(socket)
+
+    def _block_on_send(self, socket: int) -> None:
+        try:
+            self._library.set_option(socket, Option.SNDSYN, True)
+        except SrtError as error:
+            raise ConnectError("ended", f"{self._name}: the listener hung up at once") from error
 
     def _check_key(self, connection: SrtConnection) -> None:
         # A listener may propose a shorter key, and libsrt follows it.

@@ -87,6 +87,7 @@ class WebRtcEgress:
             NotLive: nobody publishes, or the source did not come in time.
             Unplayable: the offer lacks what the stream has.
             Full: no more viewers.
+            NoSuchStream: its configuration changed while it was waited for.
         """
         self._check_room()
         offer = parse_offer(offer_sdp)
@@ -102,11 +103,18 @@ class WebRtcEgress:
                 negotiated = negotiate(offer, wanted, local)
             except NoCommonCodec as error:
                 raise Unplayable(str(error)) from None
-            outputs = self._outputs.setdefault(stream, Outputs(self.plane, stream))
-            viewer = Viewer(stream, outputs, self.plane.peer(local.ufrag, local.pwd), negotiated, user_agent)
+            outputs = self._outputs.get(stream) or Outputs(self.plane, stream)
+            peer = self.plane.peer(local.ufrag, local.pwd)
+            try:
+                viewer = Viewer(stream, outputs, peer, negotiated, user_agent)
+            except BaseException:
+                peer.close(bye=False)
+                raise
         except BaseException:
             stream.demand.release()
             raise
+        # From here on `leave` gives everything back.
+        self._outputs[stream] = outputs
         self._add(viewer, certificate)
         return viewer
 
@@ -316,8 +324,12 @@ class WebRtcEgress:
             self._leave_all(viewers, "the publisher did not come back")
             return
         for viewer in viewers:
-            if not viewer.choose():
-                self.leave(viewer, "the stream's codec changed to one this viewer did not agree to")
+            try:
+                if not viewer.choose():
+                    self.leave(viewer, "the stream's codec changed to one this viewer did not agree to")
+            except Exception:  # its own trouble; the others must be moved all the same
+                _log.exception("%s: a viewer could not be moved", stream.name, extra={"session": viewer.id})
+                self.leave(viewer, "the server failed")
 
     def _viewers(self, stream: Stream) -> list[Viewer]:
         return list(self._by_stream.get(stream, ()))

@@ -63,7 +63,11 @@ class Outputs:
         if taken is None:
             clock_rate = _VIDEO_CLOCK if output.codec.is_video else _AUDIO_CLOCK
             feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s)
-            self._taken[output] = taken = _Taken(feed, self._origin(output))
+            try:
+                self._taken[output] = taken = _Taken(feed, self._origin(output))
+            except BaseException:
+                feed.close()
+                raise
         taken.count += 1
 
     def give_back(self, output: Output) -> None:
@@ -91,7 +95,11 @@ class _Taken:
         self._origin = origin
         fanout = origin if isinstance(origin, Fanout) else origin.out
         self._sink: Sink = FirstTrack(fanout, _Matching(feed), video=feed.codec.is_video)
-        origin.attach(self._sink)
+        try:
+            origin.attach(self._sink)
+        except BaseException:
+            origin.detach(self._sink)  # a rendition that was started for it
+            raise
 
     def close(self) -> None:
         self._origin.detach(self._sink)

@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from streamer.egress.webrtc.outputs import Output, Outputs
+from streamer.errors import Unplayable
 from streamer.hub.stream import Stream
 from transport.plane.interface import COUNTERS, Peer, Subscription
 from transport.webrtc.dtls import DtlsSession, SrtpKeys
@@ -31,6 +32,9 @@ class Viewer:
         key: names the WHEP session; whoever knows it may end or move the session.
         counters: its row of the plane's last snapshot, dtype `COUNTERS`.
         cipher: SRTP protection profile, "" until agreed.
+
+    Raises:
+        Unplayable: nothing that the stream has fits what was negotiated.
     """
 
     def __init__(
@@ -51,7 +55,12 @@ class Viewer:
         self._outputs = outputs
         self._taken: dict[bool, Output] = {}
         self._etag = secrets.token_hex(8)
-        self.choose()
+        try:
+            if not self.choose():
+                raise Unplayable("the stream changed at this moment to what was not agreed on; ask again")
+        except BaseException:
+            self.end()
+            raise
 
     @property
     def answer(self) -> str:

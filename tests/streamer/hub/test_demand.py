@@ -45,6 +45,21 @@ def test_a_waiting_thread_is_woken() -> None:
     assert answers == [True]
 
 
+def test_wake_lets_a_waiting_thread_look_around() -> None:
+    demand = Demand()
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(demand.wait(60.0)))
+    thread.start()
+
+    def woken() -> bool:
+        demand.wake()
+        return bool(answers)
+
+    wait_until(woken)
+    thread.join()
+    assert answers == [False]
+
+
 def test_many_at_once_leave_nothing_behind() -> None:
     demand = Demand()
 

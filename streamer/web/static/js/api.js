@@ -17,20 +17,24 @@ const TIMEOUT_MS = 5000;
  */
 
 /**
- * The streams this page may know about.
+ * The streams this page may know about, and where encoders call.
  *
  * A viewer's token says nothing about the list, so a refused token is not an error: the public list is.
  *
  * @param {string} [token]
- * @returns {Promise<LiveStream[]>}
+ * @returns {Promise<{streams: LiveStream[], srt_port: number}>}
  * @throws {Error} the server did not answer, or not with a list
  */
-export async function liveStreams(token = "") {
+export async function liveOverview(token = "") {
   let response = await request("/api/v1/live", token);
   if (token && (response.status === 401 || response.status === 403)) response = await request("/api/v1/live", "");
   if (!response.ok) throw new Error(`/api/v1/live: HTTP ${response.status}`);
-  const { streams } = await response.json();
-  return streams;
+  return response.json();
+}
+
+/** Only the streams of `liveOverview`. */
+export async function liveStreams(token = "") {
+  return (await liveOverview(token)).streams;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The page `/`: the live streams as cards, the others as a quiet list. */
 
 import { tokenFromAddress } from "./address.js";
-import { liveStreams, watchPage } from "./api.js";
+import { liveOverview, watchPage } from "./api.js";
 import { Card } from "./card.js";
 import { element, showText } from "./dom.js";
 import { watching } from "./format.js";
@@ -16,13 +16,13 @@ const cards = new Map();
 let lastAnswerAt = null;
 
 addEventListener("hashchange", () => location.reload());
-showText(byId("publish-url"), `srt://${location.hostname}:8890?streamid=#!::m=publish,r=NAME,s=KEY`);
 showText(byId("watch-url"), `${location.origin}/watch/NAME`);
 poll(refresh, { everyMs: EVERY_MS, onFailure: showUnreachable });
 
 async function refresh() {
-  const streams = await liveStreams(token);
+  const { streams, srt_port: port } = await liveOverview(token);
   lastAnswerAt = new Date();
+  showText(byId("publish-url"), `srt://${location.hostname}:${port}?streamid=publish:NAME:KEY`);
   byId("unreachable").hidden = true;
   byId("loading").hidden = true;
   document.body.removeAttribute("data-stale");

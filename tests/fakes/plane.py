@@ -1,0 +1,154 @@
+"""A plane that sends nothing and remembers everything; a test makes its events."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from transport.media import AccessUnit, Codec
+from transport.plane.interface import (
+    COUNTERS,
+    AddressLearned,
+    ConsentLost,
+    DtlsReceived,
+    Event,
+    Feed,
+    KeyframeWanted,
+    Peer,
+    SrtpProfile,
+    Subscription,
+)
+
+
+class FakeFeed:
+    def __init__(self, plane: FakePlane, codec: Codec, clock_rate: int) -> None:
+        self.codec = codec
+        self.clock_rate = clock_rate
+        self.units: list[AccessUnit] = []
+        self.closed = False
+        self._plane = plane
+
+    def write(self, unit: AccessUnit) -> None:
+        if self._plane.fails_to_write:
+            raise RuntimeError("this feed is broken")
+        self.units.append(unit)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakePeer:
+    def __init__(self, plane: FakePlane, id: int, ufrag: str) -> None:
+        self.id = id
+        self.ufrags = [ufrag]
+        self.address: tuple[str, int] | None = None
+        self.protocol = ""
+        self.profile: SrtpProfile | None = None
+        self.subscriptions: list[tuple[Feed, Subscription]] = []
+        self.dtls: list[bytes] = []
+        self.closed: bool | None = None  # whether with a goodbye, once it is
+        self._plane = plane
+
+    def feed(self, ssrc: int) -> Feed:
+        """What a subscription carries now."""
+        return next(feed for feed, taken in reversed(self.subscriptions) if taken.ssrc == ssrc)
+
+    def set_credentials(self, ufrag: str, pwd: str) -> None:
+        self.ufrags.append(ufrag)
+
+    def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None:
+        self.profile = profile
+
+    def send_dtls(self, data: bytes) -> None:
+        self.dtls.append(data)
+
+    def subscribe(self, feed: Feed, subscription: Subscription) -> None:
+        assert isinstance(feed, FakeFeed)
+        assert not feed.closed
+        self.subscriptions.append((feed, subscription))
+
+    def close(self, *, bye: bool = True) -> None:
+        self.closed = bye if self.closed is None else self.closed
+        self._plane.peers.pop(self.id, None)
+
+
+class FakePlane:
+    """See `transport.plane.interface.Plane`.
+
+    Attributes:
+        feeds: all that were made.
+        peers: those that are not closed.
+        fails_to_make: the codec whose feed cannot be made.
+        fails_to_write: every feed is broken.
+    """
+
+    name = "fake"
+    cipher = "none"
+
+    def __init__(self) -> None:
+        self.feeds: list[FakeFeed] = []
+        self.peers: dict[int, FakePeer] = {}
+        self.fails_to_make: Codec | None = None
+        self.fails_to_write = False
+        self.counters: dict[int, dict[str, float]] = {}
+        self._ids = itertools.count(1)
+        self._events: list[Event] = []
+        self._readable, self._writable = os.pipe()
+
+    @property
+    def open_feeds(self) -> list[FakeFeed]:
+        return [feed for feed in self.feeds if not feed.closed]
+
+    def happens(self, *events: Event) -> None:
+        """Let the egress see events."""
+        self._events += events
+        os.write(self._writable, b"x")
+
+    def learned(self, peer: Peer, protocol: str = "udp") -> None:
+        assert isinstance(peer, FakePeer)
+        peer.address, peer.protocol = ("192.0.2.9", 50_000), protocol
+        self.happens(AddressLearned(peer, peer.address, protocol))
+
+    def lost(self, peer: Peer) -> None:
+        self.happens(ConsentLost(peer))
+
+    def dtls(self, peer: Peer, data: bytes) -> None:
+        self.happens(DtlsReceived(peer, data))
+
+    def keyframe(self, feed: Feed) -> None:
+        self.happens(KeyframeWanted(feed))
+
+    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float) -> FakeFeed:
+        if codec is self.fails_to_make:
+            raise RuntimeError("no feed for you")
+        self.feeds.append(FakeFeed(self, codec, clock_rate))
+        return self.feeds[-1]
+
+    def peer(self, ufrag: str, pwd: str) -> FakePeer:
+        peer = FakePeer(self, next(self._ids), ufrag)
+        self.peers[peer.id] = peer
+        return peer
+
+    def poll(self) -> Sequence[Event]:
+        os.read(self._readable, 4096)
+        events, self._events = self._events, []
+        return events
+
+    def fileno(self) -> int:
+        return self._readable
+
+    def snapshot(self) -> npt.NDArray[np.void]:
+        rows = np.zeros(len(self.peers), COUNTERS)
+        for row, peer_id in zip(rows, self.peers, strict=True):
+            row["peer_id"] = peer_id
+            for name, value in self.counters.get(peer_id, {}).items():
+                row[name] = value
+        return rows
+
+    def close(self) -> None:
+        os.close(self._readable)
+        os.close(self._writable)

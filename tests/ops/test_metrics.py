@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streamer.hub.stream import Publisher
+from tests.fakes.units import picture
+from tests.streamer.web.rig import SECRETS, WebRig
+
+LINK = {"packets_lost": 7, "packets_dropped": 2, "rtt_ms": 25.0}
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[WebRig]:
+    rig = WebRig(tmp_path)
+    await rig.open()
+    yield rig
+    await rig.close()
+
+
+async def scrape(rig: WebRig) -> dict[tuple[str, str], float]:
+    """Value by name and stream."""
+    status, headers, text = await rig.answer("GET", "/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    for secret in SECRETS:
+        assert secret not in text
+    return {
+        (sample.name, sample.labels.get("stream", "")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_every_stream_from_the_start(rig: WebRig) -> None:
+    found = await scrape(rig)
+    for name in ("cam", "closed", "door", "far"):
+        assert found["streamer_stream_live", name] == 0
+        assert found["streamer_viewers", name] == 0
+        assert found["streamer_viewer_packets_sent_total", name] == 0
+    assert found["streamer_event_loop_lag_seconds", ""] == 0.125
+    assert found["process_open_fds", ""] > 0
+
+
+async def test_a_publisher_and_its_link(rig: WebRig) -> None:
+    publication = rig.stream.publish(Publisher("one", "srt", "x", describe=lambda: {"srt": LINK}))
+    publication.write(picture(0.0, keyframe=True, size=1000))
+    found = await scrape(rig)
+    assert found["streamer_stream_live", "cam"] == 1
+    assert found["streamer_stream_received_bytes_total", "cam"] == 1000
+    assert found["streamer_srt_packets_lost_total", "cam"] == 7
+    assert found["streamer_srt_packets_dropped_total", "cam"] == 2
+    assert found["streamer_srt_rtt_seconds", "cam"] == pytest.approx(0.025)
+    assert ("streamer_srt_rtt_seconds", "door") not in found
+
+
+@pytest.mark.parametrize("described", [{}, {"srt": {}}, {"rtsp": {"packets": 1}}])
+async def test_a_publisher_without_a_link(rig: WebRig, described: dict[str, object]) -> None:
+    rig.stream.publish(Publisher("one", "rtsp", "x", describe=lambda: described))
+    assert (await scrape(rig))["streamer_stream_live", "cam"] == 1
+
+
+async def test_viewers_and_what_was_sent_to_those_who_left(rig: WebRig) -> None:
+    rig.publish_to("cam")
+    await rig.watch()
+    (viewer,) = rig.egress.measured()
+    rig.plane.counters[viewer.peer.id] = {"packets_sent": 10, "bytes_sent": 100, "video_fraction_lost": 0.5}
+    rig.egress._measure(0.0)
+    found = await scrape(rig)
+    assert found["streamer_viewers", "cam"] == 1
+    assert found["streamer_viewer_bytes_sent_total", "cam"] == 100
+    assert found["streamer_viewer_loss_ratio", "cam"] == 0.5
+    rig.egress.leave(viewer, "test")
+    found = await scrape(rig)
+    assert found["streamer_viewers", "cam"] == 0
+    assert found["streamer_viewer_packets_sent_total", "cam"] == 10
+    assert found["streamer_viewer_loss_ratio", "cam"] == 0

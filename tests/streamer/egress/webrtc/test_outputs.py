@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from streamer.config import StreamConfig
+from streamer.egress.webrtc.outputs import Output, Outputs
+from streamer.hub.stream import Publisher, Stream
+from tests.fakes.plane import FakePlane
+from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
+from transport.media import Codec, Track
+
+SOURCE_H264, MADE_H264 = Output(Codec.H264, rendition=False), Output(Codec.H264, rendition=True)
+SOURCE_H265 = Output(Codec.H265, rendition=False)
+SOURCE_OPUS, MADE_OPUS = Output(Codec.OPUS, rendition=False), Output(Codec.OPUS, rendition=True)
+
+
+class Rig:
+    def __init__(self, *tracks: Track, **config: object) -> None:
+        self.plane = FakePlane()
+        self.stream = Stream("cam", StreamConfig.model_validate(config))
+        self.publication = self.stream.publish(Publisher("one", "srt", "x"))
+        self.publication.declare(tracks)
+        self.outputs = Outputs(self.plane, self.stream)
+
+
+@pytest.mark.parametrize(
+    ("track", "codec", "renditions", "expected"),
+    [
+        (None, Codec.H264, "auto", SOURCE_H264),
+        (H264, Codec.H264, "auto", SOURCE_H264),
+        (H264_B_FRAMES, Codec.H264, "auto", MADE_H264),
+        (H264_B_FRAMES, Codec.H264, "off", None),
+        (H265, Codec.H265, "auto", SOURCE_H265),
+        (H265, Codec.H264, "auto", MADE_H264),
+        (H265, Codec.H264, "off", None),
+        (H264, Codec.H265, "auto", None),
+        (dataclasses.replace(H265, has_b_frames=True), Codec.H265, "auto", None),
+    ],
+)
+def test_which_picture_fits(
+    track: Track | None, codec: Codec, renditions: str, expected: Output | None
+) -> None:
+    rig = Rig(*([track] if track else []), renditions=renditions)
+    assert rig.outputs.picture_for(codec) == expected
+
+
+@pytest.mark.parametrize(("track", "expected"), [(None, MADE_OPUS), (AAC, MADE_OPUS), (OPUS, SOURCE_OPUS)])
+def test_which_sound(track: Track | None, expected: Output) -> None:
+    assert Rig(*([track] if track else [])).outputs.sound() == expected
+
+
+def test_they_are_called_by_where_they_come_from() -> None:
+    assert (str(SOURCE_H264), str(MADE_H264)) == ("source", "rendition")
+
+
+class TestFeeds:
+    def test_one_serves_everybody_and_lives_as_long(self) -> None:
+        rig = Rig(H264)
+        rig.outputs.take(SOURCE_H264)
+        rig.outputs.take(SOURCE_H264)
+        (feed,) = rig.plane.feeds
+        assert rig.outputs.feed(SOURCE_H264) is feed
+        assert rig.outputs.owns(feed) == SOURCE_H264
+        assert (feed.codec, feed.clock_rate) == (Codec.H264, 90_000)
+        rig.outputs.give_back(SOURCE_H264)
+        assert not feed.closed
+        rig.outputs.give_back(SOURCE_H264)
+        assert feed.closed
+        assert rig.outputs.owns(feed) is None
+        assert not rig.stream.source.has_sinks
+
+    def test_a_picture_feed_starts_with_the_gop_and_gets_pictures_only(self) -> None:
+        rig = Rig(H264, OPUS)
+        for unit in (picture(0.0, keyframe=True), sound(0.0, track=OPUS), picture(0.04)):
+            rig.publication.write(unit)
+        rig.outputs.take(SOURCE_H264)
+        rig.publication.write(sound(0.04, track=OPUS))
+        rig.publication.write(picture(0.08))
+        units = rig.plane.feeds[0].units
+        assert [unit.track.is_video for unit in units] == [True, True, True]
+        assert units[0].keyframe
+
+    def test_sound_has_its_own_clock(self) -> None:
+        rig = Rig(H264, OPUS)
+        rig.outputs.take(SOURCE_OPUS)
+        rig.publication.write(sound(0.0, track=OPUS))
+        (feed,) = rig.plane.feeds
+        assert feed.clock_rate == 48_000
+        assert [unit.track for unit in feed.units] == [OPUS]
+
+    def test_a_publisher_with_another_codec_does_not_break_a_feed(self) -> None:
+        rig = Rig(H264)
+        rig.outputs.take(SOURCE_H264)
+        rig.publication.write(picture(0.0, keyframe=True))
+        rig.publication.write(picture(0.04, keyframe=True, track=H265))
+        assert [unit.track.codec for unit in rig.plane.feeds[0].units] == [Codec.H264]
+        assert rig.stream.source.has_sinks
+
+    def test_a_rendition_runs_while_it_is_taken(self) -> None:
+        rig = Rig(H264_B_FRAMES)
+        rig.outputs.take(MADE_H264)
+        assert rig.stream.h264.active
+        rig.outputs.give_back(MADE_H264)
+        assert not rig.stream.h264.active
+
+    def test_a_feed_that_cannot_be_made_leaves_nothing(self) -> None:
+        rig = Rig(H264)
+        rig.plane.fails_to_make = Codec.H264
+        with pytest.raises(RuntimeError):
+            rig.outputs.take(SOURCE_H264)
+        rig.plane.fails_to_make = None
+        rig.outputs.take(SOURCE_H264)
+        assert len(rig.plane.open_feeds) == 1
+
+    def test_a_feed_that_fails_at_its_first_gop_leaves_nothing(self) -> None:
+        rig = Rig(H264)
+        rig.publication.write(picture(0.0, keyframe=True))
+        rig.plane.fails_to_write = True
+        with pytest.raises(RuntimeError):
+            rig.outputs.take(SOURCE_H264)
+        assert rig.plane.open_feeds == []
+        assert not rig.stream.source.has_sinks
+
+    def test_a_feed_that_fails_later_is_let_go_and_can_be_given_back(self) -> None:
+        rig = Rig(H264)
+        rig.outputs.take(SOURCE_H264)
+        rig.plane.fails_to_write = True
+        rig.publication.write(picture(0.0, keyframe=True))
+        assert not rig.stream.source.has_sinks
+        rig.outputs.give_back(SOURCE_H264)
+        assert rig.plane.open_feeds == []

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+
+from streamer.egress.webrtc import ViewerState
+from streamer.egress.webrtc.outputs import Outputs
+from streamer.egress.webrtc.viewer import Viewer
+from streamer.errors import Unplayable
+from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
+from tests.streamer.egress.webrtc.rig import CHROMIUM, KEYS, SAFARI, Rig, peer_of
+from transport.media import Codec, Track
+from transport.webrtc.certificate import fresh_certificate
+from transport.webrtc.negotiate import LocalParameters, Wanted, negotiate
+from transport.webrtc.wire import parse_offer
+
+
+def video_feed(viewer: Viewer) -> tuple[Codec, str]:
+    """What is sent as its picture."""
+    subscription = viewer.negotiated.video
+    assert subscription is not None
+    return peer_of(viewer).feed(subscription.ssrc).codec, viewer.video_source
+
+
+async def test_nothing_is_sent_before_the_handshake(rig: Rig) -> None:
+    rig.publish()
+    viewer = await rig.join()
+    assert viewer.state is ViewerState.CONNECTING
+    assert viewer.cipher == ""
+    assert peer_of(viewer).subscriptions == []
+    viewer.start(KEYS)
+    assert viewer.state is ViewerState.LIVE
+    assert viewer.cipher == "AEAD_AES_256_GCM"
+    assert {feed.codec for feed, _ in peer_of(viewer).subscriptions} == {Codec.H264, Codec.OPUS}
+
+
+@pytest.mark.parametrize(
+    ("offer", "track", "expected"),
+    [
+        (CHROMIUM, H264, (Codec.H264, "source")),
+        (CHROMIUM, H264_B_FRAMES, (Codec.H264, "rendition")),
+        (CHROMIUM, H265, (Codec.H264, "rendition")),
+        (SAFARI, H265, (Codec.H265, "source")),
+    ],
+)
+async def test_it_gets_what_it_can_play(
+    rig: Rig, offer: str, track: Track, expected: tuple[Codec, str]
+) -> None:
+    rig.publish(track)
+    viewer = await rig.connected(offer)
+    assert video_feed(viewer) == expected
+    assert viewer.video_codec == expected[0]
+    assert viewer.audio_codec == "opus"
+
+
+async def test_when_the_stream_gets_b_frames_it_is_moved(rig: Rig) -> None:
+    publication = rig.publish()
+    viewer = await rig.connected()
+    subscription = viewer.negotiated.video
+    publication.write(picture(0.04, keyframe=True, track=H264_B_FRAMES))
+    assert viewer.choose()
+    assert video_feed(viewer) == (Codec.H264, "rendition")
+    # The same subscription, so that its sequence numbers go on.
+    assert [taken for _, taken in peer_of(viewer).subscriptions].count(subscription) == 2
+    assert sorted(feed.codec for feed in rig.plane.open_feeds) == [Codec.H264, Codec.OPUS]
+    publication.write(picture(0.08, keyframe=True, track=H264))
+    assert viewer.choose()
+    assert video_feed(viewer) == (Codec.H264, "source")
+    assert not rig.stream.h264.active
+
+
+async def test_sound_moves_too(rig: Rig) -> None:
+    publication = rig.publish(audio=AAC)
+    viewer = await rig.connected()
+    assert rig.stream.opus.active
+    publication.write(sound(0.02, track=OPUS))
+    assert viewer.choose()
+    assert not rig.stream.opus.active
+    assert viewer.choose()
+
+
+async def test_moving_before_the_handshake_subscribes_once(rig: Rig) -> None:
+    publication = rig.publish()
+    viewer = await rig.join()
+    publication.write(picture(0.04, keyframe=True, track=H264_B_FRAMES))
+    viewer.choose()
+    viewer.start(KEYS)
+    assert video_feed(viewer) == (Codec.H264, "rendition")
+    assert len(peer_of(viewer).subscriptions) == 2
+
+
+async def test_what_was_not_agreed_on_is_said(rig: Rig) -> None:
+    publication = rig.publish(H265)
+    viewer = await rig.connected(SAFARI)
+    publication.declare((H264, AAC))
+    assert not viewer.choose()
+
+
+async def test_an_ended_one_takes_nothing_more(rig: Rig) -> None:
+    rig.publish()
+    viewer = await rig.join()
+    rig.egress.leave(viewer, "test")
+    viewer.end()
+    assert viewer.state is ViewerState.ENDED
+    assert viewer.choose()
+    assert rig.plane.open_feeds == []
+
+
+@pytest.mark.parametrize("why", ["it does not fit", "there is no feed for the sound"])
+async def test_one_that_cannot_be_served_takes_nothing(rig: Rig, why: str) -> None:
+    local = LocalParameters.fresh(fresh_certificate().fingerprint, ())
+    fits = why != "it does not fit"
+    publication = rig.publish(H264 if fits else H265)
+    negotiated = negotiate(parse_offer(SAFARI), Wanted(rig.stream.source.video), local)
+    if fits:
+        rig.plane.fails_to_make = Codec.OPUS
+    else:
+        publication.declare((H264, AAC))  # between the answer and the feeds
+    outputs = Outputs(rig.plane, rig.stream)
+    peer = rig.plane.peer(local.ufrag, local.pwd)
+    with pytest.raises(RuntimeError if fits else Unplayable):
+        Viewer(rig.stream, outputs, peer, negotiated, "test")
+    assert rig.plane.open_feeds == []
+    assert not rig.stream.source.has_sinks
+
+
+async def test_names_are_not_guessable_from_each_other(rig: Rig) -> None:
+    rig.publish()
+    one, two = await rig.join(), await rig.join()
+    assert len({one.id, two.id, one.key, two.key, one.etag, two.etag}) == 6
+    assert one.id not in one.key
+    assert len(one.key) >= 32
+    before = one.etag
+    one.restarted("other")
+    assert one.etag != before

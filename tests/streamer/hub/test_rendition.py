@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+
+from streamer.hub.fanout import Fanout
+from streamer.hub.rendition import Rendition
+from tests.fakes.transcoder import TranscoderMaker
+from tests.fakes.units import AAC, H264, H265, picture, sound
+from tests.fakes.wait import wait_until
+from tests.streamer.hub.sinks import Collector, Failing
+from transport.media import Codec
+
+
+@pytest.fixture
+def source() -> Fanout:
+    return Fanout()
+
+
+@pytest.fixture
+def maker() -> TranscoderMaker:
+    return TranscoderMaker()
+
+
+def of_sound(source: Fanout, maker: TranscoderMaker) -> Rendition:
+    return Rendition("cam opus", source, video=False, make=maker)
+
+
+def of_picture(source: Fanout, maker: TranscoderMaker) -> Rendition:
+    return Rendition("cam h264", source, video=True, make=maker)
+
+
+def running(name: str) -> int:
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
+def test_nothing_runs_while_nobody_takes_it(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_sound(source, maker)
+    source.write(sound(0.0))
+    assert not rendition.active
+    assert not source.has_sinks
+    assert running("cam opus") == 0
+
+
+def test_one_transcoder_serves_everybody(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_sound(source, maker)
+    sinks = [Collector(), Collector()]
+    for sink in sinks:
+        rendition.attach(sink)
+    for number in range(3):
+        source.write(sound(number * 0.02))
+    wait_until(lambda: all(len(sink.units) == 3 for sink in sinks))
+    assert len(maker.made) == 1
+    assert sinks[0].units[0].track.codec is Codec.OPUS
+    for sink in sinks:
+        rendition.detach(sink)
+
+
+def test_a_picture_starts_at_the_gop_sound_does_not(source: Fanout, maker: TranscoderMaker) -> None:
+    source.write(picture(0.0, keyframe=True))
+    source.write(sound(0.0))
+    source.write(picture(0.04))
+    pictures, sounds = of_picture(source, maker), of_sound(source, maker)
+    seen, heard = Collector(), Collector()
+    pictures.attach(seen)
+    sounds.attach(heard)
+    source.write(sound(0.04))
+    wait_until(lambda: seen.seconds == [0.0, 0.04])
+    wait_until(lambda: heard.seconds == [0.04])
+    pictures.detach(seen)
+    sounds.detach(heard)
+
+
+def test_the_last_one_stops_it(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_sound(source, maker)
+    first, second = Collector(), Collector()
+    rendition.attach(first)
+    rendition.attach(second)
+    rendition.detach(first)
+    assert rendition.active
+    rendition.detach(second)
+    rendition.detach(second)
+    assert not rendition.active
+    assert not source.has_sinks
+    wait_until(lambda: running("cam opus") == 0)
+
+
+def test_it_starts_again_from_nothing(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_picture(source, maker)
+    sink = Collector()
+    rendition.attach(sink)
+    source.write(picture(0.0, keyframe=True))
+    wait_until(lambda: sink.units)
+    rendition.detach(sink)
+    source.write(picture(0.04, keyframe=True))
+    later = Collector()
+    rendition.attach(later)
+    wait_until(lambda: later.units)
+    assert later.seconds == [0.04]
+    assert len(maker.made) == 2
+    rendition.detach(later)
+
+
+def test_another_codec_gets_another_transcoder(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_picture(source, maker)
+    sink = Collector()
+    rendition.attach(sink)
+    source.write(picture(0.0, keyframe=True, track=H264))
+    source.write(picture(0.04, keyframe=True, track=H265))
+    wait_until(lambda: len(sink.units) == 2)
+    assert [made.track for made in maker.made] == [H264, H265]
+    rendition.detach(sink)
+
+
+@pytest.mark.parametrize("where", ["building it", "transcoding"])
+def test_a_transcoder_that_fails_is_replaced(
+    source: Fanout, maker: TranscoderMaker, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rendition = of_sound(source, maker)
+    sink = Collector()
+    rendition.attach(sink)
+    if where == "building it":
+        maker.fails = 2
+    else:
+        source.write(sound(0.0))
+        wait_until(lambda: sink.units)
+        maker.made[0].fails = 1
+    for number in range(1, 6):
+        source.write(sound(number * 0.02))
+    wait_until(lambda: sink.units and sink.seconds[-1] == 0.1)
+    assert rendition.active
+    assert caplog.text.count("failed, starting over") == 1
+    rendition.detach(sink)
+
+
+def test_a_sink_that_fails_leaves_the_others_theirs(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_sound(source, maker)
+    good, bad = Collector(), Failing()
+    rendition.attach(bad)
+    rendition.attach(good)
+    for number in range(3):
+        source.write(sound(number * 0.02))
+    wait_until(lambda: len(good.units) == 3)
+    assert bad.calls == 1
+    rendition.detach(bad)
+    assert rendition.active
+    rendition.detach(good)
+    assert not rendition.active
+
+
+def test_a_keyframe_is_made_on_request(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_picture(source, maker)
+    rendition.request_keyframe()  # nobody there: no matter
+    sink = Collector()
+    rendition.attach(sink)
+    source.write(picture(0.0, keyframe=True))
+    wait_until(lambda: sink.units)
+    rendition.request_keyframe()
+    rendition.request_keyframe()
+    source.write(picture(0.04))
+    wait_until(lambda: len(sink.units) == 2)
+    assert maker.made[0].keyframes_wanted == 1
+    rendition.detach(sink)
+
+
+def test_a_slow_transcoder_skips_and_never_holds_up_the_publisher(
+    source: Fanout, maker: TranscoderMaker
+) -> None:
+    rendition = of_picture(source, maker)
+    sink = Collector()
+    rendition.attach(sink)
+    source.write(picture(0.0, keyframe=True))
+    wait_until(lambda: sink.units)
+    maker.made[0].go.clear()
+    for number in range(1, 2000):
+        source.write(picture(number * 0.04, keyframe=number % 50 == 0))
+    assert rendition.skipped > 1000
+    maker.made[0].go.set()
+    wait_until(lambda: sink.units[-1].dts_s == pytest.approx(1999 * 0.04))
+    assert any(maker.made[0].late)
+    assert not maker.made[0].late[-1]
+    rendition.detach(sink)
+    assert rendition.skipped == 0
+
+
+def test_coming_and_going_in_many_threads_leaves_nothing(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_sound(source, maker)
+    done = threading.Event()
+
+    def publish() -> None:
+        number = 0
+        while not done.is_set():
+            source.write(sound((number := number + 1) * 0.02))
+
+    def come_and_go() -> None:
+        for _ in range(30):
+            sink = Collector()
+            rendition.attach(sink)
+            rendition.detach(sink)
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    others = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join()
+    done.set()
+    publisher.join()
+    assert not rendition.active
+    assert not source.has_sinks
+    assert not rendition.out.has_sinks
+    wait_until(lambda: running("cam opus") == 0)
+
+
+def test_the_track_it_reads_is_the_first(source: Fanout, maker: TranscoderMaker) -> None:
+    second = dataclasses.replace(AAC, id=7)
+    rendition = of_sound(source, maker)
+    sink = Collector()
+    rendition.attach(sink)
+    source.declare((AAC, second))
+    source.write(sound(0.0, track=second))
+    source.write(sound(0.02))
+    wait_until(lambda: sink.units)
+    assert sink.seconds == [0.02]
+    rendition.detach(sink)

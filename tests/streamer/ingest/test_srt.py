@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.config import Config, parse
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Publisher, State
+from streamer.ingest.srt import SrtIngest, srt_options
+from tests.fakes.wait import wait_until
+from transport.errors import LinkError
+from transport.srt import ConnectError, RejectReason, SrtConnection, SrtOptions, SrtTarget, connect
+
+KEY, PASSPHRASE = "key-of-the-encoder", "correct horse battery"
+
+
+def configuration(**more: object) -> Config:
+    streams = {
+        "cam": {"publish_key": KEY, "passphrase": PASSPHRASE, "pbkeylen": 32},
+        "open": {"publish_key": KEY},
+        "keyless": {},
+        "pulled": {"source": "rtsp://192.0.2.1/"},
+        **more,
+    }
+    return parse({"srt": {"listen": "127.0.0.1:0"}, "streams": streams})
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.config = configuration()
+        self.registry = Registry()
+        self.registry.apply(self.config.streams)
+        self.ingest = SrtIngest(self.config, self.registry)
+        self._connections: list[SrtConnection] = []
+
+    def call(
+        self, stream_id: str, passphrase: str | None = PASSPHRASE, *, pbkeylen: int = 32
+    ) -> SrtConnection:
+        options = SrtOptions(passphrase=passphrase, pbkeylen=pbkeylen)
+        target = SrtTarget("caller", *self.ingest.address, stream_id=stream_id, options=options)
+        self._connections.append(connect(target))
+        return self._connections[-1]
+
+    def refused(self, stream_id: str, passphrase: str | None = PASSPHRASE) -> ConnectError:
+        with pytest.raises(ConnectError) as caught:
+            self.call(stream_id, passphrase)
+        return caught.value
+
+    def wait_state(self, name: str, state: State) -> None:
+        wait_until(lambda: self.registry.find(name).state is state, f"{name} to be {state}")
+
+    def close(self) -> None:
+        self.ingest.close()
+        for connection in self._connections:
+            connection.close()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    yield rig
+    rig.close()
+
+
+def publish_id(name: str = "cam", key: str = KEY) -> str:
+    return f"#!::r={name},m=publish,s={key}"
+
+
+class TestAdmission:
+    @pytest.mark.parametrize(
+        ("stream_id", "reason"),
+        [
+            (publish_id("nowhere"), RejectReason.NOT_FOUND),
+            (publish_id(key="wrong"), RejectReason.UNAUTHORIZED),
+            (publish_id(key=KEY + "x"), RejectReason.UNAUTHORIZED),
+            ("#!::r=cam,m=publish", RejectReason.UNAUTHORIZED),
+            ("publish:cam", RejectReason.UNAUTHORIZED),
+            (publish_id("keyless", ""), RejectReason.FORBIDDEN),
+            (publish_id("pulled"), RejectReason.FORBIDDEN),
+            (f"#!::r=cam,m=request,s={KEY}", RejectReason.FORBIDDEN),
+            ("cam", RejectReason.FORBIDDEN),
+            ("#!::m=publish", RejectReason.BAD_REQUEST),
+        ],
+    )
+    def test_who_may_not(self, rig: Rig, stream_id: str, reason: RejectReason) -> None:
+        assert rig.refused(stream_id).reject_code == reason
+        assert all(stream.publisher is None for stream in rig.registry)
+
+    @pytest.mark.parametrize("passphrase", ["another passphrase", None])
+    def test_without_the_passphrase_nobody(self, rig: Rig, passphrase: str | None) -> None:
+        assert rig.refused(publish_id(), passphrase).reason == "unauthorized"
+        assert rig.registry.find("cam").publisher is None
+
+    def test_no_secret_in_the_log(self, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("DEBUG"):
+            rig.refused(publish_id(key="wrong-but-private"))
+            rig.refused(publish_id(), "another passphrase")
+            rig.call(publish_id())
+            rig.wait_state("cam", State.LIVE)
+        assert "wrong publish key" in caplog.text
+        for secret in (KEY, PASSPHRASE, "wrong-but-private", "another passphrase"):
+            assert secret not in caplog.text
+
+    @pytest.mark.parametrize("stream_id", [publish_id(), f"publish:cam:{KEY}"])
+    def test_with_key_and_passphrase(self, rig: Rig, stream_id: str) -> None:
+        rig.call(stream_id)
+        rig.wait_state("cam", State.LIVE)
+        publisher = rig.registry.find("cam").publisher
+        assert publisher is not None
+        assert publisher.protocol == "srt"
+        link = publisher.describe()["srt"]
+        assert isinstance(link, dict)
+        assert link["cipher"] == "AES-256"
+        assert KEY not in str(publisher)
+
+    def test_a_second_one_is_refused_and_the_first_stays(self, rig: Rig) -> None:
+        rig.call(publish_id())
+        rig.wait_state("cam", State.LIVE)
+        first = rig.registry.find("cam").publisher
+        error = rig.refused(publish_id())
+        assert error.reject_code == RejectReason.CONFLICT
+        assert rig.registry.find("cam").publisher is first
+
+
+class TestLife:
+    def test_one_that_leaves_is_waited_for(self, rig: Rig) -> None:
+        rig.call(publish_id()).close()
+        rig.wait_state("cam", State.AWAY)
+        assert "ended" in rig.registry.find("cam").ingest.reason
+        rig.call(publish_id())
+        rig.wait_state("cam", State.LIVE)
+
+    def test_rubbish_is_not_the_servers_end(self, rig: Rig) -> None:
+        connection = rig.call(publish_id())
+        for size in (188, 1316, 1, 700):
+            connection.send((b"\x47" + bytes(range(256)) * 6)[:size])
+        rig.wait_state("cam", State.LIVE)
+        other = rig.call(publish_id("open"), None)
+        rig.wait_state("open", State.LIVE)
+        other.close()
+        rig.wait_state("open", State.AWAY)
+
+    def test_a_removed_stream_ends_its_publisher(self, rig: Rig) -> None:
+        caller = rig.call(publish_id())
+        rig.wait_state("cam", State.LIVE)
+        rig.registry.apply({})
+        with pytest.raises(LinkError):
+            while True:
+                caller.receive()
+        assert rig.refused(publish_id()).reject_code == RejectReason.NOT_FOUND
+
+    def test_a_rotated_key_ends_the_publisher_and_the_new_one_opens(self, rig: Rig) -> None:
+        rig.call(publish_id())
+        rig.wait_state("cam", State.LIVE)
+        before = rig.registry.find("cam")
+        rotated = {"publish_key": "another-key", "passphrase": PASSPHRASE}
+        rig.registry.apply(configuration(cam=rotated).streams)
+        wait_until(lambda: before.publisher is None)
+        assert rig.refused(publish_id()).reject_code == RejectReason.UNAUTHORIZED
+        rig.call(publish_id(key="another-key"))
+        rig.wait_state("cam", State.LIVE)
+
+    def test_a_stream_taken_between_handshake_and_publishing(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cam = rig.registry.find("cam")
+        # The publisher is asked after in the handshake; this one comes right after that.
+        taken = Publisher("other", "rtsp", "192.0.2.3")
+        admit = rig.ingest._listener._admit
+        rig.ingest._listener._admit = lambda *asked: (admit(*asked), cam.publish(taken))[0]
+        with pytest.raises(LinkError):  # so soon that the caller may see it as a call that failed
+            connection = rig.call(publish_id())
+            while True:
+                connection.receive()
+        wait_until(lambda: "is being published by 192.0.2.3" in caplog.text)
+        assert cam.publisher is taken
+
+    def test_closing_ends_every_publisher(self, rig: Rig) -> None:
+        rig.call(publish_id())
+        rig.call(publish_id("open"), None)
+        for name in ("cam", "open"):
+            rig.wait_state(name, State.LIVE)
+        rig.ingest.close()
+        assert rig.registry.find("cam").publisher is None
+        assert rig.registry.find("open").publisher is None
+
+
+def test_options_are_the_configurations() -> None:
+    config = parse({"srt": {"latency_ms": 777, "tlpktdrop": False, "idle_timeout_ms": 1234}})
+    options = srt_options(config)
+    assert (options.latency_ms, options.tlpktdrop, options.peer_idle_timeout_ms) == (777, False, 1234)

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.streamer.web.rig import WebRig
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[WebRig]:
+    rig = WebRig(tmp_path)
+    await rig.open()
+    yield rig
+    await rig.close()

@@ -1,0 +1,120 @@
+"""The application over a fake plane, with an HTTP client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from auth.secrets import AdminToken
+from ops.metrics import make_registry
+from streamer.config import parse
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.web.access import Access
+from streamer.web.api import Api
+from streamer.web.app import make_app
+from streamer.web.pages import Pages
+from streamer.web.whep import Whep
+from tests.fakes.units import AAC, H264, picture, sound
+from tests.streamer.egress.webrtc.rig import CHROMIUM, Rig
+from transport.media import Track
+
+KEY, PASSPHRASE = "key-of-the-encoder", "correct horse battery"
+PASSWORD = "password-of-the-camera"
+SECRETS = (KEY, PASSPHRASE, PASSWORD)
+STREAMS: dict[str, Any] = {
+    "cam": {"public": True, "title": "Camera", "publish_key": KEY, "passphrase": PASSPHRASE},
+    "closed": {"publish_key": KEY},
+    "door": {"source": f"rtsp://admin:{PASSWORD}@192.0.2.1/1?password={PASSWORD}"},
+    "far": {"source": f"srt://192.0.2.1:9000?passphrase={PASSPHRASE}&streamid=publish:x:{KEY}"},
+}
+SDP = {"Content-Type": "application/sdp"}
+
+
+class WebRig(Rig):
+    """Use within an event loop; `open` before anything else.
+
+    Attributes:
+        admin: headers of the administrator.
+        ready: what /readyz says.
+    """
+
+    client: TestClient[web.Request, web.Application]
+
+    def __init__(self, state_dir: Path, *, origins: tuple[str, ...] = ("*",), **config: object) -> None:
+        super().__init__(**config)
+        self.registry = Registry()
+        self.registry.on_change.append(self.egress.stream_changed)
+        self.registry.on_remove.append(self.egress.stream_removed)
+        self.registry.apply(parse({"streams": STREAMS}).streams)
+        self.stream = self.registry.find("cam")
+        self.token = AdminToken(state_dir)
+        self.admin = {"Authorization": f"Bearer {self.token.value}"}
+        self.ready = True
+        access = Access(self.token)
+        self.prometheus: prometheus_client.CollectorRegistry = make_registry(
+            self.registry, self.egress, lambda: 0.125
+        )
+        self.api = Api(
+            self.registry,
+            self.egress,
+            access,
+            loop_lag_s=lambda: 0.25,
+            ready=lambda: self.ready,
+            prometheus=self.prometheus,
+            srt_port=8890,
+        )
+        self.app = make_app(Whep(self.registry, self.egress, access), self.api, Pages(), cors_origins=origins)
+
+    async def open(self) -> None:
+        self.client = TestClient(TestServer(self.app))
+        await self.client.start_server()
+
+    async def close(self) -> None:
+        await self.client.close()
+        await super().close()
+
+    def publish_to(self, name: str, video: Track | None = H264, audio: Track | None = AAC) -> Publication:
+        stream: Stream = self.registry.find(name)
+        publication = stream.publish(Publisher("one", "srt", "192.0.2.1:4000"))
+        if video is not None:
+            publication.write(picture(0.0, keyframe=True, track=video))
+        if audio is not None:
+            publication.write(sound(0.0, track=audio))
+        return publication
+
+    async def answer(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: Any = None
+    ) -> tuple[int, Mapping[str, str], str]:
+        """Status, headers, text."""
+        async with self.client.request(method, path, headers=headers, data=data) as response:
+            return response.status, response.headers, await response.text()
+
+    async def raw(self, method: str, path: str, headers: Mapping[str, bytes], body: str = "") -> int:
+        """The status for a request with headers that no client would send."""
+        port = self.client.port
+        assert port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        lines = [f"{method} {path} HTTP/1.1".encode(), b"Host: x", b"Connection: close"]
+        lines += [name.encode() + b": " + value for name, value in headers.items()]
+        lines += [b"Content-Length: %d" % len(body.encode()), b"", body.encode()]
+        writer.write(b"\r\n".join(lines))
+        answer = await reader.read()
+        writer.close()
+        return int(answer.split()[1])
+
+    async def json(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
+        async with self.client.get(path, headers=headers) as response:
+            return await response.json()
+
+    async def watch(self, name: str = "cam") -> tuple[Mapping[str, str], str]:
+        """Join over WHEP: headers and the answer."""
+        status, headers, text = await self.answer("POST", f"/whep/{name}", headers=SDP, data=CHROMIUM)
+        assert status == 201, text
+        return headers, text

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.streamer.web.rig import WebRig
+
+
+@pytest.mark.parametrize(
+    ("path", "ancestors"), [("/", "'self'"), ("/watch/cam", "'self'"), ("/embed/cam", "*")]
+)
+async def test_pages_hold_themselves_to_a_policy(rig: WebRig, path: str, ancestors: str) -> None:
+    status, headers, text = await rig.answer("GET", path)
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["script-src"] == "'self'"
+    assert policy["frame-ancestors"] == ancestors
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "<html" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("js/player.js", "text/javascript"), ("icons.svg", "image/svg+xml")]
+)
+async def test_files_have_their_types(rig: WebRig, name: str, kind: str) -> None:
+    status, headers, _ = await rig.answer("GET", f"/static/{name}")
+    assert status == 200
+    assert headers["Content-Type"].startswith(kind)
+
+
+async def test_a_file_that_was_not_changed_is_not_sent_again(rig: WebRig) -> None:
+    _, headers, _ = await rig.answer("GET", "/static/js/player.js")
+    assert headers["Cache-Control"] == "no-cache"
+    again = await rig.answer("GET", "/static/js/player.js", headers={"If-None-Match": headers["ETag"]})
+    assert (again[0], again[2]) == (304, "")
+    changed = await rig.answer("GET", "/static/js/player.js", headers={"If-None-Match": '"other"'})
+    assert changed[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/none.js", "/static/../pages.py", "/static/%2e%2e/pages.py", "/static/js", "/favicon.ico"],
+)
+async def test_nothing_else_is_served(rig: WebRig, path: str) -> None:
+    status, _, text = await rig.answer("GET", path)
+    assert status == 404
+    assert json.loads(text)["error"] == "not_found"
+
+
+async def test_a_page_says_nothing_of_whether_a_stream_exists(rig: WebRig) -> None:
+    assert (await rig.answer("GET", "/watch/none"))[2] == (await rig.answer("GET", "/watch/cam"))[2]

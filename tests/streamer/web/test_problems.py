@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from streamer.errors import AlreadyPublished, NoSuchStream, NotLive, StreamerError, Unplayable
+from streamer.web.problems import Problem, problems
+
+Client = TestClient[web.Request, web.Application]
+Failing = Callable[[Exception], Awaitable[Client]]
+
+
+@pytest.fixture
+async def failing() -> AsyncIterator[Failing]:
+    clients: list[Client] = []
+
+    async def failing(error: Exception) -> Client:
+        async def handler(request: web.Request) -> web.Response:
+            raise error
+
+        app = web.Application(middlewares=[problems])
+        app.router.add_get("/", handler)
+        client = TestClient(TestServer(app))
+        await client.start_server()
+        clients.append(client)
+        return client
+
+    yield failing
+    for client in clients:
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NoSuchStream("cam"), 404, "no_such_stream"),
+        (NotLive("cam", "nobody publishes it"), 409, "not_live"),
+        (Unplayable("B-frames"), 406, "not_playable"),
+        (AlreadyPublished("cam", "x"), 500, "server_error"),
+        (StreamerError("any"), 500, "server_error"),
+        (Problem(418, "teapot", "short and stout"), 418, "teapot"),
+        (web.HTTPBadRequest(), 400, "bad_request"),
+        (web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2), 413, "request_entity_too_large"),
+    ],
+)
+async def test_one_shape_for_all(failing: Failing, error: Exception, status: int, code: str) -> None:
+    client = await failing(error)
+    async with client.get("/") as response:
+        assert response.status == status
+        assert response.content_type == "application/json"
+        body = await response.json()
+    assert body["error"] == code
+    assert body["message"]
+
+
+async def test_retry_after_is_header_and_field_every_time(failing: Failing) -> None:
+    client = await failing(NotLive("cam", "x", retry_after_s=7))
+    for _ in range(2):
+        async with client.get("/") as response:
+            assert response.headers["Retry-After"] == "7"
+            assert (await response.json())["retry_after_s"] == 7
+
+
+async def test_a_bug_gives_nothing_away(failing: Failing, caplog: pytest.LogCaptureFixture) -> None:
+    client = await failing(RuntimeError("the database password is hunter2"))
+    async with client.get("/") as response:
+        assert response.status == 500
+        text = await response.text()
+    assert json.loads(text)["error"] == "server_error"
+    assert "hunter2" not in text
+    assert "hunter2" in caplog.text
+
+
+async def test_what_is_not_there(failing: Failing) -> None:
+    client = await failing(RuntimeError())
+    async with client.get("/none") as response:
+        assert response.status == 404
+        assert (await response.json())["error"] == "not_found"
+    async with client.post("/") as response:
+        assert response.status == 405
+        assert "GET" in response.headers["Allow"]
+        assert (await response.json())["error"] == "method_not_allowed"
+
+
+async def test_a_redirection_is_no_problem(failing: Failing) -> None:
+    client = await failing(web.HTTPFound("/elsewhere"))
+    async with client.get("/", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/elsewhere")
