@@ -2,10 +2,10 @@
 
     python -m loadtests.fanout [--viewers 200] [--mbps 2.5] [--seconds 10] [--json FILE]
 
-Viewers join a real server over WHEP, with ICE and DTLS, answer consent checks and send receiver reports. Every
-twentieth decrypts and checks all it gets; at the others the kernel drops media before it is copied (a classic
-BPF filter). Reported is the server's CPU time, from /proc, per packet that it handed to the kernel; on loopback
-that includes the kernel's receiving side, which runs in the sender's time.
+Viewers join a real server over WHEP, with ICE and DTLS, answer consent checks and send receiver reports.
+Every twentieth decrypts and checks all it gets; at the others the kernel drops media before it is copied (a
+classic BPF filter). Reported is the server's CPU time, from /proc, per packet that it handed to the kernel;
+on loopback that includes the kernel's receiving side, which runs in the sender's time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,7 +12,8 @@ import pytest
 from tests.fakes.media import gop, h264_unit
 from tests.fakes.viewer import FakeViewer, video_subscription
 from tests.transport.plane.contract import VIDEO_SSRC, Bench, PlaneContract, assert_contiguous, units_of
-from transport.plane.interface import Plane, PlaneOptions
+from transport.plane import stun
+from transport.plane.interface import Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal
 
 # RFC 7714 sections 16.1.1 and 16.2.1: AES-128-GCM and AES-256-GCM over the same packet.
@@ -18,8 +21,10 @@ _HEADER = bytes.fromhex("8040f17b8041f8d35501a0b2")
 _IV = bytes.fromhex("51753c6580c2726f20718414")
 _PLAIN = b"Gallia est omnis divisa in partes tres"
 _SEALED = {
-    16: "f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833899d7f27beb16a9152cf765ee4390cce",
-    32: "32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb7878d7a76c13",
+    16: "f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833"
+    "899d7f27beb16a9152cf765ee4390cce",
+    32: "32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b"
+    "7aa3db36dfffd6b0f9bb7878d7a76c13",
 }
 
 
@@ -191,6 +196,58 @@ def test_an_address_that_another_viewer_proves_is_taken_over(crowd: Crowd) -> No
         while not (dtls := [e for e in bench.poll() if hasattr(e, "data")]):
             pass
         assert dtls[0].peer is second
+
+
+def authentic_nonsense(rng: random.Random) -> bytes:
+    """RTCP as somebody might send who has the keys: lengths, counts and types that do not fit."""
+    packets = bytearray()
+    for _ in range(rng.randrange(1, 4)):
+        body = bytearray(rng.randbytes(4 * rng.randrange(0, 20)))
+        if len(body) >= 8 and rng.random() < 0.7:
+            body[4:8] = rng.choice((VIDEO_SSRC, VIDEO_SSRC + 1, 0)).to_bytes(4, "big")
+        if len(body) >= 12 and rng.random() < 0.3:
+            body[8:12] = b"REMB"
+        words = len(body) // 4 + rng.choice((0, 0, 0, 0, 1, -1, 60_000))
+        first = 0x80 | rng.choice((0, 0, 0x20)) | rng.randrange(32)
+        # No goodbye among them: it would end the viewer.
+        kind = rng.choice((200, 201, 202, 204, 205, 206, 207))
+        packets += bytes([first, kind]) + max(0, words).to_bytes(2, "big") + body
+    return bytes(packets).ljust(8, b"\0")
+
+
+@pytest.mark.parametrize("profile", [SrtpProfile.AEAD_AES_256_GCM, SrtpProfile.AES128_CM_SHA1_80])
+def test_authentic_nonsense_hurts_nobody(profile: SrtpProfile) -> None:
+    rng = random.Random(7)
+    with ExitStack() as stack:
+        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(), stack)
+        feed = bench.feed()
+        _, viewer = bench.join((feed, video_subscription()), profile=profile)
+        for number in range(int(os.environ.get("FUZZ_ROUNDS", "2000"))):
+            viewer.send(viewer._tx.protect_rtcp(authentic_nonsense(rng)))
+            message = bytearray(
+                stun.serialize(
+                    stun.BINDING_REQUEST,
+                    rng.randbytes(12),
+                    {
+                        rng.choice((stun.USERNAME, stun.PRIORITY, 0x7777)): f"{viewer.ufrag}:x".encode(),
+                        rng.randrange(1 << 16): rng.randbytes(rng.randrange(40)),
+                    },
+                    rng.choice((viewer.pwd, "wrong", None)),
+                )
+            )
+            if rng.random() < 0.5:
+                message[rng.randrange(len(message))] ^= 1 << rng.randrange(8)
+            viewer.send(
+                bytes(message[: rng.randrange(1, len(message) + 1)] if rng.random() < 0.2 else message)
+            )
+            if number % 50 == 0:
+                feed.write(h264_unit(number * 60, keyframe=number % 500 == 0))
+                viewer.connect()
+        viewer.wait(lambda: marks(viewer) > 0)
+        written = marks(viewer)
+        feed.write(h264_unit(10**6, keyframe=True))
+        viewer.wait(lambda: marks(viewer) > written)
+        assert viewer.undecipherable == 0
 
 
 def test_wrong_options_are_refused() -> None:
