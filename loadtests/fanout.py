@@ -1,171 +1,283 @@
-"""What it costs to serve many viewers at once.
+"""What it costs a server to send one stream to many viewers.
 
-    python -m loadtests.fanout [--viewers 200] [--mbps 2.5] [--seconds 10] [--json FILE]
+    python -m loadtests fanout --viewers 1000 --mbps 2.5 --seconds 20 [--peer janus|aiortc|URL] [--json FILE]
 
-Viewers join a real server over WHEP, with ICE and DTLS, answer consent checks and send receiver reports.
-Every twentieth decrypts and checks all it gets; at the others the kernel drops media before it is copied (a
-classic BPF filter). Reported is the server's CPU time, from /proc, per packet that it handed to the kernel;
-on loopback that includes the kernel's receiving side, which runs in the sender's time.
+Every twentieth viewer decrypts and counts all it gets. The others drop media in the kernel by a socket
+filter, and the kernel's count of what it dropped is what was delivered to them: nothing is extrapolated.
+`loss` is of the viewers that decrypt, by sequence number, without asking for retransmissions. Processor time
+of the server is utime + stime of its process from /proc; on loopback a good part of the receiving side is in
+it as well.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import math
 import os
-import statistics
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import aiohttp
+from loadtests.crowd.driver import Driver, Joins, Moment, crowd
+from loadtests.peers.aiortc_relay import aiortc_relay
+from loadtests.peers.janus import janus
+from loadtests.peers.ours import elsewhere, ours
+from loadtests.peers.subject import Subject, Usage
 
-from loadtests.rig.crowd import Crowd, Joined
-from loadtests.rig.encoder import Programme, ffmpeg_srt
-from loadtests.rig.server import Server
-
-_KEY = "key-of-the-encoder"
-_PASSPHRASE = "correct horse battery"
-_STREAM = f"""
-[streams.cam]
-publish_key = "{_KEY}"
-passphrase = "{_PASSPHRASE}"
-public = true
-"""
-_STREAM_ID = f"#!::r=cam,m=publish,s={_KEY}"
+#: The join burst and the handshakes' leftovers are over by then.
+_SETTLE_S = 3.0
 
 
-@dataclass(frozen=True)
-class Result:
-    """One measurement.
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked of the server.
 
     Attributes:
-        cpu_us_per_packet: of the server, with everything it does, encoder and viewers apart.
-        cpu_share: of one core.
-        idle_cpu_share: the same with the stream live and nobody watching.
-        rss_kb_per_viewer: growth of the server's resident memory.
-        checked_packets: decrypted by the viewers that check, `lost_packets` missing among them.
+        rate: joins per second, 0 for all at once.
+        check_every: every so manieth viewer decrypts.
+        settle_s: between the last join and the window.
     """
 
+    viewers: int
+    mbps: float
+    seconds: float
+    rate: float = 200.0
+    check_every: int = 20
+    settle_s: float = _SETTLE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run.
+
+    Attributes:
+        joined: viewers that watched.
+        failed: why others did not, and how many.
+        joins_per_s: reached, not asked for.
+        join_p50_ms: from the offer to the SRTP keys.
+        first_packet_p50_ms: from the offer to the first media packet, of the viewers that check.
+        cpu_ms_per_join: the server's, media sent meanwhile taken off at the price measured later.
+        delivered_per_s: media packets, all viewers together.
+        loss: share of the packets that checking viewers missed.
+        sent: media packets in the window by the server's own count; -1 if it does not tell.
+        delivered: in the window, by the kernel's and the checking viewers' count.
+        mbps_per_viewer: RTP that checking viewers got.
+        cpu_us_per_packet: the server's.
+        server_cores: processors the server kept busy in the window.
+        rss_kb_per_viewer: what the server grew by.
+        profile: SRTP profile of most viewers.
+        crowd_share: of the whole machine that the viewers took in the window.
+        crowd_overflowed: packets that checking viewers had no room for; not the server's fault.
+    """
+
+    name: str
     plane: str
     cipher: str
-    viewers: int
-    seconds: float
-    packets: int
-    packets_per_s: float
+    profile: str
+    asked: int
+    joined: int
+    failed: dict[str, int]
+    joins_per_s: float
+    join_p50_ms: float
+    join_p99_ms: float
+    first_packet_p50_ms: float
+    first_packet_p99_ms: float
+    cpu_ms_per_join: float
+    window_s: float
+    delivered: int
+    sent: int
+    delivered_per_s: float
+    loss: float
+    retransmitted: int
+    undecipherable: int
     mbps_per_viewer: float
     cpu_us_per_packet: float
-    cpu_share: float
-    idle_cpu_share: float
-    joins_per_s: float
-    join_ms_p50: float
-    join_ms_p99: float
-    join_cpu_ms: float
+    server_cores: float
     rss_kb_per_viewer: float
-    checked_packets: int
-    lost_packets: int
-    undecipherable: int
-    dropped_packets: int
+    crowd_share: float
+    crowd_overflowed: int
 
 
-def cpu_s(pid: int) -> float:
-    """CPU time of a process and its threads so far, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is counted, at one moment."""
+
+    moment: Moment
+    usage: Usage | None
+    sent: int
 
 
-def rss_kb(pid: int) -> int:
-    """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that this share of the values does not exceed; NaN without values."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-async def totals(http: aiohttp.ClientSession, server: Server) -> dict[str, int]:
-    """What the server sent so far: packets, bytes, dropped."""
-    async with http.get(
-        f"{server.url}/api/v1/viewers", headers={"Authorization": f"Bearer {server.token}"}
-    ) as answer:
-        viewers = (await answer.json())["viewers"]
-    names = ("packets_sent", "bytes_sent", "packets_dropped")
-    return {name: sum(viewer[name] for viewer in viewers) for name in names}
+def snapshot(subject: Subject, driver: Driver) -> Snapshot:
+    """Count; asking the server for its own count comes last at the window's beginning and is part of it."""
+    usage = Usage.of(subject.pid) if subject.pid is not None else None
+    return Snapshot(driver.moment(), usage, subject.packets_sent() if subject.packets_sent else -1)
 
 
-async def join_all(crowd: Crowd, count: int, at_once: int) -> list[Joined]:
-    """Join `count` viewers, `at_once` of them at a time."""
-    gate = asyncio.Semaphore(at_once)
-
-    async def join(number: int) -> Joined:
-        async with gate:
-            return await crowd.join(checks=number % 20 == 0)
-
-    return list(await asyncio.gather(*(join(number) for number in range(count))))
-
-
-async def measure(server: Server, viewers: int, seconds: float, at_once: int) -> Result:
-    """Join, wait until everybody is past the burst, measure."""
-    _, about = server.request("GET", "/api/v1/server")
-    before = cpu_s(server.pid)
-    await asyncio.sleep(2)
-    idle = (cpu_s(server.pid) - before) / 2
-    rss = rss_kb(server.pid)
-    async with aiohttp.ClientSession() as http, Crowd(f"{server.url}/whep/cam", http) as crowd:
-        cpu, start = cpu_s(server.pid), time.monotonic()
-        joined = await join_all(crowd, viewers, at_once)
-        join_s, join_cpu = time.monotonic() - start, cpu_s(server.pid) - cpu
-        await asyncio.sleep(4)  # the bursts of the last, one GOP
-        first, cpu, start = await totals(http, server), cpu_s(server.pid), time.monotonic()
-        await asyncio.sleep(seconds)
-        spent, elapsed = cpu_s(server.pid) - cpu, time.monotonic() - start
-        last = await totals(http, server)
-        grown = rss_kb(server.pid) - rss
-        checked, lost, undecipherable = crowd.checked()
-    packets = last["packets_sent"] - first["packets_sent"]
-    latencies = sorted(viewer.join_s * 1000 for viewer in joined)
+def arithmetic(
+    subject: Subject, load: Load, joins: Joins, before: Snapshot, start: Snapshot, end: Snapshot
+) -> Result:
+    """From what was counted before the joins, when all had joined, and at the end."""
+    window = end.moment.counts.since(start.moment.counts)
+    window_s = end.moment.at - start.moment.at
+    cpu_us = cpu_ms_join = rss = cores = math.nan
+    if before.usage and start.usage and end.usage:
+        cpu_s = end.usage.cpu_s - start.usage.cpu_s
+        cpu_us = cpu_s * 1e6 / window.delivered if window.delivered else math.nan
+        cores = cpu_s / window_s
+        joined = max(1, joins.joined)
+        meanwhile = start.moment.counts.delivered * (cpu_us if window.delivered else 0) / 1e6
+        cpu_ms_join = max(0.0, start.usage.cpu_s - before.usage.cpu_s - meanwhile) * 1000 / joined
+        rss = (end.usage.rss_bytes - before.usage.rss_bytes) / 1024 / joined
+    counted = window.checked * window_s
     return Result(
-        plane=about["plane"],
-        cipher=about["plane_cipher"],
-        viewers=viewers,
-        seconds=round(elapsed, 2),
-        packets=packets,
-        packets_per_s=round(packets / elapsed),
-        mbps_per_viewer=round((last["bytes_sent"] - first["bytes_sent"]) * 8 / elapsed / viewers / 1e6, 2),
-        cpu_us_per_packet=round(spent / packets * 1e6, 2),
-        cpu_share=round(spent / elapsed, 3),
-        idle_cpu_share=round(idle, 3),
-        joins_per_s=round(viewers / join_s, 1),
-        join_ms_p50=round(statistics.median(latencies), 1),
-        join_ms_p99=round(latencies[int(len(latencies) * 0.99) - 1], 1),
-        join_cpu_ms=round(join_cpu / viewers * 1000, 2),
-        rss_kb_per_viewer=round(grown / viewers, 1),
-        checked_packets=checked,
-        lost_packets=lost,
-        undecipherable=undecipherable,
-        dropped_packets=last["packets_dropped"] - first["packets_dropped"],
+        name=subject.name,
+        plane=subject.plane,
+        cipher=subject.cipher,
+        profile=max(joins.profiles, key=lambda profile: joins.profiles[profile], default=""),
+        asked=load.viewers,
+        joined=joins.joined,
+        failed=joins.failed,
+        joins_per_s=joins.joined / joins.seconds,
+        join_p50_ms=percentile(joins.latencies_ms, 0.5),
+        join_p99_ms=percentile(joins.latencies_ms, 0.99),
+        first_packet_p50_ms=percentile(start.moment.first_packets_ms, 0.5),
+        first_packet_p99_ms=percentile(start.moment.first_packets_ms, 0.99),
+        cpu_ms_per_join=cpu_ms_join,
+        window_s=window_s,
+        delivered=window.delivered,
+        sent=end.sent - start.sent if start.sent >= 0 else -1,
+        delivered_per_s=window.delivered / window_s,
+        loss=window.loss,
+        retransmitted=window.retransmitted,
+        undecipherable=window.undecipherable,
+        mbps_per_viewer=window.received_bytes * 8 / 1e6 / counted if counted else math.nan,
+        cpu_us_per_packet=cpu_us,
+        server_cores=cores,
+        rss_kb_per_viewer=rss,
+        crowd_share=(end.moment.cpu_s - start.moment.cpu_s) / window_s / (os.cpu_count() or 1),
+        crowd_overflowed=window.overflowed,
     )
 
 
-def main() -> None:
-    """Run one measurement."""
-    parser = argparse.ArgumentParser(description="What it costs to serve many viewers at once.")
-    parser.add_argument("--viewers", type=int, default=200)
+def run(subject: Subject, load: Load) -> Result:
+    """Measure one server that is live already."""
+    with crowd(
+        subject.url, signalling=subject.signalling, host=subject.host, check_every=load.check_every
+    ) as driver:
+        before = snapshot(subject, driver)
+        joins = driver.join(load.viewers, load.rate)
+        time.sleep(load.settle_s)
+        start = snapshot(subject, driver)
+        time.sleep(load.seconds)
+        return arithmetic(subject, load, joins, before, start, snapshot(subject, driver))
+
+
+def table(results: Sequence[Result]) -> str:
+    """As Markdown."""
+    head = (
+        "server",
+        "plane, cipher",
+        "viewers",
+        "joins/s",
+        "join p50/p99 ms",
+        "first packet p50/p99 ms",
+        "CPU ms/join",
+        "packets/s",
+        "Mb/s each",
+        "loss",
+        "**CPU µs/packet**",
+        "cores",
+        "RSS KB/viewer",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [f"| {' | '.join(_row(result))} |" for result in results]
+    return "\n".join(lines) + "\n"
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return (
+        result.name,
+        ", ".join(filter(None, (result.plane, result.cipher, result.profile))),
+        f"{result.joined}/{result.asked}",
+        f"{result.joins_per_s:.0f}",
+        f"{result.join_p50_ms:.0f}/{result.join_p99_ms:.0f}",
+        f"{result.first_packet_p50_ms:.0f}/{result.first_packet_p99_ms:.0f}",
+        f"{result.cpu_ms_per_join:.1f}",
+        f"{result.delivered_per_s:.0f}",
+        f"{result.mbps_per_viewer:.2f}",
+        f"{result.loss:.3%}",
+        f"**{result.cpu_us_per_packet:.2f}**",
+        f"{result.server_cores:.2f}",
+        f"{result.rss_kb_per_viewer:.0f}",
+    )
+
+
+def remarks(result: Result) -> str:
+    """What a reader of the table should know besides."""
+    said = f"counted {result.sent}" if result.sent >= 0 else "does not say what it sent"
+    lines = [
+        f"{result.name}: {result.delivered} packets arrived in {result.window_s:.1f} s, the server {said}; "
+        f"the viewers took {result.crowd_share:.0%} of the machine"
+    ]
+    if result.crowd_overflowed:
+        lines.append(f"  {result.crowd_overflowed} packets were lost in the viewers, not on the way")
+    if result.undecipherable:
+        lines.append(f"  {result.undecipherable} packets could not be decrypted")
+    lines += [f"  {count} viewers failed: {why}" for why, count in result.failed.items()]
+    return "\n".join(lines) + "\n"
+
+
+def subject_for(peer: str, mbps: float, host: str = "127.0.0.1") -> AbstractContextManager[Subject]:
+    """The server that `--peer` names; "" is ours."""
+    if not peer:
+        return ours(mbps)
+    if peer in _PEERS:
+        return _PEERS[peer](mbps)
+    if peer.startswith(("http://", "https://")):
+        return elsewhere(peer, host)
+    raise ValueError(f"--peer is one of {', '.join(_PEERS)}, or a URL; not {peer!r}")
+
+
+_PEERS = {"aiortc": aiortc_relay, "janus": janus}
+
+
+def arguments_of(parser: argparse.ArgumentParser) -> None:
+    """What every program of this family takes."""
+    parser.add_argument("--viewers", type=int, default=1000)
     parser.add_argument("--mbps", type=float, default=2.5)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--at-once", type=int, default=8, help="viewers that join at the same time")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--peer", default="", help="janus, aiortc, or the URL of a WHEP endpoint")
+    parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
+    parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
     parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    programme = Programme("640x360", gop_s=2.0, audio="opus", bitrate_kbps=round(arguments.mbps * 1000))
-    with (
-        Server(_STREAM) as server,
-        ffmpeg_srt(server.srt_port, _STREAM_ID, programme, passphrase=_PASSPHRASE),
-    ):
-        server.wait_live("cam")
-        result = asyncio.run(measure(server, arguments.viewers, arguments.seconds, arguments.at_once))
-    text = json.dumps(asdict(result), indent=2)
-    if arguments.json is not None:
-        arguments.json.write_text(text + "\n")
-    sys.stdout.write(text + "\n")
 
 
-if __name__ == "__main__":
-    main()
+def report(results: Sequence[Result], file: Path | None) -> None:
+    """Print the table and the remarks, keep the numbers."""
+    sys.stdout.write(table(results) + "\n" + "".join(map(remarks, results)))
+    if file:
+        file.write_text(json.dumps([asdict(result) for result in results], indent=2))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="loadtests fanout", description=(__doc__ or "").splitlines()[0])
+    arguments_of(parser)
+    parser.add_argument("--rate", type=float, default=200.0, help="joins per second")
+    given = parser.parse_args(arguments)
+    load = Load(given.viewers, given.mbps, given.seconds, given.rate, given.check_every)
+    with subject_for(given.peer, given.mbps, given.host) as subject:
+        result = run(subject, load)
+    report([result], given.json)
+    return 0 if result.joined == load.viewers else 1

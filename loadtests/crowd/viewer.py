@@ -1,0 +1,259 @@
+"""One viewer: a UDP socket, ICE, DTLS, and reports about what it receives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+import pylibsrtp
+
+from loadtests.crowd import kernel, sdp
+from loadtests.crowd.dtls import Handshake, Identity, Keys
+from loadtests.crowd.tally import Counts, Sequence
+from transport.errors import WireError
+from transport.plane import stun
+from transport.plane.interface import SrtpProfile
+from transport.rtp import rtcp
+
+#: RFC 7675 section 5.1: every 5 s, give or take a fifth.
+_CONSENT_S = (4.0, 6.0)
+_REPORT_S = (1.0, 2.0)
+_CHECK_AGAIN_S = 0.1
+_RECEIVE_BYTES = 8 << 20
+_AT_ONCE = 128
+_PROFILES = {
+    SrtpProfile.AEAD_AES_256_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+    SrtpProfile.AEAD_AES_128_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    SrtpProfile.AES128_CM_SHA1_80: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+}
+
+
+class Viewer:
+    """One viewer. Event loop only.
+
+    Args:
+        identity: the crowd's certificate.
+        host: the address of this machine it watches from.
+        checks: it decrypts and counts all media; else the kernel drops them.
+
+    Attributes:
+        local: what its SDP says.
+        leave_url: where to say goodbye, once known.
+        profile: what SRTP uses, "" before the handshake.
+        started_at: time.monotonic() of its making.
+        first_packet_at: of the first media it could decrypt, 0 before.
+    """
+
+    def __init__(self, identity: Identity, host: str, *, checks: bool) -> None:
+        self.checks = checks
+        self.leave_url = ""
+        self.profile = ""
+        self.started_at = time.monotonic()
+        self.first_packet_at = 0.0
+        self._identity = identity
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        if checks:
+            kernel.widen(self._socket, _RECEIVE_BYTES)
+        else:
+            kernel.drop_media(self._socket)
+        self._socket.bind((host, 0))
+        self.local = sdp.Local(
+            secrets.token_hex(4), secrets.token_hex(12), identity.fingerprint, self._socket.getsockname()
+        )
+        self._remote: sdp.Remote | None = None
+        self._handshake: Handshake | None = None
+        self._works = False
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._controlling = {
+            stun.PRIORITY: (110 << 24 | 0xFFFFFF).to_bytes(4, "big"),
+            stun.ICE_CONTROLLING: os.urandom(8),
+            stun.USE_CANDIDATE: b"",
+        }
+        self._rx: pylibsrtp.Session | None = None
+        self._tx: pylibsrtp.Session | None = None
+        self._ssrc = secrets.randbits(32)
+        self._sequences: dict[int, Sequence] = {}
+        self._reports: dict[int, tuple[rtcp.SenderReport, float]] = {}
+        self._counts = Counts(checked=int(checks))
+
+    async def connect(self, remote: sdp.Remote, timeout_s: float = 30.0) -> None:
+        """Check the path, shake hands, begin to receive.
+
+        Raises:
+            TimeoutError: no answer in time.
+            ConnectionError: DTLS failed.
+        """
+        self._remote = remote
+        self._socket.connect(remote.address)
+        self._handshake = Handshake(self._identity, not remote.speaks_first, self._send)
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+        self._check()
+        async with asyncio.timeout(timeout_s):
+            keys = await self._handshake.keys
+        self._begin(keys)
+        if not remote.speaks_first:
+            # The server's Finished was the last flight: OpenSSL has nothing left to do.
+            self._handshake.stop()
+            self._handshake = None
+
+    def counts(self) -> Counts:
+        """What arrived so far."""
+        counts, in_kernel = self._counts, kernel.dropped(self._socket)
+        counts.received = sum(sequence.received for sequence in self._sequences.values())
+        counts.expected = sum(sequence.expected for sequence in self._sequences.values())
+        if self.checks:
+            counts.overflowed = in_kernel
+        else:
+            counts.dropped_by_filter = in_kernel
+        return counts
+
+    def close(self) -> None:
+        """Stop; says nothing to the server."""
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._handshake is not None:
+            self._handshake.stop()
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    # Sending
+
+    def _send(self, datagram: bytes) -> None:
+        try:
+            self._socket.send(datagram)
+        except OSError:
+            pass  # a full buffer or an ICMP error; every sender here repeats itself
+
+    def _later(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+        self._timers[name] = self._loop.call_later(seconds, call)
+
+    def _check(self) -> None:
+        """Send a check, and again soon, until one was answered."""
+        self._request()
+        self._later("consent", _CHECK_AGAIN_S, self._check)
+
+    def _consent(self) -> None:
+        self._request()
+        self._later("consent", random.uniform(*_CONSENT_S), self._consent)
+
+    def _request(self) -> None:
+        assert self._remote is not None
+        username = f"{self._remote.ufrag}:{self.local.ufrag}".encode()
+        attributes = {stun.USERNAME: username, **self._controlling}
+        self._send(stun.serialize(stun.BINDING_REQUEST, os.urandom(12), attributes, self._remote.pwd))
+
+    def _report(self) -> None:
+        assert self._tx is not None
+        now = time.monotonic()
+        blocks = tuple(self._block(ssrc, now) for ssrc in list(self._reports)[:31])
+        compound = rtcp.serialize_compound([rtcp.ReceiverReport(self._ssrc, blocks)])
+        self._send(self._tx.protect_rtcp(compound))
+        self._later("report", random.uniform(*_REPORT_S), self._report)
+
+    def _block(self, ssrc: int, now: float) -> rtcp.ReportBlock:
+        report, at = self._reports[ssrc]
+        sequence = self._sequences.get(ssrc)
+        # Who drops media in the kernel claims to have got all that was sent.
+        highest = sequence.highest if sequence else report.packets
+        lost = sequence.expected - sequence.received if sequence else 0
+        dlsr = round((now - at) * 65536)
+        return rtcp.ReportBlock(ssrc, 0.0, lost, highest, 0, rtcp.middle_bits(report.ntp), dlsr)
+
+    # Receiving
+
+    def _readable(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                data = self._socket.recv(2048)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error; the timeouts tell
+            if len(data) >= 2:
+                self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        first = data[0]
+        if first < 4:
+            self._take_stun(data)
+        elif 20 <= first < 64:
+            if self._handshake is not None:
+                self._handshake.datagram(data)
+        elif self._rx is not None:
+            if 192 <= data[1] < 224:
+                self._take_rtcp(data)
+            else:
+                self._take_rtp(data)
+
+    def _take_stun(self, data: bytes) -> None:
+        assert self._remote is not None
+        try:
+            message = stun.parse(data)
+        except WireError:
+            return
+        if message.message_type == stun.BINDING_REQUEST and message.is_signed_with(self.local.pwd):
+            self._send(stun.binding_success(message, self._remote.address, self.local.pwd))
+        elif message.message_type == stun.BINDING_ERROR and message.error_code == 487:
+            # The peer offered and is no lite agent, so it nominates (RFC 8445 section 7.2.5.1).
+            self._controlling.pop(stun.USE_CANDIDATE, None)
+            tie = self._controlling.pop(stun.ICE_CONTROLLING, None)
+            if tie is not None:
+                self._controlling[stun.ICE_CONTROLLED] = tie
+        elif message.message_type == stun.BINDING_SUCCESS and message.is_signed_with(self._remote.pwd):
+            self._path_works()
+
+    def _path_works(self) -> None:
+        """The first check was answered: on with DTLS, and from now on only consent."""
+        if self._works:
+            return
+        self._works = True
+        self._timers.pop("consent").cancel()
+        self._later("consent", random.uniform(*_CONSENT_S), self._consent)
+        if self._handshake is not None:
+            self._handshake.start()
+
+    def _begin(self, keys: Keys) -> None:
+        profile = _PROFILES[keys.profile]
+        rx = pylibsrtp.Policy(keys.rx, pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=profile)
+        rx.window_size = 4096
+        tx = pylibsrtp.Policy(keys.tx, pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile)
+        self._rx, self._tx = pylibsrtp.Session(rx), pylibsrtp.Session(tx)
+        self.profile = keys.profile.value
+        self._later("report", random.uniform(*_REPORT_S), self._report)
+
+    def _take_rtcp(self, data: bytes) -> None:
+        assert self._rx is not None
+        try:
+            packets = rtcp.parse_compound(self._rx.unprotect_rtcp(data))
+        except (pylibsrtp.Error, WireError):
+            self._counts.undecipherable += 1
+            return
+        for packet in packets:
+            if isinstance(packet, rtcp.SenderReport):
+                self._reports[packet.ssrc] = packet, time.monotonic()
+
+    def _take_rtp(self, data: bytes) -> None:
+        assert self._rx is not None and self._remote is not None
+        try:
+            plain = self._rx.unprotect(data)
+        except pylibsrtp.Error:
+            self._counts.undecipherable += 1
+            return
+        self._counts.received_bytes += len(plain)
+        if plain[1] & 0x7F in self._remote.rtx_types:
+            self._counts.retransmitted += 1
+            return
+        if not self.first_packet_at:
+            self.first_packet_at = time.monotonic()
+        seq = plain[2] << 8 | plain[3]
+        sequence = self._sequences.get(ssrc := int.from_bytes(plain[8:12], "big"))
+        if sequence is None:
+            sequence = self._sequences[ssrc] = Sequence(seq)
+        sequence.take(seq)

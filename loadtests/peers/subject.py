@@ -1,0 +1,58 @@
+"""A server under test, whoever made it: where to join, which process to watch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A running server with one live stream.
+
+    Attributes:
+        name: for the table.
+        url: where viewers join.
+        signalling: "whep" or "janus".
+        host: the address of this machine from which the server can be reached.
+        pid: of its process; None if it runs elsewhere.
+        plane: what sends the media, in the server's own words.
+        cipher: whose cipher it uses, as above.
+        packets_sent: asks the server how many media packets it sent to its present viewers.
+    """
+
+    name: str
+    url: str
+    signalling: str = "whep"
+    host: str = "127.0.0.1"
+    pid: int | None = None
+    plane: str = ""
+    cipher: str = ""
+    packets_sent: Callable[[], int] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used so far; all threads together."""
+
+    cpu_s: float
+    rss_bytes: int
+    threads: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, pid: int) -> Usage:
+        """Read it from /proc."""
+        folder = Path(f"/proc/{pid}")
+        # The second field is the command in brackets and may hold anything.
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        return cls(
+            cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
+            rss_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+            threads=int(fields[17]),
+            descriptors=len(os.listdir(folder / "fd")),
+        )

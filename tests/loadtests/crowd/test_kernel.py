@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from loadtests.crowd import kernel
+
+_LAST = b"\x00\x01the last one"
+
+
+@pytest.fixture
+def pair():
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as near,
+        socket.socket(type=socket.SOCK_DGRAM) as far,
+    ):
+        near.bind(("127.0.0.1", 0))
+        near.settimeout(10)
+        far.connect(near.getsockname())
+        yield near, far
+
+
+def arrived(near: socket.socket) -> list[bytes]:
+    """Everything up to the datagram that ends each test; loopback keeps the order."""
+    found = []
+    while (data := near.recv(2048)) != _LAST:
+        found.append(data)
+    return found
+
+
+PASS = [bytes([first, 1, 2, 3]) for first in (0, 1, 3, 20, 22, 63)] + [
+    bytes([first, second]) for first in (128, 0x81, 191) for second in (192, 200, 201, 223)
+]
+DROP = [bytes([first, 200, 2, 3]) for first in (4, 19, 64, 127, 192, 255)] + [
+    bytes([first, second]) + bytes(1200)
+    for first in (128, 0x90, 191)
+    for second in (0, 96, 108, 111, 0x80 | 108, 191, 224, 255)
+]
+
+
+def test_only_stun_dtls_and_rtcp_come_through(pair):
+    near, far = pair
+    kernel.drop_media(near)
+    for datagram in (*DROP, *PASS, *DROP, _LAST):
+        far.send(datagram)
+    assert arrived(near) == PASS
+    assert kernel.dropped(near) == 2 * len(DROP)
+
+
+def test_too_short_a_datagram_is_dropped_and_counted(pair):
+    near, far = pair
+    kernel.drop_media(near)
+    for datagram in (b"", b"\x80", _LAST):
+        far.send(datagram)
+    assert arrived(near) == []
+    assert kernel.dropped(near) == 2
+
+
+def test_without_the_filter_everything_comes(pair):
+    near, far = pair
+    kernel.widen(near, 1 << 20)
+    assert near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 1 << 20
+    for datagram in (*DROP, _LAST):
+        far.send(datagram)
+    assert arrived(near) == DROP
+    assert kernel.dropped(near) == 0
+
+
+def test_segments_of_one_large_send_are_counted_one_by_one(pair):
+    near, far = pair
+    kernel.drop_media(near)
+    far.setsockopt(17, 103, 100)  # SOL_UDP, UDP_SEGMENT
+    far.send((b"\x80\x6c" + bytes(98)) * 9)
+    far.setsockopt(17, 103, 0)
+    far.send(_LAST)
+    assert arrived(near) == []
+    assert kernel.dropped(near) == 9
