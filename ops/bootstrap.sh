@@ -30,6 +30,14 @@ installed libsrt1.5-gnutls && ! installed libsrt1.5-openssl && libsrt=libsrt1.5-
 packages=("$libsrt" ffmpeg ca-certificates)
 # A distribution's own Python keeps venv in a package of its own; others bring it along.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-venv")')")
+# The media plane is compiled here; without these the slow one in Python runs.
+command -v "${CC:-gcc}" >/dev/null || packages+=(gcc libc6-dev)
+if ! "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; then
+    headers=$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-dev")')
+    known "$headers" && packages+=("$headers")
+fi
+# A quicker AES-GCM, found at run time; Intel and AMD only.
+[ "$(uname -m)" = x86_64 ] && known libipsec-mb1 && packages+=(libipsec-mb1)
 if [ "$purpose" = test ]; then
     packages+=(chromium redis-server iproute2 git
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
@@ -59,7 +67,7 @@ extra=
 [ "$purpose" = test ] && extra='[test]'
 # The stamp names everything that decides what is installed; a change to any of it installs again.
 stamp=.venv/.installed-$purpose
-wanted=$(cat pyproject.toml ops/constraints.txt | sha256sum)
+wanted=$(cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/* | sha256sum)
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     say "making .venv with $("$python" --version)"
     rm -rf .venv

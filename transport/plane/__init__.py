@@ -1,11 +1,13 @@
 """The media plane: the WebRTC port, packets, encryption, repair.
 
 `interface.py` is what callers see, `sockets.py` opens the port, `open_plane` starts the best implementation
-that works on this machine. Read `reference.py` next.
+that works on this machine. Read `reference.py` next; `native.pyx` is the same
+in native code.
 """
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -14,7 +16,18 @@ from transport.plane.interface import Plane, PlaneOptions
 from transport.plane.reference import ReferencePlane
 from transport.plane.sockets import bind_sockets
 
+try:
+    from transport.plane.native import NativePlane
+except ImportError as error:  # it was not compiled on this machine
+    _MISSING = str(error)
+    _HAS_NATIVE = False
+else:
+    _MISSING = ""
+    _HAS_NATIVE = True
+
 __all__ = ["Plane", "PlaneOptions", "bind_sockets", "open_plane"]
+
+_log = logging.getLogger(__name__)
 
 
 def open_plane(
@@ -34,4 +47,11 @@ def open_plane(
         clock: monotonic seconds.
         wall_clock: seconds since 1970.
     """
+    reason = _MISSING
+    if _HAS_NATIVE:
+        try:
+            return NativePlane(udp, tcp, options, clock, wall_clock)
+        except OSError as error:
+            reason = str(error)
+    _log.warning("the native media plane does not work here (%s); the slow one in Python runs", reason)
     return ReferencePlane(udp, tcp, options, clock, wall_clock)

@@ -1,0 +1,10 @@
+from transport.plane import PlaneOptions, bind_sockets, open_plane
+
+
+def test_where_it_was_compiled_the_native_plane_runs() -> None:
+    plane = open_plane(*bind_sockets("127.0.0.1", 0), PlaneOptions())
+    try:
+        assert plane.name == "native"
+        assert plane.cipher in ("openssl", "ipsec-mb")
+    finally:
+        plane.close()

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.fakes.media import gop, h264_unit
+from tests.fakes.viewer import FakeViewer, video_subscription
+from tests.transport.plane.contract import VIDEO_SSRC, Bench, PlaneContract, assert_contiguous, units_of
+from transport.plane import stun
+from transport.plane.interface import ConsentLost, Plane, PlaneOptions, SrtpProfile
+from transport.plane.native import NativePlane, seal
+
+# RFC 7714 sections 16.1.1 and 16.2.1: AES-128-GCM and AES-256-GCM over the same packet.
+_HEADER = bytes.fromhex("8040f17b8041f8d35501a0b2")
+_IV = bytes.fromhex("51753c6580c2726f20718414")
+_PLAIN = b"Gallia est omnis divisa in partes tres"
+_SEALED = {
+    16: "f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833"
+    "899d7f27beb16a9152cf765ee4390cce",
+    32: "32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b"
+    "7aa3db36dfffd6b0f9bb7878d7a76c13",
+}
+
+
+@pytest.mark.parametrize("key_bytes", [16, 32])
+@pytest.mark.parametrize("ipsec_mb", [False, True])
+def test_the_vectors_of_rfc_7714(key_bytes: int, ipsec_mb: bool) -> None:
+    name, sealed = seal(bytes(range(key_bytes)), _IV, _HEADER, _PLAIN, ipsec_mb=ipsec_mb)
+    assert sealed.hex() == _SEALED[key_bytes]
+    assert name == "openssl" or ipsec_mb
+
+
+class TestNativePlane(PlaneContract):
+    """With as many threads as cores, and the quickest cipher there is."""
+
+    @staticmethod
+    def open_plane(
+        udp: list[socket.socket],
+        tcp: list[socket.socket],
+        options: PlaneOptions,
+        *,
+        clock: Callable[[], float],
+    ) -> Plane:
+        return NativePlane(udp, tcp, options, clock)
+
+
+class TestNativePlaneWithOpenssl(PlaneContract):
+    @staticmethod
+    def open_plane(
+        udp: list[socket.socket],
+        tcp: list[socket.socket],
+        options: PlaneOptions,
+        *,
+        clock: Callable[[], float],
+    ) -> Plane:
+        plane = NativePlane(udp, tcp, options, clock, ipsec_mb=False)
+        assert (plane.name, plane.cipher) == ("native", "openssl")
+        return plane
+
+
+class Crowd:
+    """A plane and some viewers of one feed."""
+
+    def __init__(self, stack: ExitStack, viewers: int) -> None:
+        self.planes: list[NativePlane] = []
+        self.bench = Bench(self._open, PlaneOptions(threads=1), stack)
+        self.plane = self.planes[0]
+        self.feed = self.bench.feed()
+        self.viewers: list[FakeViewer] = []
+        for _ in range(viewers):
+            _, viewer = self.bench.join((self.feed, video_subscription()))
+            self.viewers.append(viewer)
+        self.pictures = 0
+
+    def _open(self, *arguments: object, clock: Callable[[], float]) -> Plane:
+        plane = NativePlane(*arguments, clock)  # type: ignore[arg-type]
+        self.planes.append(plane)
+        return plane
+
+    def write(self, size: int = 5000) -> None:
+        unit = h264_unit(self.pictures * 3000, keyframe=self.pictures == 0, size=size)
+        self.feed.write(unit)
+        self.pictures += 1
+
+    def wait_all(self) -> None:
+        for viewer in self.viewers:
+            viewer.wait(lambda viewer=viewer: marks(viewer) == self.pictures)  # type: ignore[misc]
+
+
+def marks(viewer: FakeViewer) -> int:
+    return sum(packet.marker for packet in viewer.packets(VIDEO_SSRC))
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    with ExitStack() as stack:
+        yield Crowd(stack, 3)
+
+
+def test_one_call_takes_many_viewers_and_many_packets(crowd: Crowd) -> None:
+    crowd.write()
+    crowd.wait_all()
+    before = crowd.plane.send_calls
+    crowd.write(size=8000)
+    crowd.wait_all()
+    assert crowd.plane.has_gso
+    assert crowd.plane.send_calls == before + 1
+
+
+@pytest.mark.parametrize(("error", "goes_on"), [(errno.EIO, False), (errno.EINVAL, True)])
+def test_runs_that_the_kernel_refuses_go_packet_by_packet(crowd: Crowd, error: int, goes_on: bool) -> None:
+    crowd.write()
+    crowd.wait_all()
+    crowd.plane._fail_sends(error, 1, only_runs=True)
+    for _ in range(3):
+        crowd.write(size=8000)
+        crowd.wait_all()
+    assert crowd.plane.refused_runs == 1
+    assert crowd.plane.has_gso is goes_on
+    for viewer in crowd.viewers:
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+        assert viewer.undecipherable == 0
+    assert crowd.bench.counters_of_all("packets_dropped") == 0
+
+
+def test_short_counts_lose_nothing(crowd: Crowd) -> None:
+    crowd.plane._send_one_by_one(True)
+    for _ in range(5):
+        crowd.write(size=8000)
+    crowd.wait_all()
+    for viewer in crowd.viewers:
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+    assert crowd.bench.counters_of_all("packets_dropped") == 0
+
+
+def test_a_full_socket_drops_runs_and_counts_them(crowd: Crowd) -> None:
+    crowd.write()
+    crowd.wait_all()
+    sent = crowd.bench.counters_of_all("packets_sent")
+    crowd.plane._fail_sends(errno.EAGAIN, 2)  # the runs of two viewers
+    crowd.write()
+    for viewer in crowd.viewers:
+        viewer.check()
+    survivors: list[FakeViewer] = []
+    while not survivors:
+        for viewer in crowd.viewers:
+            viewer.poll(0.01)
+        survivors = [viewer for viewer in crowd.viewers if marks(viewer) == 2]
+    assert len(survivors) == 1
+    missing = len(survivors[0].packets(VIDEO_SSRC)) - len(crowd.viewers[0].packets(VIDEO_SSRC))
+    missing = max(missing, len(survivors[0].packets(VIDEO_SSRC)) - len(crowd.viewers[-1].packets(VIDEO_SSRC)))
+    assert crowd.bench.counters_of_all("packets_dropped") == 2 * missing > 0
+    assert crowd.bench.counters_of_all("packets_sent") == sent + missing
+    # The numbers were used up: to a viewer it is loss, which it can have repaired.
+    losers = [viewer for viewer in crowd.viewers if viewer is not survivors[0]]
+    for viewer in losers:
+        last = viewer.seqs(VIDEO_SSRC)[-1]
+        viewer.nack(VIDEO_SSRC, *((last + 1 + n) & 0xFFFF for n in range(missing)))
+        viewer.wait(lambda viewer=viewer: len(viewer.packets(VIDEO_SSRC + 1)) == missing)  # type: ignore[misc]
+
+
+def test_viewers_on_all_threads_see_the_same(crowd: Crowd) -> None:
+    with ExitStack() as stack:
+        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=4), stack)
+        feed = bench.feed()
+        pictures = gop(0, 20)
+        for unit in pictures:
+            feed.write(unit)
+        viewers = [bench.join((feed, video_subscription()), protocol=p)[1] for p in ("udp", "tcp") * 6]
+        for viewer in viewers:
+            viewer.wait(lambda viewer=viewer: marks(viewer) == 20)  # type: ignore[misc]
+            assert units_of(viewer.packets(VIDEO_SSRC)) == [unit.data for unit in pictures]
+            viewer.nack(VIDEO_SSRC, viewer.seqs(VIDEO_SSRC)[3])
+            viewer.wait(lambda viewer=viewer: viewer.packets(VIDEO_SSRC + 1))  # type: ignore[misc]
+
+
+def test_an_address_that_another_viewer_proves_is_taken_over(crowd: Crowd) -> None:
+    with ExitStack() as stack:
+        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=2), stack)
+        feed = bench.feed()
+        first, viewer = bench.join((feed, video_subscription()))
+        second, other = bench.peer()  # on the other thread
+        feed.write(h264_unit(0, keyframe=True))
+        viewer.wait(lambda: marks(viewer) == 1)
+        viewer.ufrag, viewer.pwd = other.ufrag, other.pwd
+        viewer.connect()
+        assert second.address == viewer.address
+        viewer.wait(lambda: first.address is None)
+        viewer.send(b"\x16hello")
+        while not (dtls := [e for e in bench.poll() if hasattr(e, "data")]):
+            pass
+        assert dtls[0].peer is second
+
+
+def authentic_nonsense(rng: random.Random) -> bytes:
+    """RTCP as somebody might send who has the keys: lengths, counts and types that do not fit."""
+    packets = bytearray()
+    for _ in range(rng.randrange(1, 4)):
+        body = bytearray(rng.randbytes(4 * rng.randrange(0, 20)))
+        if len(body) >= 8 and rng.random() < 0.7:
+            body[4:8] = rng.choice((VIDEO_SSRC, VIDEO_SSRC + 1, 0)).to_bytes(4, "big")
+        if len(body) >= 12 and rng.random() < 0.3:
+            body[8:12] = b"REMB"
+        words = len(body) // 4 + rng.choice((0, 0, 0, 0, 1, -1, 60_000))
+        first = 0x80 | rng.choice((0, 0, 0x20)) | rng.randrange(32)
+        # No goodbye among them: it would end the viewer.
+        kind = rng.choice((200, 201, 202, 204, 205, 206, 207))
+        packets += bytes([first, kind]) + max(0, words).to_bytes(2, "big") + body
+    return bytes(packets).ljust(8, b"\0")
+
+
+@pytest.mark.parametrize("profile", [SrtpProfile.AEAD_AES_256_GCM, SrtpProfile.AES128_CM_SHA1_80])
+def test_authentic_nonsense_hurts_nobody(profile: SrtpProfile) -> None:
+    rng = random.Random(7)
+    with ExitStack() as stack:
+        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(), stack)
+        feed = bench.feed()
+        peer, viewer = bench.join((feed, video_subscription()), profile=profile)
+        rounds = int(os.environ.get("FUZZ_ROUNDS", "2000"))
+        for number in range(rounds):
+            viewer.send(viewer._tx.protect_rtcp(authentic_nonsense(rng)))
+            message = bytearray(
+                stun.serialize(
+                    stun.BINDING_REQUEST,
+                    rng.randbytes(12),
+                    {
+                        rng.choice((stun.USERNAME, stun.PRIORITY, 0x7777)): f"{viewer.ufrag}:x".encode(),
+                        rng.randrange(1 << 16): rng.randbytes(rng.randrange(40)),
+                    },
+                    rng.choice((viewer.pwd, "wrong", None)),
+                )
+            )
+            if rng.random() < 0.5:
+                message[rng.randrange(len(message))] ^= 1 << rng.randrange(8)
+            viewer.send(
+                bytes(message[: rng.randrange(1, len(message) + 1)] if rng.random() < 0.2 else message)
+            )
+            if number % 50 == 0:
+                feed.write(h264_unit(number * 60, keyframe=number % 500 == 0))
+                if any(isinstance(event, ConsentLost) for event in bench.poll()):
+                    # With a wrong length, the middle of a packet may have read as a goodbye.
+                    bench.events.clear()
+                    peer.close()
+                    peer, viewer = bench.join((feed, video_subscription()), profile=profile)
+                viewer.poll()
+        peer.close()
+        _, viewer = bench.join((feed, video_subscription()), profile=profile)
+        viewer.wait(lambda: marks(viewer) > 0)
+        written = marks(viewer)
+        feed.write(h264_unit(rounds * 60, keyframe=True))
+        viewer.wait(lambda: marks(viewer) > written)
+        assert viewer.undecipherable == 0
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_payload_bytes"):
+        NativePlane([], [], PlaneOptions(max_payload_bytes=20))
+    with pytest.raises(ValueError, match="sockets"):
+        NativePlane([], [], PlaneOptions())
+
+
+def test_credentials_that_are_too_long_are_refused(crowd: Crowd) -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        crowd.plane.peer("u" * 257, "password")
+    with pytest.raises(ValueError, match="bytes"):
+        crowd.plane.peer("ufrag", "")

@@ -1,0 +1,115 @@
+/* One viewer's view of one feed: which packet it gets when, under which sequence number and timestamp.
+ *
+ * Without I/O. Every packet is computed from the shared history and a segment, the same way when it is sent
+ * and when it is sent again: one sequence number is never encrypted with two contents. `outgoing.py` and
+ * `timeline.py` say the same in Python, and why.
+ */
+#ifndef PLANE_OUTGOING_H
+#define PLANE_OUTGOING_H
+
+#include "feed.h"
+
+#define MAX_SEGMENTS 16
+#define MAX_EXTENSION_BYTES 40
+#define RTP_HEADER_BYTES 12
+#define MAX_HEADER_BYTES (RTP_HEADER_BYTES + MAX_EXTENSION_BYTES)
+
+/* What an SDP answer said; immutable, counted. */
+typedef struct subscription {
+    int refs;
+    uint8_t payload_type, rtx_payload_type;
+    bool has_rtx;
+    uint32_t ssrc, rtx_ssrc;
+    uint8_t extensions[MAX_EXTENSION_BYTES]; /* serialised; a multiple of four */
+    size_t extensions_bytes;
+    uint8_t cname[255];
+    size_t cname_bytes;
+} subscription;
+
+subscription *subscription_hold(subscription *s);
+void subscription_release(subscription *s);
+
+/* A map from the feed's timestamps to the viewer's: `shift` always, a straight line until `until`. */
+typedef struct timeline {
+    int64_t shift, start, first, until;
+} timeline;
+
+int64_t timeline_map(const timeline *t, int64_t timestamp);
+/* `last`: what the viewer got before, from another feed, `seconds` ago; NULL for nothing. */
+timeline timeline_begin(int64_t start, int64_t newest, int64_t backlog_units, int64_t clock_rate,
+                        const int64_t *last, double seconds);
+
+/* A stretch in which sequence numbers follow the feed's packet numbers. */
+typedef struct segment {
+    subscription *subscription;
+    feed *feed;
+    timeline timeline;
+    int64_t first_number, first_packet;
+} segment;
+
+/* In a feed's list of subscribers. */
+typedef struct attachment {
+    struct outgoing *outgoing;
+    feed *feed; /* NULL: not in a list */
+    struct attachment *next, *previous;
+} attachment;
+
+typedef struct outgoing {
+    struct outgoing *next; /* of the same peer */
+    struct peer *peer;
+    subscription *subscription; /* the one in force */
+    double deadline;            /* when `pull` has more to give, HUGE_VAL if only a new unit can change that */
+    uint64_t packets, octets;   /* sent so far, payload only */
+    uint64_t skipped;           /* packets left out: connection full, or fallen behind */
+    int64_t next_number;        /* unwrapped */
+    int64_t rollover_base;      /* of the keys in force: a multiple of 2**16 */
+    double reported_at;         /* -HUGE_VAL before the first report */
+    attachment links[2];
+
+    int64_t first_number;
+    segment segments[MAX_SEGMENTS];
+    unsigned segments_first, segments_count;
+    subscription *waiting_subscription; /* what it begins with, or moves to; NULL for nothing */
+    feed *waiting_feed;
+    int64_t waiting_from;
+    bool has_started, needs_keyframe;
+    int64_t index, skipped_until;
+    unit *unit;
+    uint32_t place;
+    double unit_started_at, gap_s;
+    double burst_started_at;
+    int64_t burst_until_index;
+    bool has_last;
+    int64_t last_timestamp;
+    double last_at;
+} outgoing;
+
+/* A packet as it was sent, or is to be sent; `unit` is a borrowed reference in `pull`, an own one in `find`. */
+typedef struct packet {
+    const segment *segment;
+    unit *unit;
+    uint32_t place;
+    int64_t number;
+} packet;
+
+typedef void (*packet_sink)(void *context, outgoing *o, const packet *p);
+
+/* `first_number` in the lower half of 16 bits. Takes a reference of both. NULL when out of memory. */
+outgoing *outgoing_new(struct peer *peer, subscription *s, feed *f, int64_t first_number);
+void outgoing_free(outgoing *o);
+/* The feed that is being sent, or that will be first; and the one it moves to, or NULL. */
+feed *outgoing_feed(const outgoing *o);
+feed *outgoing_next_feed(const outgoing *o);
+int64_t outgoing_shift(const outgoing *o);
+void outgoing_move(outgoing *o, subscription *s, feed *f, double now);
+/* New keys: resend nothing of what was sent so far, count rollovers anew. */
+void outgoing_rekey(outgoing *o);
+/* Give what is due now to `sink`, in order. */
+void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, void *context);
+/* The packet that was sent under this number; the caller releases its unit. False if it is gone. */
+bool outgoing_find(const outgoing *o, uint16_t seq, packet *found);
+/* RTP header of a packet; returns its size, at most MAX_HEADER_BYTES. */
+size_t packet_header(const packet *p, uint8_t *out, uint8_t payload_type, uint32_t ssrc, int64_t number);
+static inline const uint8_t *packet_payload(const packet *p) { return p->unit->data + p->unit->offsets[p->place]; }
+
+#endif

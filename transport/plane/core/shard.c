@@ -1,0 +1,206 @@
+/* A shard's thread: waits, takes what came in, sends what is due. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "plane.h"
+
+#define EPOLL_EVENTS 64
+/* Also how late a clock that is not the system's may be noticed. */
+#define MAX_WAIT_S 0.25
+
+static void run_command(shard *s, command *c, double now) {
+    peer *p = c->peer;
+    switch (c->kind) {
+    case COMMAND_ADD:
+        p->is_added = true;
+        p->next_of_shard = s->peers;
+        p->where_in_shard = &s->peers;
+        if (s->peers != NULL)
+            s->peers->where_in_shard = &p->next_of_shard;
+        s->peers = peer_hold(p);
+        seat_tick(s, p, now);
+        viewer_schedule(s, p);
+        break;
+    case COMMAND_KEYS:
+        if (!p->is_closed) {
+            viewer_keys(s, p, c->srtp);
+            c->srtp = NULL;
+            viewer_resume(s, p, now);
+        }
+        break;
+    case COMMAND_SUBSCRIBE:
+        if (!seat_is_over(p))
+            viewer_subscribe(s, c, now);
+        break;
+    case COMMAND_DTLS:
+        if (p->selected != NULL && !seat_is_over(p))
+            send_copy(s, p, p->selected, c->data, c->bytes);
+        break;
+    case COMMAND_CLOSE:
+        seat_remove(s, p, c->with_bye, now);
+        break;
+    case COMMAND_FEED_CLOSED:
+        for (attachment *a = c->feed->shards[s->number].subscribers, *next; a != NULL; a = next) {
+            next = a->next;
+            /* One that waits to move need not wait for a keyframe now. */
+            viewer_pull(s, a->outgoing->peer, a->outgoing, now);
+        }
+        break;
+    }
+}
+
+void shard_drain_commands(shard *s, double now) {
+    pthread_mutex_lock(&s->lock);
+    command *c = s->commands;
+    s->commands = NULL;
+    s->commands_end = &s->commands;
+    pthread_mutex_unlock(&s->lock);
+    while (c != NULL) {
+        command *next = c->next;
+        run_command(s, c, now);
+        command_free(c);
+        c = next;
+    }
+}
+
+static void drain_ring(shard *s, uint64_t until, double now) {
+    while (s->ring_read != until) {
+        slot *t = s->taken;
+        pthread_mutex_lock(&s->lock);
+        const slot *from = &s->ring[s->ring_read++ % RING_SLOTS];
+        memcpy(t, from, offsetof(slot, data) + from->bytes);
+        pthread_mutex_unlock(&s->lock);
+        if (t->kind == SLOT_DATAGRAM) {
+            receive_datagram(s, t->peer, t->data, t->bytes, t->socket, &t->from, NULL, now);
+        } else {
+            route *r = seat_find(t->peer, t->socket, &t->from, NULL);
+            if (r != NULL && !tables_is_listed(s->plane, r)) /* else it was proved again meanwhile */
+                seat_lose_route(s, t->peer, r, now);
+        }
+        peer_release(t->peer);
+    }
+}
+
+static void drain_inbox(shard *s, double now) {
+    pthread_mutex_lock(&s->lock);
+    s->is_awake = false;
+    uint64_t until = s->ring_written;
+    conn *handed = s->handed;
+    s->handed = NULL;
+    pthread_mutex_unlock(&s->lock);
+    /* After the others were counted: what a caller asked for before a viewer spoke takes effect before. */
+    shard_drain_commands(s, now);
+    drain_ring(s, until, now);
+    while (handed != NULL) {
+        conn *c = handed;
+        handed = c->next_handed;
+        conn_adopt(s, c, now);
+    }
+}
+
+static void run_feeds(shard *s, double now) {
+    pthread_mutex_lock(&s->lock);
+    feed *f = s->written;
+    s->written = NULL;
+    s->written_end = &s->written;
+    pthread_mutex_unlock(&s->lock);
+    while (f != NULL) {
+        pthread_mutex_lock(&s->lock);
+        feed *next = f->shards[s->number].next_written;
+        f->shards[s->number].announced = false;
+        pthread_mutex_unlock(&s->lock);
+        for (attachment *a = f->shards[s->number].subscribers, *after; a != NULL; a = after) {
+            after = a->next;
+            viewer_pull(s, a->outgoing->peer, a->outgoing, now);
+        }
+        feed_release(f);
+        f = next;
+    }
+}
+
+static void run_timers(shard *s, double now) {
+    peer *p;
+    while ((p = timer_take(s, now)) != NULL) {
+        seat_tick(s, p, now);
+        for (outgoing *o = p->outgoings; o != NULL && !seat_is_over(p); o = o->next)
+            if (o->deadline <= now)
+                viewer_pull(s, p, o, now);
+        viewer_schedule(s, p);
+    }
+}
+
+static int wait_for_events(shard *s, struct epoll_event *events) {
+    double wait = MAX_WAIT_S;
+    if (s->heap != NULL)
+        wait = fmax(0.0, fmin(wait, s->heap->due - plane_now(s->plane)));
+    static bool has_pwait2 = true;
+    if (__atomic_load_n(&has_pwait2, __ATOMIC_RELAXED)) {
+        struct timespec timeout = {0, (long)(wait * 1e9)};
+        int count = epoll_pwait2(s->epoll_fd, events, EPOLL_EVENTS, &timeout, NULL);
+        if (count >= 0 || errno != ENOSYS)
+            return count;
+        __atomic_store_n(&has_pwait2, false, __ATOMIC_RELAXED); /* before Linux 5.11 */
+    }
+    return epoll_wait(s->epoll_fd, events, EPOLL_EVENTS, (int)ceil(wait * 1000));
+}
+
+static bool has_work(shard *s) {
+    pthread_mutex_lock(&s->lock);
+    bool found = s->commands != NULL || s->ring_read != s->ring_written || s->handed != NULL;
+    /* From here on nobody puts anything in. */
+    if (!found && __atomic_load_n(&s->plane->is_stopping, __ATOMIC_SEQ_CST))
+        s->is_over = true;
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static void turn(shard *s) {
+    struct epoll_event events[EPOLL_EVENTS];
+    int count = wait_for_events(s, events);
+    double now = plane_now(s->plane);
+    for (int n = 0; n < count; n++) {
+        uint64_t tag = events[n].data.u64;
+        if (tag == 0) {
+            eventfd_t ignored;
+            (void)!eventfd_read(s->wake_fd, &ignored);
+        } else if (tag <= MAX_SOCKETS) {
+            receive_udp(s, (int)tag - 1);
+        } else if (tag <= 2 * MAX_SOCKETS) {
+            conn_accept(s, (int)tag - 1 - MAX_SOCKETS, now);
+        } else {
+            shard_drain_commands(s, now);
+            conn_ready(s, events[n].data.ptr, events[n].events, now);
+        }
+    }
+    now = plane_now(s->plane);
+    drain_inbox(s, now);
+    run_feeds(s, now);
+    run_timers(s, now);
+    conn_expire(s, now);
+    conn_flush_all(s, now);
+    send_flush(s);
+}
+
+static void leave(shard *s) {
+    double now = plane_now(s->plane);
+    while (s->peers != NULL)
+        seat_remove(s, s->peers, false, now);
+    send_flush(s);
+    conn_close_all(s);
+    while (s->written != NULL) {
+        feed *f = s->written;
+        s->written = f->shards[s->number].next_written;
+        feed_release(f);
+    }
+}
+
+void shard_run(shard *s) {
+    while (has_work(s) || !s->is_over)
+        turn(s);
+    leave(s);
+}

@@ -1,0 +1,592 @@
+# cython: language_level=3, embedsignature=True
+"""The media plane in native code, behind the same interface as `reference.py`.
+
+What is here checks arguments and hands them to the C core under `core/`, whose threads never hold the GIL.
+Begin reading there with `plane.h` (who may touch what) and `shard.c` (what a thread does).
+"""
+
+import itertools
+import os
+import secrets
+import threading
+import time
+
+import numpy as np
+
+from transport.errors import WireError
+from transport.media import Codec
+from transport.plane.interface import (
+    COUNTERS,
+    AddressLearned,
+    ConsentLost,
+    DtlsReceived,
+    KeyframeWanted,
+    PlaneOptions,
+    SrtpProfile,
+)
+from transport.plane.outgoing import extension_block
+from transport.rtp.packetize import packetize
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+#: As in the twin: header, extensions and the number in front of an RTX payload stay within a datagram.
+_PAYLOAD_BYTES = range(64, 1301)
+_CODECS = (Codec.H264, Codec.H265, Codec.OPUS)
+_PROFILES = {
+    SrtpProfile.AEAD_AES_256_GCM: PROFILE_AES_256_GCM,
+    SrtpProfile.AEAD_AES_128_GCM: PROFILE_AES_128_GCM,
+    SrtpProfile.AES128_CM_SHA1_80: PROFILE_AES_128_SHA1_80,
+}
+_MAX_CREDENTIAL_BYTES = 256
+_MAX_RTP_OFFSET = 1 << 31
+_HOST_BYTES = 46
+
+
+cdef packed struct CountersRow:
+    uint64_t peer_id, packets_sent, bytes_sent, packets_dropped, retransmitted, rtx_refused, nacks, plis
+    int64_t video_lost, audio_lost
+    float video_fraction_lost, audio_fraction_lost, video_jitter_ms, audio_jitter_ms, rtt_ms
+    uint64_t remb_bps
+    double last_heard_s
+
+
+cdef double _clock(void *context) noexcept with gil:
+    return (<NativePlane>context)._monotonic()
+
+
+cdef double _wall_clock(void *context) noexcept with gil:
+    return (<NativePlane>context)._wall()
+
+
+cdef tuple _plain(const address *where):
+    cdef char host[46]
+    cdef int port = 0
+    address_text(where, host, &port)
+    return host.decode(), port
+
+
+cdef command *_command(int kind, peer *whose, size_t size) except NULL:
+    cdef command *made = command_new(kind, whose, size)
+    if made == NULL:
+        raise MemoryError
+    return made
+
+
+cdef const uint8_t *_bytes(bytes data) noexcept:
+    return <const uint8_t *>PyBytes_AS_STRING(data)
+
+
+cdef class NativeFeed:
+    """See `interface.Feed`."""
+
+    cdef feed *_feed
+    cdef NativePlane _plane
+    cdef object _codec, _clock_rate, _base, _max_payload_bytes
+    cdef readonly int malformed
+
+    def __dealloc__(self):
+        feed_release(self._feed)
+
+    @property
+    def clock_rate(self):
+        """Ticks per second of the RTP timestamps."""
+        return self._clock_rate
+
+    @property
+    def codec(self):
+        """What it carries."""
+        return self._codec
+
+    def write(self, unit):
+        """Packetise one unit and wake the threads.
+
+        A unit that cannot be packetised is counted and left out.
+
+        Raises:
+            ValueError: a unit of another codec.
+        """
+        cdef bint keyframe = unit.keyframe
+        if unit.track.codec is not self._codec:
+            raise ValueError(f"{unit.track.codec} written to a feed of {self._codec}")
+        if feed_is_closed(self._feed) or (not keyframe and feed_next_index(self._feed) == 0):
+            return  # nobody can start before the first keyframe
+        try:
+            payloads = packetize(unit, self._max_payload_bytes)
+        except WireError:
+            self.malformed += 1
+            return
+        if payloads:
+            timestamp = self._base + unit.pts * self._clock_rate // unit.track.clock_rate
+            self._append(payloads, timestamp, keyframe, self._plane._monotonic())
+
+    cdef _append(self, list payloads, int64_t timestamp, bint keyframe, double now):
+        cdef size_t total = 0
+        cdef uint32_t count = 0, at = 0
+        cdef bytes payload
+        for payload in payloads:
+            total += PyBytes_GET_SIZE(payload)
+        if total > 0xFFFFFFFF:
+            raise ValueError("an access unit of more than 4 GB")
+        cdef unit *made = unit_new(<uint32_t>len(payloads), total)
+        if made == NULL:
+            raise MemoryError
+        for payload in payloads:
+            memcpy(made.data + at, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+            at += <uint32_t>PyBytes_GET_SIZE(payload)
+            count += 1
+            made.offsets[count] = at
+        made.timestamp = timestamp
+        made.keyframe = keyframe
+        with nogil:
+            if feed_append(self._feed, made, now) == 0:
+                feed_announce(self._plane._plane, self._feed)
+
+    def close(self):
+        """Forget the history and every subscription. Idempotent."""
+        if feed_is_closed(self._feed):
+            return
+        feed_close(self._feed)
+        self._plane._feeds.pop(<uintptr_t>self._feed, None)
+        cdef command *told
+        for number in range(self._plane._plane.shards_count):
+            told = _command(COMMAND_FEED_CLOSED, NULL, 0)
+            told.feed = feed_hold(self._feed)
+            shard_command(&self._plane._plane.shards[<int>number], told)
+
+
+cdef class NativePeer:
+    """See `interface.Peer`."""
+
+    cdef peer *_peer
+    cdef NativePlane _plane
+    cdef dict _feeds, _rtx_of
+    cdef set _used_keys
+    cdef object _lock
+
+    def __dealloc__(self):
+        peer_release(self._peer)
+
+    @property
+    def id(self):
+        """Unique for the plane's life."""
+        return self._peer.id
+
+    @property
+    def address(self):
+        """Where it is sent to, None until a STUN check passed."""
+        cdef address where
+        cdef flag is_tcp = False
+        if not tables_published(self._plane._plane, self._peer, &where, &is_tcp):
+            return None
+        return _plain(&where)
+
+    @property
+    def protocol(self):
+        """How it is reached: "udp", "tcp", or "" while unknown."""
+        cdef address where
+        cdef flag is_tcp = False
+        if not tables_published(self._plane._plane, self._peer, &where, &is_tcp):
+            return ""
+        return "tcp" if is_tcp else "udp"
+
+    def set_credentials(self, ufrag, pwd):
+        """ICE restart: accept checks under new local credentials too.
+
+        Raises:
+            ValueError: the ufrag belongs to another viewer, or one of the two is too long.
+        """
+        cdef bytes name = ufrag.encode(), password = pwd.encode()
+        if not 0 < len(name) <= _MAX_CREDENTIAL_BYTES or not 0 < len(password) <= _MAX_CREDENTIAL_BYTES:
+            raise ValueError(f"ICE credentials have 1 to {_MAX_CREDENTIAL_BYTES} bytes")
+        cdef int result = tables_add_credentials(
+            self._plane._plane, self._peer, _bytes(name), len(name), _bytes(password), len(password),
+            self._plane._monotonic(),
+        )
+        if result == -1:
+            raise MemoryError
+        if result < 0:
+            raise ValueError("this ufrag is in use")
+
+    def set_keys(self, profile, tx, rx):
+        """Start SRTP, or change its keys. A key that was used before changes nothing.
+
+        Raises:
+            ValueError: a key whose length does not fit the profile.
+        """
+        expected = profile.key_bytes + profile.salt_bytes
+        if len(tx) != expected or len(rx) != expected:
+            raise ValueError(f"{profile.value} needs {expected} bytes of key and salt each way")
+        cdef bytes sending = bytes(tx), receiving = bytes(rx)
+        with self._lock:
+            if sending in self._used_keys:
+                return  # rollovers would be counted from zero again, and numbers encrypted twice
+            self._used_keys.add(sending)
+        cdef srtp *made = srtp_new(_PROFILES[profile], _bytes(sending), _bytes(receiving))
+        if made == NULL:
+            raise MemoryError
+        cdef command *told = command_new(COMMAND_KEYS, self._peer, 0)
+        if told == NULL:
+            srtp_free(made)
+            raise MemoryError
+        told.srtp = made
+        shard_command(self._peer.shard, told)
+
+    def send_dtls(self, data):
+        """Send one DTLS datagram to the viewer's current address; dropped while there is none."""
+        cdef bytes datagram = bytes(data)
+        if not 0 < len(datagram) <= DATAGRAM_BYTES:
+            return
+        cdef command *told = _command(COMMAND_DTLS, self._peer, len(datagram))
+        memcpy(told.data, PyBytes_AS_STRING(datagram), len(datagram))
+        shard_command(self._peer.shard, told)
+
+    def subscribe(self, feed, subscription):
+        """Send this feed to the viewer, or move the subscription with this ssrc to it.
+
+        Raises:
+            ValueError: a feed of another plane, a header extension that does not fit, an ssrc that another
+                subscription of this peer uses, or a move to another codec or clock rate.
+        """
+        if not isinstance(feed, NativeFeed) or (<NativeFeed>feed)._plane is not self._plane:
+            raise ValueError("a feed of another plane")
+        cdef bytes extensions = extension_block(subscription, self._plane._options)
+        cdef bytes cname = subscription.cname.encode()[:255]
+        if len(extensions) > MAX_EXTENSION_BYTES:
+            raise ValueError("too many header extensions")
+        for payload_type in (subscription.payload_type, subscription.rtx_payload_type or 0):
+            if not 0 <= payload_type < 128:
+                raise ValueError(f"payload type {payload_type} is outside 0-127")
+        with self._lock:
+            self._claim(subscription, feed)
+        self._hand_over(feed, subscription, extensions, cname)
+
+    cdef _hand_over(self, NativeFeed feed, object wanted, bytes extensions, bytes cname):
+        cdef command *told = _command(COMMAND_SUBSCRIBE, self._peer, 0)
+        cdef subscription *s = <subscription *>calloc(1, sizeof(subscription))
+        told.subscription = s
+        if s == NULL:
+            command_free(told)
+            raise MemoryError
+        s.refs = 1
+        s.payload_type = wanted.payload_type
+        s.ssrc = wanted.ssrc
+        memcpy(s.extensions, PyBytes_AS_STRING(extensions), len(extensions))
+        s.extensions_bytes = len(extensions)
+        memcpy(s.cname, PyBytes_AS_STRING(cname), len(cname))
+        s.cname_bytes = len(cname)
+        told.feed = feed_hold(feed._feed)
+        if wanted.rtx_ssrc is not None and wanted.rtx_payload_type is not None:
+            s.has_rtx = True
+            s.rtx_ssrc = wanted.rtx_ssrc
+            s.rtx_payload_type = wanted.rtx_payload_type
+            told.rtx = <rtx_stream *>calloc(1, sizeof(rtx_stream))
+            if told.rtx != NULL:
+                told.rtx.ssrc = s.rtx_ssrc
+                told.rtx.next_number = secrets.randbelow(1 << 15)
+        # Lower half only: a receiver that misses the first packets must still guess ROC 0 (RFC 3711 3.3.1).
+        told.outgoing = outgoing_new(self._peer, s, feed._feed, secrets.randbelow(1 << 15))
+        if told.outgoing == NULL or (s.has_rtx and told.rtx == NULL):
+            command_free(told)
+            raise MemoryError
+        shard_command(self._peer.shard, told)
+
+    def _claim(self, wanted, feed):
+        # Two streams under one ssrc would count their sequence numbers apart and use a GCM nonce twice.
+        ssrc, rtx_ssrc = wanted.ssrc, wanted.rtx_ssrc
+        for number in (ssrc, rtx_ssrc or 0):
+            if not 0 <= number < 1 << 32:
+                raise ValueError(f"ssrc {number} has more than 32 bits")
+        kind = (feed.codec, feed.clock_rate)
+        if self._feeds.get(ssrc, kind) != kind:
+            raise ValueError(f"ssrc {ssrc} cannot change its codec or clock rate")
+        if ssrc in self._rtx_of or rtx_ssrc == ssrc or rtx_ssrc in self._feeds:
+            raise ValueError(f"ssrc {ssrc} or {rtx_ssrc} is in use")
+        if rtx_ssrc is not None and self._rtx_of.setdefault(rtx_ssrc, ssrc) != ssrc:
+            raise ValueError(f"rtx ssrc {rtx_ssrc} is in use")
+        self._feeds[ssrc] = kind
+
+    def close(self, *, bye=True):
+        """Stop sending, with an RTCP BYE first when asked. Idempotent."""
+        if self._plane._peers.pop(self._peer.id, None) is None:
+            return
+        tables_remove_credentials(self._plane._plane, self._peer)
+        cdef command *told = _command(COMMAND_CLOSE, self._peer, 0)
+        told.with_bye = bye
+        shard_command(self._peer.shard, told)
+
+    cdef void _fill(self, CountersRow *row) noexcept:
+        cdef counters *c = &self._peer.counters
+        row.peer_id = self._peer.id
+        row.packets_sent = c.packets_sent
+        row.bytes_sent = c.bytes_sent
+        row.packets_dropped = c.packets_dropped
+        row.retransmitted = c.retransmitted
+        row.rtx_refused = c.rtx_refused
+        row.nacks = c.nacks
+        row.plis = c.plis
+        row.video_lost = c.video_lost
+        row.audio_lost = c.audio_lost
+        row.video_fraction_lost = c.video_fraction_lost
+        row.audio_fraction_lost = c.audio_fraction_lost
+        row.video_jitter_ms = c.video_jitter_ms
+        row.audio_jitter_ms = c.audio_jitter_ms
+        row.rtt_ms = c.rtt_ms
+        row.remb_bps = c.remb_bps
+        row.last_heard_s = c.last_heard_s
+
+
+cdef class NativePlane:
+    """See `interface.Plane`.
+
+    Args:
+        udp: bound sockets, one per address family at most; the plane closes them.
+        tcp: listening sockets, as `udp`.
+        options: limits and times.
+        clock: monotonic seconds; a test may bring its own.
+        wall_clock: seconds since 1970, for sender reports.
+        ipsec_mb: use intel-ipsec-mb for AES-GCM if the machine has it.
+
+    Raises:
+        ValueError: options that packets cannot be made with.
+        OSError: libcrypto or a descriptor cannot be had.
+    """
+
+    cdef plane *_plane
+    cdef object _monotonic, _wall, _options, _lock, _ids, _sockets, _name_of_cipher
+    cdef dict _peers, _feeds, _offsets
+    cdef list _threads
+    cdef bint _is_closed
+
+    def __init__(self, udp, tcp, options, clock=time.monotonic, wall_clock=time.time, *, bint ipsec_mb=True):
+        if options.max_payload_bytes not in _PAYLOAD_BYTES:
+            raise ValueError(f"max_payload_bytes {options.max_payload_bytes} is not in {_PAYLOAD_BYTES}")
+        if not 0 < len(udp) <= MAX_SOCKETS or len(tcp) > MAX_SOCKETS:
+            raise ValueError(f"{len(udp)} UDP and {len(tcp)} TCP sockets")
+        assert COUNTERS.itemsize == sizeof(CountersRow)
+        with _load_lock:
+            if crypto_load(ipsec_mb) < 0:
+                raise OSError("libcrypto could not be loaded")
+            self._name_of_cipher = crypto_name().decode()
+        self._options = options
+        self._monotonic, self._wall = clock, wall_clock
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._peers, self._feeds, self._offsets = {}, {}, {}
+        self._sockets = (*udp, *tcp)
+        for sock in self._sockets:
+            sock.setblocking(False)
+        cdef int udp_fds[4]
+        cdef int tcp_fds[4]
+        for number, sock in enumerate(udp):
+            udp_fds[<int>number] = sock.fileno()
+        for number, sock in enumerate(tcp):
+            tcp_fds[<int>number] = sock.fileno()
+        cdef int threads = min(MAX_SHARDS, options.threads or len(os.sched_getaffinity(0)))
+        self._plane = plane_new(udp_fds, len(udp), tcp_fds, len(tcp), threads)
+        if self._plane == NULL:
+            raise OSError("no memory or descriptors for the media plane")
+        self._plane.consent_s = options.consent_s
+        self._plane.max_rtx_fraction = options.max_rtx_fraction
+        self._plane.clock_context = <void *>self
+        if clock is not time.monotonic:
+            self._plane.clock = _clock
+        if wall_clock is not time.time:
+            self._plane.wall_clock = _wall_clock
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,), name=f"plane-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __dealloc__(self):
+        plane_release(self._plane)
+
+    def _run(self, int number):
+        cdef shard *s = &self._plane.shards[number]
+        with nogil:
+            shard_run(s)
+
+    @property
+    def name(self):
+        """Which implementation this is."""
+        return "native"
+
+    @property
+    def cipher(self):
+        """Whose AES-GCM runs."""
+        return self._name_of_cipher
+
+    @property
+    def garbage(self):
+        """Datagrams ignored so far: malformed, not authentic, or from strangers."""
+        return self._plane.garbage
+
+    @property
+    def send_calls(self):
+        """System calls that sent something so far."""
+        return self._plane.calls
+
+    @property
+    def refused_runs(self):
+        """GSO runs that the kernel refused and that were sent packet by packet."""
+        return self._plane.refused_runs
+
+    @property
+    def has_gso(self):
+        """Whether runs of packets go out in one message on the first socket."""
+        return self._plane.has_gso[0]
+
+    def feed(self, codec, clock_rate, *, epoch_s):
+        """Make a feed.
+
+        Raises:
+            ValueError: a codec that WebRTC does not carry.
+        """
+        if codec not in _CODECS:
+            raise ValueError(f"{codec} cannot be sent over WebRTC")
+        if clock_rate <= 0:
+            raise ValueError(f"a clock rate of {clock_rate}")
+        with self._lock:
+            offset = self._offsets.setdefault(clock_rate, secrets.randbelow(_MAX_RTP_OFFSET))
+        cdef NativeFeed made = NativeFeed.__new__(NativeFeed)
+        made._plane = self
+        made._codec, made._clock_rate = codec, clock_rate
+        made._base = offset + round(epoch_s * clock_rate)
+        made._max_payload_bytes = self._options.max_payload_bytes
+        made._feed = feed_new(
+            codec.is_video, clock_rate, offset, self._options.history_s, self._options.max_history_bytes
+        )
+        if made._feed == NULL:
+            raise MemoryError
+        self._feeds[<uintptr_t>made._feed] = made
+        return made
+
+    def peer(self, ufrag, pwd):
+        """Make a viewer that has `consent_s` to prove itself.
+
+        Raises:
+            ValueError: the ufrag is in use.
+        """
+        cdef NativePeer made = NativePeer.__new__(NativePeer)
+        made._plane = self
+        made._feeds, made._rtx_of = {}, {}
+        made._used_keys = set()
+        made._lock = threading.Lock()
+        made._peer = peer_new(self._plane, next(self._ids), self._monotonic())
+        if made._peer == NULL:
+            raise MemoryError
+        made.set_credentials(ufrag, pwd)
+        self._peers[made._peer.id] = made
+        shard_command(made._peer.shard, _command(COMMAND_ADD, made._peer, 0))
+        return made
+
+    def poll(self):
+        """Take the events since the last call; never waits."""
+        if self._is_closed:
+            return ()
+        try:
+            # First, so that an event that is added meanwhile makes it readable again.
+            os.eventfd_read(self._plane.events_fd)
+        except BlockingIOError:
+            return ()
+        return self._take_events()
+
+    def _take_events(self):
+        cdef event found
+        events = []
+        while event_take(self._plane, &found):
+            if found.kind == EVENT_KEYFRAME:
+                feed = self._feeds.get(<uintptr_t>found.feed)
+                feed_release(found.feed)
+                if feed is not None:
+                    events.append(KeyframeWanted(feed))
+                continue
+            peer = self._peers.get(found.peer_id)
+            if peer is None:
+                continue
+            if found.kind == EVENT_DTLS:
+                events.append(DtlsReceived(peer, (<const char *>found.data)[:found.bytes]))
+            elif found.kind == EVENT_MOVED:
+                events.append(AddressLearned(peer, _plain(&found.address), "tcp" if found.is_tcp else "udp"))
+            else:
+                events.append(ConsentLost(peer))
+        return events
+
+    def fileno(self):
+        """Readable while `poll` has something."""
+        return self._plane.events_fd
+
+    def snapshot(self):
+        """Counters of all peers at one moment, dtype `COUNTERS`."""
+        cdef list peers = list(self._peers.values())
+        rows = np.zeros(len(peers), dtype=COUNTERS)
+        if not peers:
+            return rows
+        cdef uint8_t[::1] raw = rows.view(np.uint8)
+        cdef size_t at = 0
+        for peer in peers:
+            (<NativePeer>peer)._fill(<CountersRow *>&raw[at])
+            at += sizeof(CountersRow)
+        return rows
+
+    def close(self):
+        """Stop the threads and close the sockets. Idempotent; waits for the threads."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        plane_stop(self._plane)
+        for thread in self._threads:
+            thread.join()
+        for sock in self._sockets:
+            sock.close()
+        self._take_events()  # releases what they hold
+        self._peers.clear()
+        self._feeds.clear()
+
+    def _fail_sends(self, int error, int count, *, bint only_runs=False):
+        """For tests: let the next `count` system calls fail as the kernel might."""
+        self._plane.fail_errno = error
+        self._plane.fail_only_runs = only_runs
+        self._plane.fail_count = count
+
+    def _send_one_by_one(self, bint is_on):
+        """For tests: let the kernel take one message per call, as it may."""
+        self._plane.short_count = is_on
+
+
+_load_lock = threading.Lock()
+
+
+def seal(key, iv, aad, plain, *, bint ipsec_mb=True):
+    """AES-GCM as the plane does it, and whose: for tests against published vectors.
+
+    Returns:
+        What encrypted ("openssl" or "ipsec-mb"), and ciphertext and tag.
+
+    Raises:
+        ValueError: a length that AES-GCM in SRTP does not have.
+        OSError: libcrypto could not be loaded.
+    """
+    cdef bytes secret = bytes(key), nonce = bytes(iv), header = bytes(aad), text = bytes(plain)
+    cdef cipher *made
+    cdef bytearray out = bytearray(len(text) + 16)
+    cdef uint8_t[::1] view = out
+    if len(secret) not in (16, 32) or len(nonce) != 12:
+        raise ValueError("a key of 16 or 32 bytes and an IV of 12")
+    with _load_lock:
+        if crypto_load(ipsec_mb) < 0:
+            raise OSError("libcrypto could not be loaded")
+        name = crypto_name().decode()
+        made = gcm_encrypter(_bytes(secret), len(secret))
+    if made == NULL:
+        raise MemoryError
+    failed = gcm_seal(made, _bytes(nonce), _bytes(header), len(header), _bytes(text), len(text), &view[0])
+    cipher_free(made)
+    if failed:
+        raise OSError("libcrypto failed")
+    return name, bytes(out)
