@@ -30,14 +30,13 @@ installed libsrt1.5-gnutls && ! installed libsrt1.5-openssl && libsrt=libsrt1.5-
 packages=("$libsrt" ffmpeg ca-certificates)
 # A distribution's own Python keeps venv in a package of its own; others bring it along.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-venv")')")
-# The media plane is compiled here; without these the slow one in Python runs.
-command -v "${CC:-gcc}" >/dev/null || packages+=(gcc libc6-dev)
-if ! "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; then
-    headers=$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-dev")')
-    known "$headers" && packages+=("$headers")
-fi
+# The media plane is compiled here; without a compiler and Python's headers the slow one in Python runs.
+useful=()
+command -v "${CC:-gcc}" >/dev/null || useful+=(gcc libc6-dev)
+"$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+    useful+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-dev")')")
 # A quicker AES-GCM, found at run time; Intel and AMD only.
-[ "$(uname -m)" = x86_64 ] && known libipsec-mb1 && packages+=(libipsec-mb1)
+[ "$(uname -m)" = x86_64 ] && ! installed libipsec-mb1 && useful+=(libipsec-mb1)
 if [ "$purpose" = test ]; then
     packages+=(chromium redis-server iproute2 git
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
@@ -50,24 +49,35 @@ for package in "${packages[@]}"; do installed "$package" || missing+=("$package"
 if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then
     for i in "${!missing[@]}"; do [ "${missing[$i]}" = chromium ] && unset 'missing[i]'; done
 fi
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
         die "these system packages are missing: ${missing[*]}
-bootstrap: run as root, or:  sudo apt-get install --no-install-recommends ${missing[*]}"
+bootstrap: run as root, or:  sudo apt-get install --no-install-recommends ${missing[*]} ${useful[*]}"
     fi
     command -v apt-get >/dev/null || die "apt-get not found; install by hand: ${missing[*]}"
     say "installing ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
     known "${missing[0]}" || apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }
+    apt_install "${missing[@]}" || { apt-get update -qq && apt_install "${missing[@]}"; }
+fi
+if [ "${#useful[@]}" -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing ${useful[*]}"
+        known "${useful[0]}" || apt-get update -qq
+        for package in "${useful[@]}"; do
+            apt_install "$package" || say "cannot have $package; the server will be slower, nothing else"
+        done
+    else
+        say "more viewers would fit with: ${useful[*]} (and then: rm -rf .venv)"
+    fi
 fi
 
 extra=
 [ "$purpose" = test ] && extra='[test]'
 # The stamp names everything that decides what is installed; a change to any of it installs again.
 stamp=.venv/.installed-$purpose
-wanted=$(cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/* | sha256sum)
+wanted=$({ cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/*
+    command -v "${CC:-gcc}" || true; } | sha256sum)
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     say "making .venv with $("$python" --version)"
     rm -rf .venv
