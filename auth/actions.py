@@ -1,0 +1,50 @@
+"""What can be done to a stream or the server, and the roles that bundle it.
+
+A role includes everything of the roles below it:
+
+    administrator ─▶ operator ─▶ viewer, publisher
+                  └▶ auditor
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What is asked for. `manage` and `admin` without a stream are about the server."""
+
+    PUBLISH = "publish"  #: push into it
+    WATCH = "watch"  #: see the picture
+    LISTEN = "listen"  #: hear the sound
+    MANAGE = "manage"  #: relays, recordings, statistics, ending sessions
+    ADMIN = "admin"  #: accounts, grants, configuration
+    AUDIT = "audit"  #: read the audit log
+
+
+class Role(StrEnum):
+    """A bundle of actions."""
+
+    VIEWER = "viewer"
+    PUBLISHER = "publisher"
+    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+
+
+_OWN: dict[Role, frozenset[Action]] = {
+    Role.VIEWER: frozenset({Action.WATCH, Action.LISTEN}),
+    Role.PUBLISHER: frozenset({Action.PUBLISH}),
+    Role.OPERATOR: frozenset({Action.MANAGE}),
+    Role.AUDITOR: frozenset({Action.AUDIT}),
+    Role.ADMINISTRATOR: frozenset({Action.ADMIN}),
+}
+_INCLUDES: dict[Role, tuple[Role, ...]] = {
+    Role.OPERATOR: (Role.VIEWER, Role.PUBLISHER),
+    Role.ADMINISTRATOR: (Role.OPERATOR, Role.AUDITOR),
+}
+
+
+def actions_of(role: Role) -> frozenset[Action]:
+    """Everything a role allows, with what it includes."""
+    return _OWN[role].union(*(actions_of(included) for included in _INCLUDES.get(role, ())))

@@ -1,0 +1,102 @@
+"""What can go wrong when somebody asks to be let in.
+
+AuthError
+├── BadCredentials      a wrong name, password, code or key; never says which of them
+│   └── FactorNeeded    the password was right, a second factor is missing
+├── TokenInvalid        a token that cannot be believed; says why
+│   └── TokenExpired    one that was good once
+├── Forbidden           known, but not allowed to do this
+├── LockedOut           too many failures; says when to try again
+├── NoSuchPrincipal     an account or group that is not there
+├── AccountConflict     a name that is taken, or a change that would leave nobody in charge
+└── AuthUnavailable     who decides (directory, identity provider, webhook, database) does not answer
+
+Protocol status codes are decided at the edge. No text of these carries a secret.
+"""
+
+from __future__ import annotations
+
+
+class AuthError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class BadCredentials(AuthError):
+    """A wrong name, password, code or key. The text never says which, nor whether the account exists."""
+
+    def __init__(self, message: str = "name or password is wrong") -> None:
+        super().__init__(message)
+
+
+class FactorNeeded(BadCredentials):
+    """The password was right; a second factor is missing.
+
+    Attributes:
+        factors: which would do, of "totp", "passkey", "recovery".
+    """
+
+    def __init__(self, factors: frozenset[str]) -> None:
+        super().__init__(f"a second factor is needed: {', '.join(sorted(factors))}")
+        self.factors = factors
+
+
+class TokenInvalid(AuthError):
+    """A token that cannot be believed: its form, algorithm, key, issuer, audience or limits.
+
+    Attributes:
+        why: for logs and clients; quotes nothing of the token.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"this token does not count: {why}")
+        self.why = why
+
+
+class TokenExpired(TokenInvalid):
+    """A token or session that was good once."""
+
+    def __init__(self, why: str = "it has expired") -> None:
+        super().__init__(why)
+
+
+class Forbidden(AuthError):
+    """Known, but not allowed to do this.
+
+    Attributes:
+        action: what was asked for, as in `Action`.
+        stream: the stream it was asked of, "" for the server as a whole.
+    """
+
+    def __init__(self, action: str, stream: str = "", why: str = "") -> None:
+        what = f"to {action} {stream!r}" if stream else f"to {action} this server"
+        super().__init__(f"not allowed {what}" + (f": {why}" if why else ""))
+        self.action = action
+        self.stream = stream
+
+
+class LockedOut(AuthError):
+    """Too many failures from here or on this account.
+
+    Attributes:
+        retry_after_s: when the next try is looked at, seconds from now.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"too many failed attempts; try again in {max(1, round(retry_after_s))} s")
+        self.retry_after_s = retry_after_s
+
+
+class NoSuchPrincipal(AuthError):
+    """An account or group that is not there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no account or group {name!r}")
+        self.name = name
+
+
+class AccountConflict(AuthError):
+    """A name that is taken, or a change that would leave nobody in charge."""
+
+
+class AuthUnavailable(AuthError):
+    """Who decides does not answer; the door stays closed."""
