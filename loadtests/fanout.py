@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from loadtests.peers.aiortc_relay import aiortc_relay
 from loadtests.peers.janus import janus
 from loadtests.peers.ours import elsewhere, ours
 from loadtests.peers.subject import UNKNOWN_DELAYS, Delays, Subject, Usage
+from loadtests.results import record
 
 #: The join burst and the handshakes' leftovers are over by then.
 _SETTLE_S = 3.0
@@ -300,13 +302,16 @@ def arguments_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
     parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", default="", metavar="TITLE", help="keep it in loadtests/RESULTS.md")
 
 
-def report(results: Sequence[Result], file: Path | None) -> None:
-    """Print the table and the remarks, keep the numbers."""
-    sys.stdout.write(table(results) + "\n" + "".join(map(remarks, results)))
-    if file:
-        file.write_text(json.dumps([asdict(result) for result in results], indent=2))
+def report(body: str, numbers: object, given: argparse.Namespace) -> None:
+    """Print what a program of this family found, keep the numbers and the table where they are wanted."""
+    sys.stdout.write(body)
+    if given.json:
+        given.json.write_text(json.dumps(numbers, indent=2))
+    if given.record:
+        record(given.record, shlex.join(["python", "-m", "loadtests", *sys.argv[1:]]), body)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -318,5 +323,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = Load(given.viewers, given.mbps, given.seconds, given.rate, given.check_every)
     with subject_for(given.peer, given.mbps, given.host) as subject:
         result = run(subject, load)
-    report([result], given.json)
+    report(table([result]) + "\n" + remarks(result), [asdict(result)], given)
     return 0 if result.joined == load.viewers else 1

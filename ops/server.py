@@ -75,6 +75,7 @@ class Server:
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
             threads=config.webrtc.threads,
+            ipsec_mb=config.webrtc.cipher == "auto",
             playout_delay_min_ms=config.webrtc.playout_delay_min_ms,
             playout_delay_max_ms=config.webrtc.playout_delay_max_ms,
         )

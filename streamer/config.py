@@ -123,6 +123,7 @@ class WebRtcConfig(Section):
     listen: ListenAddress = "127.0.0.1:8189"
     advertise: tuple[AdvertisedAddress, ...] = ()
     threads: int = Field(0, ge=0, le=256)
+    cipher: Literal["auto", "openssl"] = "auto"
     max_viewers: int = Field(10_000, ge=1)
     playout_delay_min_ms: int = Field(0, ge=0, le=40_950)
     playout_delay_max_ms: int = Field(1000, ge=0, le=40_950)

@@ -27,10 +27,10 @@ def programme(mbps: float, audio: str = "opus") -> Programme:
 
 
 @contextmanager
-def ours(mbps: float) -> Iterator[Subject]:
-    """The server that this repository holds."""
+def ours(mbps: float, *, cipher: str = "auto") -> Iterator[Subject]:
+    """The server that this repository holds; `cipher` as in its configuration."""
     with (
-        Server(_STREAM) as server,
+        Server(_STREAM, cipher=cipher) as server,
         ffmpeg_srt(
             server.srt_port, f"#!::r=cam,m=publish,s={_KEY}", programme(mbps), passphrase=_PASSPHRASE
         ) as _,

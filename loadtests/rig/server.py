@@ -24,6 +24,7 @@ listen = "127.0.0.1:{srt}"
 latency_ms = {latency_ms}
 [webrtc]
 listen = "127.0.0.1:{webrtc}"
+cipher = "{cipher}"
 {streams}
 """
 
@@ -55,13 +56,15 @@ class Server(Process):
     Args:
         streams: the `[streams.…]` tables, TOML.
         latency_ms: of the SRT listener.
+        cipher: of the media plane, "auto" or "openssl".
     """
 
-    def __init__(self, streams: str, *, latency_ms: int = 120) -> None:
+    def __init__(self, streams: str, *, latency_ms: int = 120, cipher: str = "auto") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-")
         self.folder = Path(self._folder.name)
         self.http_port, self.srt_port, self.webrtc_port = free_ports(3)
         self._latency_ms = latency_ms
+        self._cipher = cipher
         self.config_path = self.folder / "streamer.toml"
         self.configure(streams)
         super().__init__([sys.executable, "-m", "ops.cli", "serve", "--config", str(self.config_path)])
@@ -84,6 +87,7 @@ class Server(Process):
             webrtc=self.webrtc_port,
             state=self.folder / "state",
             latency_ms=self._latency_ms,
+            cipher=self._cipher,
             streams=streams,
         )
         partial = self.config_path.with_suffix(".new")

@@ -72,6 +72,7 @@ class PlaneOptions:
 
     Attributes:
         threads: sending threads, 0 for one per core (the Python twin always uses one).
+        ipsec_mb: use intel-ipsec-mb where it is installed, not OpenSSL alone (the twin has its own).
         max_payload_bytes: of one RTP payload, without header, extensions and SRTP tag.
         history_s: how long a packet can be retransmitted; never less than the current GOP.
         max_history_bytes: per feed; the oldest packets go first.
@@ -82,6 +83,7 @@ class PlaneOptions:
     """
 
     threads: int = 0
+    ipsec_mb: bool = True
     max_payload_bytes: int = 1160
     history_s: float = 1.5
     max_history_bytes: int = 64 * 1024 * 1024
