@@ -1,12 +1,18 @@
-"""`python -m loadtests fanout|join-storm|soak …`; `--help` after each tells what it takes."""
+"""`python -m loadtests fanout|join-storm|latency|loss|soak …`; `--help` after each tells what it takes."""
 
 from __future__ import annotations
 
 import sys
 
-from loadtests import fanout, join_storm, soak
+from loadtests import fanout, join_storm, latency, loss, soak
 
-_PROGRAMS = {"fanout": fanout.main, "join-storm": join_storm.main, "soak": soak.main}
+_PROGRAMS = {
+    "fanout": fanout.main,
+    "join-storm": join_storm.main,
+    "latency": latency.main,
+    "loss": loss.main,
+    "soak": soak.main,
+}
 
 
 def main() -> int:

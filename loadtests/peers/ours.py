@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from loadtests.peers.namespace import Namespace
 from loadtests.peers.subject import Subject
 from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.process import Process
 from loadtests.rig.server import Server
 
 _KEY = "key-of-the-encoder"
@@ -25,24 +27,35 @@ def programme(mbps: float, audio: str = "opus") -> Programme:
 
 
 @contextmanager
-def ours(mbps: float) -> Iterator[Subject]:
-    """The server that this repository holds."""
-    with (
-        Server(_STREAM) as server,
-        ffmpeg_srt(
+def ours(mbps: float, space: Namespace | None = None) -> Iterator[Subject]:
+    """The server that this repository holds.
+
+    Args:
+        mbps: of the picture.
+        space: a namespace for it and its encoder, None for this one.
+    """
+    inside = space.command if space is not None else list
+    with Server(_STREAM, host=space.far if space is not None else "127.0.0.1", inside=inside) as server:
+        encoder = ffmpeg_srt(
             server.srt_port, f"#!::r=cam,m=publish,s={_KEY}", programme(mbps), passphrase=_PASSPHRASE
-        ) as _,
-    ):
-        server.wait_live("cam")
-        _, about = server.request("GET", "/api/v1/server")
-        yield Subject(
-            name="Streamer",
-            url=f"{server.url}/whep/cam",
-            pid=server.pid,
-            plane=about["plane"],
-            cipher=about["plane_cipher"],
-            packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
         )
+        with Process(inside(encoder.command)):
+            server.wait_live("cam")
+            yield _subject(server)
+
+
+def _subject(server: Server) -> Subject:
+    _, about = server.request("GET", "/api/v1/server")
+    return Subject(
+        name="Streamer",
+        url=f"{server.url}/whep/cam",
+        pid=server.pid,
+        plane=about["plane"],
+        cipher=about["plane_cipher"],
+        packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
+        page=f"{server.url}/watch/cam",
+        viewers=server.viewers,
+    )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -23,6 +24,8 @@ class Subject:
         plane: what sends the media, in the server's own words.
         cipher: whose cipher it uses, as above.
         packets_sent: asks the server how many media packets it sent to its present viewers.
+        page: a page of the server's own that plays the stream, "" if it has none.
+        viewers: asks the server what it knows of each of its viewers.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Subject:
     plane: str = ""
     cipher: str = ""
     packets_sent: Callable[[], int] | None = field(default=None, repr=False)
+    page: str = ""
+    viewers: Callable[[], list[dict[str, Any]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
