@@ -5,11 +5,11 @@
 
 The server and its encoder live in a network namespace. One Chromium watches through a cable that loses and
 delays packets in both directions (`peers/link.py` says how, and why each packet of a GSO run is lost on its
-own); another one watches the same stream through a clean cable all the time. Each cell opens a new page on
-the bad side, lets it settle, and compares its statistics at both ends of a window. `shown` is the share of
-the encoder's frames that the video element presented, `frozen` the share of the time that Chromium counts as
-freezes. `lost` is what the cable really lost toward the browser. Ours is judged by what it promises: the exit
-code is 1 when a measured cell breaks it.
+own); another one watches the same stream beside the server, without a cable, all the time. Each cell opens a
+new page on the bad side, lets it settle, and compares its statistics at both ends of a window. `shown` is the
+share of the encoder's frames that the video element presented, `frozen` the share of the time that Chromium
+counts as freezes. `lost` is what the cable really lost toward the browser. Ours is judged by what it
+promises: the exit code is 1 when a measured cell breaks it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from loadtests.peers.impairment import Impairment
 from loadtests.peers.janus import janus
 from loadtests.peers.janus_page import open_janus_page
 from loadtests.peers.link import Link, link
-from loadtests.peers.namespace import namespace
+from loadtests.peers.namespace import Namespace, namespace
 from loadtests.peers.ours import ours, programme
 from loadtests.peers.subject import Subject
 from loadtests.rig.browser import Watcher, chromium, chromium_path
@@ -89,7 +89,8 @@ def broken(cell: Cell) -> list[str]:
 
 
 def _conditions(cell: Cell) -> str:
-    return f"{100 * cell.impairment.loss:g} % {cell.pattern}, {cell.impairment.rtt_ms:g} ms"
+    way = ", over TCP" if cell.bad is not None and cell.bad.protocol == "tcp" else ""
+    return f"{100 * cell.impairment.loss:g} % {cell.pattern}, {cell.impairment.rtt_ms:g} ms{way}"
 
 
 def table(cells: Sequence[Cell]) -> str:
@@ -178,25 +179,29 @@ async def _nothing() -> None:
     return None
 
 
-async def open_page(browser: Browser, subject: Subject, host: str = "") -> Watcher:
-    """Open what plays the stream, from where the server has this address, if not the one it told."""
+async def open_page(browser: Browser, subject: Subject, host: str) -> Watcher:
+    """Open what plays the stream, at this address of the server's."""
     if subject.signalling == "janus":
-        return await open_janus_page(browser, _at(subject.url, host))
-    return await Watcher.open(browser, _at(subject.page, host))
-
-
-def _at(url: str, host: str) -> str:
-    return str(URL(url).with_host(host)) if host else url
+        return await open_janus_page(browser, str(URL(subject.url).with_host(host)))
+    return await Watcher.open(browser, str(URL(subject.page).with_host(host)))
 
 
 async def matrix(
-    subject: Subject, cable: Link, conditions: Sequence[tuple[str, Impairment]], seconds: float, fps: float
+    subject: Subject,
+    space: Namespace,
+    cable: Link,
+    conditions: Sequence[tuple[str, Impairment]],
+    seconds: float,
+    fps: float,
 ) -> list[Cell]:
     """All cells of one server; each line of the table goes to standard error as it comes."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = cable.space.program(Path(folder), chromium_path())
-        async with chromium(program) as browser, chromium() as clean_browser:
-            clean = await open_page(clean_browser, subject)
+    with tempfile.TemporaryDirectory() as name:
+        programs = []
+        for where in (cable.space, space):
+            (folder := Path(name) / where.name).mkdir()
+            programs.append(where.program(folder, chromium_path()))
+        async with chromium(programs[0]) as browser, chromium(programs[1]) as clean_browser:
+            clean = await open_page(clean_browser, subject, cable.space.near)
             await clean.wait_playing()
             bench = Bench(subject, cable, browser, clean, fps)
             cells = []
@@ -213,10 +218,10 @@ def run(name: str, conditions: Sequence[tuple[str, Impairment]], given: argparse
         namespace() as space,
         # The cable first: a server may look at its addresses once, when it starts.
         link(space, given.link) as cable,
-        _PEERS[name](given.mbps, space) as subject,
+        _PEERS[name](given.mbps, space, cable.space.near) as subject,
     ):
         sys.stderr.write(f"{subject.name} ({subject.plane}, {subject.cipher}), cable: {cable.kind}\n")
-        return asyncio.run(matrix(subject, cable, conditions, given.seconds, fps))
+        return asyncio.run(matrix(subject, space, cable, conditions, given.seconds, fps))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

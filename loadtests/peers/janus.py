@@ -62,12 +62,13 @@ general: {{
 
 
 @contextmanager
-def janus(mbps: float, space: Namespace | None = None) -> Iterator[Subject]:
+def janus(mbps: float, space: Namespace | None = None, host: str = "") -> Iterator[Subject]:
     """Janus and its encoder in a namespace: it leaves loopback out of its candidates.
 
     Args:
         mbps: of the picture.
         space: the namespace, None for one of its own.
+        host: ignored: it offers every address there.
 
     Raises:
         RuntimeError: not installed, or it ended at once.

@@ -27,15 +27,17 @@ def programme(mbps: float, audio: str = "opus") -> Programme:
 
 
 @contextmanager
-def ours(mbps: float, space: Namespace | None = None) -> Iterator[Subject]:
+def ours(mbps: float, space: Namespace | None = None, host: str = "") -> Iterator[Subject]:
     """The server that this repository holds.
 
     Args:
         mbps: of the picture.
         space: a namespace for it and its encoder, None for this one.
+        host: the address there that viewers use, "" for the only one.
     """
     inside = space.command if space is not None else list
-    with Server(_STREAM, host=space.far if space is not None else "127.0.0.1", inside=inside) as server:
+    address = space.far if space is not None else "127.0.0.1"
+    with Server(_STREAM, host=address, media_host=host, inside=inside) as server:
         encoder = ffmpeg_srt(
             server.srt_port, f"#!::r=cam,m=publish,s={_KEY}", programme(mbps), passphrase=_PASSPHRASE
         )

@@ -24,7 +24,7 @@ dir = "{state}"
 listen = "127.0.0.1:{srt}"
 latency_ms = {latency_ms}
 [webrtc]
-listen = "{listen}:{webrtc}"
+listen = "{media}:{webrtc}"
 {streams}
 """
 
@@ -57,6 +57,7 @@ class Server(Process):
         streams: the `[streams.…]` tables, TOML.
         latency_ms: of the SRT listener.
         host: where it can be reached; with another one than loopback it listens on every address.
+        media_host: where viewers get media, "" for `host`.
         inside: makes the command run elsewhere, in a network namespace for example.
     """
 
@@ -66,6 +67,7 @@ class Server(Process):
         *,
         latency_ms: int = 120,
         host: str = "127.0.0.1",
+        media_host: str = "",
         inside: Callable[[Sequence[str]], list[str]] = list,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-")
@@ -73,6 +75,7 @@ class Server(Process):
         self.http_port, self.srt_port, self.webrtc_port = free_ports(3)
         self._latency_ms = latency_ms
         self._host = host
+        self._media_host = media_host or host
         self.config_path = self.folder / "streamer.toml"
         self.configure(streams)
         super().__init__(
@@ -93,6 +96,7 @@ class Server(Process):
         """Write the configuration; a running server takes it up by itself."""
         text = _CONFIG.format(
             listen=self._host if self._host == "127.0.0.1" else "0.0.0.0",
+            media=self._media_host,
             http=self.http_port,
             srt=self.srt_port,
             webrtc=self.webrtc_port,

@@ -9,8 +9,11 @@ from typing import Any
 SAMPLE = """async () => {
     const player = window.streamerPlayer, video = document.querySelector('video');
     const reports = player?.session?.pc ? [...(await player.session.pc.getStats()).values()] : [];
+    const by = id => reports.find(r => r.id === id);
+    const pair = by(reports.find(r => r.type === 'transport')?.selectedCandidatePairId);
     const quality = video.getVideoPlaybackQuality();
     return {inbound: reports.find(r => r.type === 'inbound-rtp' && r.kind === 'video') ?? null,
+            protocol: by(pair?.localCandidateId)?.protocol ?? '',
             shown: quality.totalVideoFrames - quality.droppedVideoFrames,
             reconnects: player?.reconnects ?? 0};
 }"""
@@ -43,6 +46,7 @@ class Window:
         missing: packets lost; those that came again in an RTX stream are still among them.
         buffer_ms: a frame's mean time in the jitter buffer.
         reconnects: of the player.
+        protocol: "udp", "tcp", or "" if it is unknown.
     """
 
     seconds: float
@@ -57,6 +61,7 @@ class Window:
     missing: int = 0
     buffer_ms: float = 0.0
     reconnects: int = 0
+    protocol: str = ""
 
     @property
     def share(self) -> float:
@@ -85,4 +90,5 @@ def window(before: dict[str, Any], after: dict[str, Any], fps: float) -> Window:
         **{name: now.get(key, 0) - then.get(key, 0) for name, key in _COUNTED.items()},
         buffer_ms=1000 * waited_s / emitted if emitted else 0.0,
         reconnects=after["reconnects"] - before["reconnects"],
+        protocol=after["protocol"],
     )
