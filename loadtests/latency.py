@@ -162,6 +162,12 @@ def broken(result: Result) -> list[str]:
     return problems
 
 
+def tail_of(packet: bytes) -> str:
+    """The last coded bytes in an RTP packet, without padding (RFC 3550 section 5.1), hexadecimal."""
+    end = len(packet) - (packet[-1] if packet[0] & 0x20 else 0)
+    return packet[max(0, end - TAIL_BYTES) : end].hex()
+
+
 @asynccontextmanager
 async def _probe(url: str) -> AsyncIterator[dict[str, float]]:
     """A viewer that notes when the last packet of each picture came."""
@@ -169,7 +175,7 @@ async def _probe(url: str) -> AsyncIterator[dict[str, float]]:
 
     def note(packet: bytes) -> None:
         if packet[1] & 0x80:  # the marker: the last packet of a picture; sound has none
-            arrivals.setdefault(packet[-TAIL_BYTES:].hex(), time.time())
+            arrivals.setdefault(tail_of(packet), time.time())
 
     signalling = Whep(url)
     viewer = Viewer(Identity(), "127.0.0.1", checks=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtests.latency import arithmetic, broken, main, parse, table
+from loadtests.latency import arithmetic, broken, main, parse, table, tail_of
 from loadtests.rig.counting_encoder import Picture
 
 
@@ -36,6 +36,13 @@ def test_what_was_not_seen_or_is_not_certain_does_not_count():
     assert result.sent == 10
     assert result.sent_to_canvas_ms == pytest.approx([98] * 5)
     assert len(result.server_ms) == 8
+
+
+@pytest.mark.parametrize("padding", [b"", b"\x01", b"\0\0\0\4"])
+def test_a_picture_is_known_by_its_last_bytes_without_padding(padding: bytes):
+    coded = bytes(range(100, 140))
+    packet = bytes([0xA0 if padding else 0x80]) + bytes(11) + coded + padding
+    assert tail_of(packet) == coded[-16:].hex()
 
 
 def test_what_the_server_says_is_shown_when_it_does():
