@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from loadtests import compare, fanout, floor, join_storm, scale, soak
+from loadtests import compare, fanout, floor, join_storm, latency, loss, scale, soak
 
 _PROGRAMS = {
     "compare": compare.main,
     "fanout": fanout.main,
     "floor": floor.main,
     "join-storm": join_storm.main,
+    "latency": latency.main,
+    "loss": loss.main,
     "scale": scale.main,
     "soak": soak.main,
 }

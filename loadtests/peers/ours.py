@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from loadtests.peers.namespace import Namespace
 from loadtests.peers.subject import Delays, Subject
 from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.process import Process
 from loadtests.rig.server import Server
 
 _KEY = "key-of-the-encoder"
@@ -27,25 +29,41 @@ def programme(mbps: float, audio: str = "opus") -> Programme:
 
 
 @contextmanager
-def ours(mbps: float, *, cipher: str = "auto") -> Iterator[Subject]:
-    """The server that this repository holds; `cipher` as in its configuration."""
-    with (
-        Server(_STREAM, cipher=cipher) as server,
-        ffmpeg_srt(
+def ours(
+    mbps: float, space: Namespace | None = None, host: str = "", *, cipher: str = "auto"
+) -> Iterator[Subject]:
+    """The server that this repository holds.
+
+    Args:
+        mbps: of the picture.
+        space: a namespace for it and its encoder, None for this one.
+        host: the address there that viewers use, "" for the only one.
+        cipher: as in its configuration.
+    """
+    inside = space.command if space is not None else list
+    address = space.far if space is not None else "127.0.0.1"
+    with Server(_STREAM, host=address, media_host=host, inside=inside, cipher=cipher) as server:
+        encoder = ffmpeg_srt(
             server.srt_port, f"#!::r=cam,m=publish,s={_KEY}", programme(mbps), passphrase=_PASSPHRASE
-        ) as _,
-    ):
-        server.wait_live("cam")
-        about = _about(server)
-        yield Subject(
-            name="Streamer",
-            url=f"{server.url}/whep/cam",
-            pid=server.pid,
-            plane=about["plane"],
-            cipher=about["plane_cipher"],
-            packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
-            send_delays=lambda: _delays(server),
         )
+        with Process(inside(encoder.command)):
+            server.wait_live("cam")
+            yield _subject(server)
+
+
+def _subject(server: Server) -> Subject:
+    about = _about(server)
+    return Subject(
+        name="Streamer",
+        url=f"{server.url}/whep/cam",
+        pid=server.pid,
+        plane=about["plane"],
+        cipher=about["plane_cipher"],
+        packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
+        send_delays=lambda: _delays(server),
+        page=f"{server.url}/watch/cam",
+        viewers=server.viewers,
+    )
 
 
 def _about(server: Server) -> dict[str, Any]:

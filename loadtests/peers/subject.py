@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -37,6 +38,8 @@ class Subject:
         cipher: whose cipher it uses, as above.
         packets_sent: asks the server how many media packets it sent to its present viewers.
         send_delays: asks it how late they left.
+        page: a page of the server's own that plays the stream, "" if it has none.
+        viewers: asks the server what it knows of each of its viewers.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Subject:
     cipher: str = ""
     packets_sent: Callable[[], int] | None = field(default=None, repr=False)
     send_delays: Callable[[], Delays] | None = field(default=None, repr=False)
+    page: str = ""
+    viewers: Callable[[], list[dict[str, Any]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

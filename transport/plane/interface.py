@@ -77,7 +77,8 @@ class PlaneOptions:
         history_s: how long a packet can be retransmitted; never less than the current GOP.
         max_history_bytes: per feed; the oldest packets go first.
         consent_s: silence after which a viewer is not sent to any more (RFC 7675).
-        playout_delay_min_ms: told to browsers that understand the extension.
+        playout_delay_min_ms: told to browsers that understand the extension, unless their line loses packets:
+            then more, see `playout.py`.
         playout_delay_max_ms: as above.
         max_rtx_fraction: of a viewer's bit rate that retransmissions may add, averaged over a second.
     """

@@ -21,6 +21,7 @@ import pytest
 from tests.fakes.media import AUDIO, VIDEO, audio_units, gop, h264_unit
 from tests.fakes.viewer import (
     PATIENCE_S,
+    PLAYOUT_ID,
     PROFILES,
     FakeViewer,
     audio_subscription,
@@ -265,6 +266,35 @@ class PlaneContract:
         counters = bench.counters(peer)
         assert counters["nacks"] == counters["retransmitted"] == len(lost) > 5
         assert viewer.undecipherable == 0
+
+    def test_a_line_that_loses_packets_is_given_more_time(self, bench: Bench) -> None:
+        feed = bench.feed()
+        write_all(feed, gop(0, 2, size=500))
+        peer, viewer = bench.join((feed, video_subscription()))
+        told: list[bytes | None] = []
+        # One report is an accident, the second one is not, and what is lost later must not change it again.
+        for number, fraction_lost in enumerate((0.0, 0.25, 0.25, 0.0, 0.0)):
+            viewer.wait(lambda count=2 + number: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == count)  # type: ignore[misc]
+            told.append(viewer.packets(VIDEO_SSRC)[-1].extension(PLAYOUT_ID))
+            bench.clock.advance(10.0 if number > 2 else 0.1)
+            jitter = 90 * (number + 1)
+            viewer.send_rtcp(
+                rtcp.ReceiverReport(
+                    1, (rtcp.ReportBlock(VIDEO_SSRC, fraction_lost, number, 1, jitter, 0, 0),)
+                )
+            )
+            viewer.wait(lambda ms=number + 1: bench.counters(peer)["video_jitter_ms"] == ms)  # type: ignore[misc]
+            feed.write(h264_unit(3000 * (2 + number), keyframe=False, size=500))
+        viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 7)
+        told.append(viewer.packets(VIDEO_SSRC)[-1].extension(PLAYOUT_ID))
+        usual, longer = b"\x00\x00\x64", b"\x00\xf0\x64"  # 150 ms: the round trip is not known
+        assert told == [usual, usual, usual, longer, longer, usual]
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+        sent = {packet.seq: packet for packet in viewer.packets(VIDEO_SSRC)}
+        viewer.nack(VIDEO_SSRC, *sent)
+        viewer.wait(lambda: len(viewer.packets(RTX_SSRC)) == len(sent))
+        for packet in viewer.packets(RTX_SSRC):
+            assert packet.extensions == sent[int.from_bytes(packet.payload[:2], "big")].extensions
 
     # Addresses
 
