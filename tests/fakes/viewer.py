@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pylibsrtp
 
+from tests.fakes.nonces import current_watch
 from transport.plane import stun
 from transport.plane.framing import Framer, frame
 from transport.plane.interface import Peer, SrtpProfile, Subscription
@@ -63,26 +64,6 @@ class Received:
     at: list[float] = field(default_factory=list)
 
 
-class NonceChecker:
-    """Fails when one (ssrc, rollover counter, sequence number) comes with two different contents."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[int, int], bytes] = {}
-        self._highest: dict[int, int] = {}
-
-    def index(self, ssrc: int, seq: int) -> int:
-        highest = self._highest.setdefault(ssrc, seq)
-        index = highest + ((seq - highest + 0x8000) & 0xFFFF) - 0x8000
-        self._highest[ssrc] = max(highest, index)
-        return index
-
-    def check(self, datagram: bytes) -> None:
-        seq = int.from_bytes(datagram[2:4], "big")
-        ssrc = int.from_bytes(datagram[8:12], "big")
-        key = (ssrc, self.index(ssrc, seq))
-        assert self._seen.setdefault(key, datagram) == datagram, f"{key} was encrypted twice"
-
-
 class FakeViewer:
     """One browser, as far as a plane can tell.
 
@@ -116,7 +97,7 @@ class FakeViewer:
         self.is_ended = False
         self.undecipherable = 0
         self.loses: Callable[[RtpPacket], bool] = lambda packet: False
-        self.nonces = NonceChecker()
+        self.nonces = current_watch()
         size = profile.key_bytes + profile.salt_bytes
         self.server_key, self.own_key = os.urandom(size), os.urandom(size)
         self._framer = Framer()
@@ -244,6 +225,8 @@ class FakeViewer:
             self._take_rtp(datagram)
 
     def _take_rtcp(self, datagram: bytes) -> None:
+        is_gcm = self.profile is not SrtpProfile.AES128_CM_SHA1_80
+        self.nonces.see_rtcp(self.server_key, datagram, is_gcm=is_gcm)
         try:
             plain = self._rx.unprotect_rtcp(datagram)
         except pylibsrtp.Error:
@@ -254,7 +237,7 @@ class FakeViewer:
         self.rtcp_at += [time.monotonic()] * len(packets)
 
     def _take_rtp(self, datagram: bytes) -> None:
-        self.nonces.check(datagram)
+        self.nonces.see_rtp(self.server_key, datagram)
         if self.loses(header.parse(datagram)):
             return
         try:
