@@ -109,10 +109,11 @@ class FakeViewer:
 
     def _connect(self) -> socket.socket:
         kind = socket.SOCK_DGRAM if self.protocol == "udp" else socket.SOCK_STREAM
-        sock = socket.socket(socket.AF_INET, kind)
+        is_v6 = ":" in self.server[0]
+        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, kind)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         if self.protocol == "udp":
-            sock.bind(("127.0.0.1", 0))
+            sock.bind(("::1" if is_v6 else "127.0.0.1", 0))
         else:
             sock.connect(self.server)
         sock.setblocking(False)
@@ -135,7 +136,7 @@ class FakeViewer:
 
     @property
     def address(self) -> tuple[str, int]:
-        host, port = self.socket.getsockname()
+        host, port = self.socket.getsockname()[:2]
         return host, port
 
     def give_keys(self, peer: Peer) -> None:

@@ -41,8 +41,9 @@ def main() -> int:
         [sys.executable, *sys.argv[1:]], cwd=ROOT, env=environment(str(FOLDER / "report"))
     )
     status = child.wait()
-    for report in sorted(FOLDER.glob(f"report.{child.pid}")):
-        sys.stderr.write(report.read_text())
+    report = FOLDER / f"report.{child.pid}"
+    if report.exists() and (text := report.read_text()):
+        sys.stderr.write(text)
         status = status or 1
     return status if status >= 0 else 128 - status
 
