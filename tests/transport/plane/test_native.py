@@ -244,6 +244,8 @@ def test_a_storm_of_full_sockets_is_loss_and_nothing_else(crowd: Crowd) -> None:
         crowd.bench.clock.advance(1.0)  # reports are due
     lost = len(on_tcp.packets(VIDEO_SSRC)) - len(crowd.viewers[0].packets(VIDEO_SSRC))
     on_tcp.wait(lambda: crowd.bench.counters_of_all("packets_dropped") == 3 * lost)
+    on_tcp.wait(lambda: crowd.bench.counters_of_all("nacks") == 3 * 30)
+    on_tcp.connect()  # whatever was made before this answer was offered to the kernel by now
     for viewer in crowd.viewers:
         viewer.poll()
         assert viewer.seqs(VIDEO_SSRC)[-1] == before[viewer]
