@@ -1,0 +1,15 @@
+"""Run by alembic: migrates on the connection, and in the transaction, that `ops.database` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from ops.database import schema
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=schema(),
+    # SQLite changes a table by making another one.
+    render_as_batch=True,
+)
+context.run_migrations()
