@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.auth.rig import People
 from tests.rigs.databases import copied, emptied, make_empty, sqlite_url
 from tests.rigs.postgresql import Cluster
 
@@ -28,16 +29,21 @@ def shared_postgresql(postgresql: Cluster) -> URL:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+def database(request: pytest.FixtureRequest) -> Path | URL:
+    """A file to copy, or where a server is. Not async: what it asks for runs a loop of its own."""
+    found: Path | URL = request.getfixturevalue(
+        "empty_sqlite" if request.param == "sqlite" else "shared_postgresql"
+    )
+    return found
+
+
+@pytest.fixture
+async def engine(database: Path | URL, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """An empty database, up to date."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("empty_sqlite")
-        async with copied(template, tmp_path / "streamer.db") as engine:
-            yield engine
-    else:
-        url: URL = request.getfixturevalue("shared_postgresql")
-        async with emptied(url) as engine:
-            yield engine
+    async with (
+        copied(database, tmp_path / "streamer.db") if isinstance(database, Path) else emptied(database)
+    ) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -45,3 +51,9 @@ async def sqlite_engine(empty_sqlite: Path, tmp_path: Path) -> AsyncIterator[Asy
     """For tests whose promise has nothing to do with the database."""
     async with copied(empty_sqlite, tmp_path / "streamer.db") as engine:
         yield engine
+
+
+@pytest.fixture
+def people(engine: AsyncEngine) -> People:
+    """On both databases."""
+    return People(engine)
