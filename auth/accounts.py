@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, false, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -229,7 +229,7 @@ class Accounts:
             NoSuchPrincipal
         """
         async with self._engine.connect() as connection:
-            return _account(await _record(connection, principals.c.folded == folded(name), name))
+            return _account(await _record(connection, _is_called(name), name))
 
     async def everybody(self, kind: Kind | None = None) -> list[Account]:
         """All accounts and groups, or those of one kind, by name."""
@@ -258,7 +258,7 @@ class Accounts:
             NoSuchPrincipal
         """
         async with self._engine.connect() as connection:
-            record = await _record(connection, principals.c.folded == folded(name), name)
+            record = await _record(connection, _is_called(name), name)
             return await _principal(connection, record)
 
     async def _change(self, principal_id: str, **values: Any) -> None:
@@ -268,6 +268,13 @@ class Accounts:
             await connection.execute(
                 update(principals).where(principals.c.id == principal_id).values(**values)
             )
+
+
+def _is_called(name: str) -> Any:
+    """Whoever has a name that was typed somewhere: it may be anything, also what no database takes."""
+    if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        return false()
+    return principals.c.folded == folded(name)
 
 
 async def _record(connection: AsyncConnection, condition: Any, called: str) -> Row[Any]:

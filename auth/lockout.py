@@ -73,19 +73,17 @@ class _Entry:
 class Attempt:
     """One attempt that was let in. Until it is told otherwise it has failed."""
 
-    def __init__(self, before: list[tuple[_Table, str, float]], now: float) -> None:
+    def __init__(self, before: list[tuple[_Table, str, float]]) -> None:
         self._before = before
-        self._now = now
 
     def succeeded(self) -> None:
         """Whole: the account starts over; the address only gets back what this attempt counted.
 
         Otherwise one account of their own would let somebody start over as often as they like.
         """
-        account, *others = self._before
-        account[0].clear(account[1])
-        for table, key, blocked_until in others:
-            table.take_back(key, blocked_until)
+        self.withdrawn()
+        for table, key, _ in self._before[1:]:
+            table.clear(key)
 
     def withdrawn(self) -> None:
         """Neither right nor wrong: a first step of two, or nobody was there to look at it."""
@@ -101,11 +99,11 @@ class Lockout:
         self._accounts = _Table(policy.account, policy.max_entries)
         self._addresses = _Table(policy.address, policy.max_entries)
 
-    def attempt(self, account: str, address: str, now: float) -> Attempt:
+    def attempt(self, account: str | None, address: str, now: float) -> Attempt:
         """Let an attempt in, or refuse it.
 
         Args:
-            account: the name tried, folded, whether anybody has it or not.
+            account: the name tried, folded, whether anybody has it or not; None when none was given.
             address: where it comes from.
             now: seconds, of any clock that does not go back.
 
@@ -113,11 +111,13 @@ class Lockout:
             LockedOut: too early; says how long to wait.
         """
         source = network(address)
-        tried = ((self._accounts, account), (self._addresses, source))
+        tried = [(self._addresses, source)]
+        if account is not None:
+            tried.append((self._accounts, account))
         wait_s = max(table.wait_s(key, now) for table, key in tried)
         if wait_s > 0:
             raise LockedOut(wait_s)
-        return Attempt([(table, key, table.count(key, now)) for table, key in tried], now)
+        return Attempt([(table, key, table.count(key, now)) for table, key in tried])
 
     @property
     def entries(self) -> int:

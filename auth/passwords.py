@@ -109,7 +109,7 @@ class Passwords:
             AuthUnavailable: too many are being hashed.
         """
         self.check(password, name)
-        await self._store(principal_id, await self.hashed(password), connection)
+        await self.store(principal_id, await self.hashed(password), connection=connection)
 
     async def hashed(self, password: str) -> str:
         """The hash of a password, for who stores it in a transaction of their own with `store`.
@@ -118,6 +118,17 @@ class Passwords:
             AuthUnavailable: too many are being hashed.
         """
         return await self._compute(lambda: self._hasher.hash(_normalised(password)))
+
+    async def store(
+        self, principal_id: str, hashed: str, *, connection: AsyncConnection | None = None
+    ) -> None:
+        """Keep what `hashed` gave, after `check`."""
+        async with within(self._engine, connection) as connection:
+            values = {"hash": hashed, "changed_at": self._clock()}
+            of_account = passwords.c.principal_id == principal_id
+            changed = await connection.execute(update(passwords).where(of_account).values(values))
+            if not changed.rowcount:
+                await connection.execute(insert(passwords).values(principal_id=principal_id, **values))
 
     async def remove(self, principal_id: str) -> None:
         """Let an account have none: it logs in elsewhere, or not at all."""
@@ -136,13 +147,13 @@ class Passwords:
         """
         if len(password) > self.policy.max_characters:
             password = ""  # nobody's; and not worth hashing in full
-        found = await self._hash_of(principal_id) if principal_id is not None else None
+        found = await self._hash_of(principal_id or "")
         right = await self._compute(lambda: self._matches(found or self._dummy(), _normalised(password)))
         if found is None or not right:
             return False
         assert principal_id is not None
         if self._hasher.check_needs_rehash(found):
-            await self._store(principal_id, await self.hashed(password), None)
+            await self.store(principal_id, await self.hashed(password))
         return True
 
     def _matches(self, hashed: str, password: str) -> bool:
@@ -174,14 +185,6 @@ class Passwords:
         async with self._engine.connect() as connection:
             wanted = select(passwords.c.hash).where(passwords.c.principal_id == principal_id)
             return (await connection.execute(wanted)).scalar_one_or_none()
-
-    async def _store(self, principal_id: str, hashed: str, connection: AsyncConnection | None) -> None:
-        async with within(self._engine, connection) as connection:
-            values = {"hash": hashed, "changed_at": self._clock()}
-            of_account = passwords.c.principal_id == principal_id
-            changed = await connection.execute(update(passwords).where(of_account).values(values))
-            if not changed.rowcount:
-                await connection.execute(insert(passwords).values(principal_id=principal_id, **values))
 
 
 def _normalised(password: str) -> str:

@@ -92,17 +92,22 @@ def make_engine(url: URL) -> AsyncEngine:
 
 
 def schema() -> MetaData:
-    """Every table that any part of `auth` declares."""
+    """Every table that any part of `auth` declares; imports all of it."""
     for module in pkgutil.walk_packages(auth.__path__, "auth."):
         importlib.import_module(module.name)
     return metadata
 
 
-def alembic_config(connection: Connection) -> AlembicConfig:
-    """What alembic needs to know; there is no alembic.ini."""
+def alembic_config(connection: Connection, declared: MetaData | None = None) -> AlembicConfig:
+    """What alembic needs to know; there is no alembic.ini.
+
+    Args:
+        connection: where to work, in the transaction it is in.
+        declared: `schema()`, for who lets a new step be written.
+    """
     config = AlembicConfig()
     config.set_main_option("script_location", "ops:migrations")
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, declared=declared)
     return config
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from ops.database import schema
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=schema(),
+    target_metadata=context.config.attributes["declared"],
     # SQLite changes a table by making another one.
     render_as_batch=True,
 )
