@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,6 +18,7 @@ from auth.accounts import Accounts, check_name, folded
 from auth.errors import AccountConflict, BadCredentials, NoSuchPrincipal
 from auth.groups import Groups
 from auth.principals import Kind, Principal
+from auth.schema import bump
 from auth.tables import MAX_NAME_CHARACTERS, identities, principals
 
 _log = logging.getLogger(__name__)
@@ -63,11 +64,22 @@ class External:
             BadCredentials: nobody, or a disabled account, or no account and none is to be made.
             AccountConflict: no free name could be made of theirs.
         """
-        try:
-            return await self._arrive(arrival, create=create)
-        except IntegrityError:
-            # Their first two logins at the same time; the other one made the account.
-            return await self._arrive(arrival, create=False)
+        async with self._engine.begin() as connection:
+            principal_id = await _linked(connection, arrival)
+            if principal_id is None:
+                if not create:
+                    raise BadCredentials(
+                        "there is no account here for this one; an administrator can make it"
+                    )
+                principal_id = await self._make(connection, arrival)
+            try:
+                await self._accounts.principal(principal_id, connection=connection)
+            except NoSuchPrincipal:
+                raise BadCredentials from None
+            await self._describe(connection, principal_id, arrival)
+            if arrival.groups is not None:
+                await self._follow(connection, principal_id, arrival.provider, arrival.groups)
+            return await self._accounts.principal(principal_id, connection=connection)
 
     async def link(self, principal_id: str, provider: str, subject: str) -> None:
         """Let an account be entered by an identity elsewhere.
@@ -100,28 +112,12 @@ class External:
         async with self._engine.connect() as connection:
             return frozenset((await connection.execute(wanted)).scalars())
 
-    async def _arrive(self, arrival: Arrival, *, create: bool) -> Principal:
-        async with self._engine.begin() as connection:
-            wanted = select(identities.c.principal_id).where(
-                identities.c.provider == arrival.provider, identities.c.subject == arrival.subject
-            )
-            principal_id = (await connection.execute(wanted)).scalar_one_or_none()
-            if principal_id is None:
-                if not create:
-                    raise BadCredentials(
-                        "there is no account here for this one; an administrator can make it"
-                    )
-                principal_id = await self._make(connection, arrival)
-            try:
-                await self._accounts.principal(principal_id, connection=connection)
-            except NoSuchPrincipal:
-                raise BadCredentials from None
-            await self._describe(connection, principal_id, arrival)
-            if arrival.groups is not None:
-                await self._follow(connection, principal_id, arrival.provider, arrival.groups)
-            return await self._accounts.principal(principal_id, connection=connection)
-
     async def _make(self, connection: AsyncConnection, arrival: Arrival) -> str:
+        # The lock: of two first logins at once, the second finds what the first made.
+        await bump(connection)
+        principal_id = await _linked(connection, arrival)
+        if principal_id is not None:
+            return principal_id
         name = await self._free_name(connection, arrival)
         account = await self._accounts.create(Kind.USER, name, connection=connection)
         await _link(connection, account.id, arrival.provider, arrival.subject)
@@ -135,8 +131,7 @@ class External:
                 name = check_name(candidate[:MAX_NAME_CHARACTERS])
             except AccountConflict:
                 continue
-            taken = select(principals.c.id).where(principals.c.folded == folded(name))
-            if (await connection.execute(taken)).one_or_none() is None:
+            if await _called(connection, name) is None:
                 return name
         raise AccountConflict(f"no free name can be made of {arrival.name[:MAX_NAME_CHARACTERS]!r}")
 
@@ -153,12 +148,14 @@ class External:
     ) -> None:
         ids: set[str] = set()
         for name in sorted(names):
-            wanted = select(principals.c.id, principals.c.kind).where(principals.c.folded == folded(name))
-            record = (await connection.execute(wanted)).one_or_none()
-            if record is None:
+            group = await _called(connection, name)
+            if group is None:
+                await bump(connection)  # the lock, as above
+                group = await _called(connection, name)
+            if group is None:
                 ids.add((await self._accounts.create(Kind.GROUP, name, connection=connection)).id)
-            elif record.kind == Kind.GROUP:
-                ids.add(record.id)
+            elif group.kind == Kind.GROUP:
+                ids.add(group.id)
             else:
                 _log.warning("%s is mapped to the group %r, which is no group", provider, name)
         try:
@@ -173,3 +170,15 @@ async def _link(connection: AsyncConnection, principal_id: str, provider: str, s
     await connection.execute(
         insert(identities).values(provider=provider, subject=subject, principal_id=principal_id)
     )
+
+
+async def _linked(connection: AsyncConnection, arrival: Arrival) -> str | None:
+    wanted = select(identities.c.principal_id).where(
+        identities.c.provider == arrival.provider, identities.c.subject == arrival.subject
+    )
+    return (await connection.execute(wanted)).scalar_one_or_none()
+
+
+async def _called(connection: AsyncConnection, name: str) -> Row[str, str] | None:
+    wanted = select(principals.c.id, principals.c.kind).where(principals.c.folded == folded(name))
+    return (await connection.execute(wanted)).one_or_none()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import ssl
 from collections.abc import Mapping
@@ -95,7 +96,7 @@ class Ldap:
         self.options = options
         self.creates = options.creates
         self._threads = asyncio.Semaphore(options.concurrent)
-        self._tls = _Tls(ssl.create_default_context(cafile=options.ca_file))
+        self._tls = _Tls(ssl.create_default_context(cafile=options.ca_file), options.timeout_s)
         self._groups = {_folded(key): name for key, name in options.groups.items()}
 
     async def authenticate(self, name: str, password: str) -> Arrival | None:
@@ -153,13 +154,18 @@ class Ldap:
             dn or None,
             password or None,
             authentication=ldap3.SIMPLE if dn else ldap3.ANONYMOUS,
-            receive_timeout=self.options.timeout_s,
+            receive_timeout=math.ceil(self.options.timeout_s),  # the kernel's, in whole seconds
             auto_referrals=False,  # they would carry the password elsewhere
             read_only=True,
         )
-        connection.open()
-        if not encrypted:
-            connection.start_tls()
+        try:
+            connection.open()
+            if not encrypted:
+                connection.start_tls()
+        except BaseException:
+            if connection.socket is not None:
+                connection.socket.close()
+            raise
         return connection
 
     def _find(self, searching: Any, name: str) -> Any | None:
@@ -224,11 +230,14 @@ class Ldap:
 class _Tls(ldap3.Tls):  # type: ignore[misc]
     """Encrypts as Python does it: the chain and the name in the certificate are both checked by OpenSSL."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, timeout_s: float) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
         self._context = context
+        self._timeout_s = timeout_s
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        # ldap3 waits for ever in the handshake.
+        connection.socket.settimeout(self._timeout_s)
         connection.socket = self._context.wrap_socket(
             connection.socket, server_hostname=connection.server.host, do_handshake_on_connect=do_handshake
         )

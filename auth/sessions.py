@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.accounts import Accounts
 from auth.digests import digest
@@ -100,9 +100,11 @@ class Sessions:
                 kept = kept.limit(self.policy.max_per_account - 1)
                 await connection.execute(delete(sessions).where(mine, sessions.c.hash.not_in(kept)))
                 await connection.execute(insert(sessions).values(hash=digest(cookie), **values))
+                # In here, so that nothing is left of a session for somebody who cannot act.
+                session = await self._complete(connection, record)
         except IntegrityError:
             raise NoSuchPrincipal(principal_id) from None
-        return OpenedSession(await self._complete(record), cookie)
+        return OpenedSession(session, cookie)
 
     async def authenticate(self, cookie: str) -> Session:
         """Whose session this is.
@@ -157,9 +159,10 @@ class Sessions:
             )
             if not changed.rowcount:
                 raise TokenInvalid(_UNKNOWN)
+            session = await self._complete(connection, record)
         self._known.forget(digest(cookie))
         self._freshness.doubt()
-        return OpenedSession(await self._complete(record), fresh)
+        return OpenedSession(session, fresh)
 
     async def sessions_of(self, principal_id: str) -> list[SessionRecord]:
         """An account's, the one used last first."""
@@ -214,19 +217,18 @@ class Sessions:
             columns: list[Any] = [sessions.c[name] for name in SessionRecord.__slots__]
             found = await connection.execute(select(*columns).where(sessions.c.hash == hashed))
             row = found.one_or_none()
-        if row is None:
-            raise TokenInvalid(_UNKNOWN)
-        record = SessionRecord(*row)
-        try:
-            return _Known(await self._complete(record), record.seen_at)
-        except NoSuchPrincipal:
-            raise TokenInvalid(_UNKNOWN) from None
+            if row is None:
+                raise TokenInvalid(_UNKNOWN)
+            record = SessionRecord(*row)
+            try:
+                return _Known(await self._complete(connection, record), record.seen_at)
+            except NoSuchPrincipal:
+                raise TokenInvalid(_UNKNOWN) from None
 
-    async def _complete(self, record: SessionRecord) -> Session:
-        async with self._engine.connect() as connection:
-            principal = await self._accounts.principal(record.principal_id, connection=connection)
-            standing = Standing.FULL
-            if not record.with_factor and await self._factors.required(principal, connection=connection):
-                enrolled = await self._factors.enrolled(principal.id, connection=connection)
-                standing = Standing.PROVE if enrolled else Standing.ENROLL
+    async def _complete(self, connection: AsyncConnection, record: SessionRecord) -> Session:
+        principal = await self._accounts.principal(record.principal_id, connection=connection)
+        standing = Standing.FULL
+        if not record.with_factor and await self._factors.required(principal, connection=connection):
+            enrolled = await self._factors.enrolled(principal.id, connection=connection)
+            standing = Standing.PROVE if enrolled else Standing.ENROLL
         return Session(principal, standing, record)
