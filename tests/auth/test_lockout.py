@@ -47,7 +47,9 @@ class TestAThousandWrongPasswords:
 
     def test_a_day_of_them_on_one_account(self) -> None:
         lockout = Lockout()
-        looked_at = sum(guess(lockout, "jane", ATTACKER, now=float(second)) for second in range(86_400))
+        looked_at = sum(
+            guess(lockout, "jane", ATTACKER, now=float(second)) for second in range(0, 86_400, 10)
+        )
         assert looked_at < 120
 
 
