@@ -166,7 +166,7 @@ async def find_grant(connection: AsyncConnection, grant_id: str) -> Grant:
 async def list_grants(
     connection: AsyncConnection, principal_id: str | None = None, kind: GrantKind | None = None
 ) -> list[Grant]:
-    """Grants in the order in which they were given, those that are over included; all, or of one principal."""
+    """Grants in the order in which they were given, those that are over included."""
     query = select(grants_table).order_by(grants_table.c.created_at, grants_table.c.id)
     if principal_id is not None:
         query = query.where(grants_table.c.principal_id == principal_id)
@@ -241,18 +241,7 @@ async def administrators(connection: AsyncConnection, directory: Directory | Non
         directory: who there is; without it only grants to principals themselves are seen, and all accounts
             are taken to be enabled.
     """
-    rows = await connection.execute(
-        select(grants_table.c.principal_id).where(
-            grants_table.c.stream == EVERYTHING,
-            grants_table.c.expires_at.is_(None),
-            grants_table.c.kind == GrantKind.NORMAL.value,
-            or_(
-                grants_table.c.role == Role.ADMINISTRATOR.value,
-                grants_table.c.action == Action.ADMIN.value,
-            ),
-        )
-    )
-    granted = set(rows.scalars())
+    granted = await _put_in_charge(connection)
     return granted if directory is None else directory.people(granted)
 
 
@@ -260,21 +249,33 @@ async def is_last_administrator(
     connection: AsyncConnection, principal_id: str, directory: Directory | None = None
 ) -> bool:
     """Whether nobody would be in charge without this principal; ask before removing or disabling it."""
-    return await administrators(connection, directory) == {principal_id}
+    granted = await _put_in_charge(connection)
+    if directory is None:
+        return granted == {principal_id}
+    left = directory.people(granted - {principal_id}) - {principal_id}
+    return not left and bool(directory.people(granted))
+
+
+async def _put_in_charge(connection: AsyncConnection, but: str = "") -> set[str]:
+    """Ids of those whom a grant, other than `but`, makes administrators for good."""
+    rows = await connection.execute(
+        select(grants_table.c.principal_id).where(
+            grants_table.c.id != but,
+            grants_table.c.stream == EVERYTHING,
+            grants_table.c.expires_at.is_(None),
+            or_(
+                grants_table.c.role == Role.ADMINISTRATOR.value,
+                grants_table.c.action == Action.ADMIN.value,
+            ),
+        )
+    )
+    return set(rows.scalars())
 
 
 async def _keep_one_in_charge(connection: AsyncConnection, grant: Grant, directory: Directory | None) -> None:
     if Action.ADMIN not in grant.actions or grant.stream != EVERYTHING or grant.expires_at is not None:
         return
-    others = [
-        other
-        for other in await list_grants(connection)
-        if other.id != grant.id
-        and Action.ADMIN in other.actions
-        and other.stream == EVERYTHING
-        and other.expires_at is None
-    ]
-    left = {other.principal_id for other in others}
+    left = await _put_in_charge(connection, but=grant.id)
     if not (left if directory is None else directory.people(left)):
         raise AccountConflict("this grant is the last that puts anybody in charge; give another one first")
 
