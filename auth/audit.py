@@ -3,8 +3,8 @@
 Each entry carries the hash of the one before, so that nothing can be changed, removed or put in between
 without breaking all that follows. What the chain alone cannot show is that its end was cut off; therefore
 the head (number and hash of the last entry) is signed with a key of the vault, which is not in the
-database. An old copy of the whole database has a genuine head: who must be safe from that exports the log
-regularly.
+database. Somebody who kept an old head, or a copy of the whole database, can go back to that one: who must
+be safe from it exports the log regularly.
 
 Entries are appended under a lock on the head's row, in whatever process. A head that is not genuine does
 not stop the log; the entry after it says so, for good.
@@ -161,7 +161,8 @@ async def append(connection: AsyncConnection, vault: Vault, events: Sequence[Eve
     The transaction should begin with this and end soon after: until then nobody else can append.
     """
     head = await lock_head(connection)
-    stored = await connection.scalar(select(func.coalesce(func.max(audit_log.c.seq), head.removed_seq)))
+    highest = select(func.coalesce(func.max(audit_log.c.seq), head.removed_seq))
+    stored = int((await connection.execute(highest)).scalar_one())
     if stored != head.seq or not head.is_genuine(vault):
         _log.error("the audit log was changed by other means than this server")
         found = {"head": head.seq, "last": stored}

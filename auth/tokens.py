@@ -193,14 +193,15 @@ class Tokens:
         except jwt.PyJWTError as error:
             raise TokenInvalid(reason_of(error)) from None
         actions, streams = payload["act"], payload["str"]
-        if not isinstance(actions, list) or not isinstance(streams, list) or not actions or not streams:
-            raise TokenInvalid("its actions or streams are no lists")
+        for words in (actions, streams):
+            if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+                raise TokenInvalid("its actions or streams are no lists of texts")
         try:
             return Claims(
                 token_id=text_claim(payload, "jti"),
                 subject=text_claim(payload, "sub"),
                 actions=frozenset(Action(action) for action in actions),
-                streams=tuple(check_pattern(str(pattern)) for pattern in streams),
+                streams=tuple(check_pattern(pattern) for pattern in streams),
                 issued_at=time_claim(payload, "iat"),
                 not_before=time_claim(payload, "nbf"),
                 expires_at=time_claim(payload, "exp"),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
+revision: str = "0002"
+down_revision: str | None = "0001"
 
 
 def upgrade() -> None:
