@@ -149,13 +149,13 @@ class PermitWatch:
             now: seconds since 1970, of the authority's clock.
         """
         with self._lock:
-            ended = self._expired(now)
+            ended: _Ended = {}
             version = self._authority.version
             if version != self._seen:
                 self._seen = version
-                ended |= self._withdrawn(now)
-                # A grant that was shortened may be over at once.
-                ended |= self._expired(now)
+                # First, as it moves the ends of what rests on a grant that was prolonged or shortened.
+                ended = self._withdrawn(now)
+            ended |= self._expired(now)
             if len(self._heap) > 2 * self._count + _TIDY:
                 self._heap = [entry for entry in self._heap if _is_current(entry)]
                 heapq.heapify(self._heap)
