@@ -261,7 +261,7 @@ def _redacted(value: object, depth: int) -> object:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    return _JWT.sub("***", redact(_URL_PASSWORD.sub(r"\1***@", _plain(str(value)))))
+    return _JWT.sub("***", redact(_URL_PASSWORD.sub(r"\1:***@", _plain(str(value)))))
 
 
 #: Names under which secrets stand; what ends in "id" tells one from another and is none.

@@ -65,6 +65,11 @@ class AuditLog:
         self._something = asyncio.Event()
         self._closing = False
 
+    @property
+    def queued(self) -> int:
+        """Events that wait to be written."""
+        return len(self._queue)
+
     async def record(self, event: Event) -> None:
         """Have an event written; returns when it is. Waits for room."""
         written: asyncio.Future[None] = self._loop.create_future()

@@ -65,6 +65,7 @@ async def database(folder: Path) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'auth.db'}", poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        await connection.exec_driver_sql("PRAGMA synchronous=OFF")
         await connection.run_sync(metadata.create_all)
         await connection.execute(insert(generations).values(id=1, number=0))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from pathlib import Path
 
@@ -99,14 +100,13 @@ class TestNothing:
 
 class TestGrants:
     @pytest.mark.parametrize("role", list(Role))
-    @pytest.mark.parametrize("action", list(Action))
-    async def test_roles_allow_what_the_table_says(self, tmp_path: Path, role: Role, action: Action) -> None:
+    async def test_roles_allow_what_the_table_says(self, tmp_path: Path, role: Role) -> None:
         people = People()
         ann = people.add("ann")
         async with authority(tmp_path, people) as (decides, engine):
             await give(engine, ann, role)
             await decides.refresh()
-            for stream in ("", "cam"):
+            for action, stream in itertools.product(Action, ("", "cam")):
                 if action in actions_of(role):
                     permit = decides.decide(session(ann), action, stream)
                     assert permit.actions == actions_of(role)
@@ -502,7 +502,7 @@ class TestFollowing:
             token = await new_token(decides, engine, Action.WATCH, subject=ann.id)
             stop = threading.Event()
             wrong: list[AuthError] = []
-            counts = [0] * 4
+            counts = [0] * 2
 
             def decide(index: int) -> None:
                 while not stop.is_set():
@@ -513,10 +513,10 @@ class TestFollowing:
                         return
                     counts[index] += 1
 
-            threads = [threading.Thread(target=decide, args=(index,)) for index in range(4)]
+            threads = [threading.Thread(target=decide, args=(index,)) for index in range(2)]
             for thread in threads:
                 thread.start()
-            for _ in range(20):
+            for _ in range(5):
                 await told(engine)
                 await decides.refresh()
             await until(lambda: all(counts) or wrong)

@@ -70,17 +70,17 @@ class TestDefaults:
             for _ in range(10):
                 rates.api.check("192.0.2.1")
 
-    def test_two_hundred_joins_a_second_for_ten_minutes(self) -> None:
+    def test_two_hundred_joins_a_second_for_minutes(self) -> None:
         clock = Clock(0)
         limiter = RateLimiter(WHEP, clock=clock)
-        for number in range(120_000):
+        for number in range(30_000):
             clock.now = number / 200
             limiter.check("192.0.2.1")
 
-    def test_a_thousand_open_pages_for_a_minute(self) -> None:
+    def test_a_thousand_open_pages(self) -> None:
         clock = Clock(0)
         limiter = RateLimiter(API, clock=clock)
-        for number in range(60_000):
+        for number in range(20_000):
             clock.now = number / 1000
             limiter.check("192.0.2.1", cost=2)
 
