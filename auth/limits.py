@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -50,7 +51,7 @@ class Limits:
             if not isinstance(text, str):
                 raise ValueError("address ranges: expected texts such as '192.0.2.0/24'")
             try:
-                parsed.append(ip_network(text))
+                parsed.append(_network(text))
             except ValueError:
                 raise ValueError(
                     f"{text[:64]!r} is no address range; expected one such as 192.0.2.0/24 or 2001:db8::1"
@@ -97,6 +98,12 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+@lru_cache(1024)
+def _network(text: str) -> Network:
+    """Parsing one takes longer than checking a signature, and the same ones come again and again."""
+    return ip_network(text)
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:

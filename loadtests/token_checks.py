@@ -1,9 +1,9 @@
 """What checking a token costs, and looking at all permits again after a change.
 
-Run `python -m loadtests.token_checks`. A check is a whole decision of the authority: signature or the memory of it,
-times, revocation, limits, and the grants of the issuer. `first` are tokens that were never seen, as at a join;
-`again` the same ones later, as with every request of a page. One thread does nothing else, so µs of time are µs of
-one core.
+Run `python -m loadtests.token_checks`. A check is a whole decision of the authority: signature or the
+memory of it, times, revocation, limits, and the grants of the issuer. `first` are tokens that were never
+seen, as at a join; `again` the same ones later, as with every request of a page. One thread does nothing
+else, so µs of time are µs of one core.
 """
 
 from __future__ import annotations
