@@ -1,11 +1,17 @@
-"""How the process itself is: event-loop lag, and whether it is ready for viewers."""
+"""How the process itself is: how late the event loop runs, and how late media leaves."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections import deque
+from collections.abc import Callable
+
+from transport.plane.delays import Counts, percentile_s
 
 _PERIOD_S = 0.5
+_WINDOW_S = 10.0
 
 
 class LoopLag:
@@ -32,3 +38,29 @@ class LoopLag:
         """The worst reading since the last call."""
         worst, self.worst_s = self.worst_s, 0.0
         return worst
+
+
+class SendDelay:
+    """How long units took from the publisher's thread to the kernel, over the last ten seconds.
+
+    Args:
+        counts: the plane's, since its beginning.
+    """
+
+    def __init__(self, counts: Callable[[], Counts]) -> None:
+        self._counts = counts
+        self._past: deque[tuple[float, Counts]] = deque([(time.monotonic(), counts())])
+
+    async def run(self) -> None:
+        """Remember until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            self._past.append((now, self._counts()))
+            while len(self._past) > 1 and self._past[1][0] <= now - _WINDOW_S:
+                self._past.popleft()
+
+    def percentile_ms(self, share: float) -> float | None:
+        """The delay that this share of the units did not exceed, None without units or beyond measure."""
+        seconds = percentile_s(self._counts() - self._past[0][1], share)
+        return round(seconds * 1000, 3) if math.isfinite(seconds) else None

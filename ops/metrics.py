@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State
+from transport.plane.delays import BUCKETS, UNIT_S, Counts, edge_s
 
 
 def make_registry(
@@ -43,6 +49,7 @@ class _Streams(Collector):
             "How late the event loop ran what was due, worst since the last scrape",
             value=self._worst_loop_lag_s(),
         )
+        yield _send_delay(self._egress.plane.send_delays())
         yield from self._ingest()
         yield from self._viewers()
 
@@ -120,3 +127,20 @@ class _Streams(Collector):
         yield viewers
         yield from totals.values()
         yield fraction
+
+
+def _send_delay(counts: Counts) -> HistogramMetricFamily:
+    # Every octave of the plane's finer buckets is enough for a histogram that is kept for months.
+    octaves = [*range(0, BUCKETS - 1, 8), BUCKETS - 1]
+    below = [int(counts[: number + 1].sum()) for number in octaves]
+    buckets = [
+        ("+Inf" if number == octaves[-1] else f"{edge_s(number):g}", float(count))
+        for number, count in zip(octaves, below, strict=True)
+    ]
+    middles = [UNIT_S * 2 ** ((number - 0.5) / 8) for number in range(BUCKETS)]
+    return HistogramMetricFamily(
+        "streamer_send_delay_seconds",
+        "From an access unit's writing until all its viewers' packets are with the kernel",
+        buckets=buckets,
+        sum_value=float(sum(count * middle for count, middle in zip(counts, middles, strict=True))),
+    )

@@ -12,8 +12,9 @@ from pathlib import Path
 from aiohttp import web
 
 from auth.secrets import AdminToken
-from ops.health import LoopLag
+from ops.health import LoopLag, SendDelay
 from ops.logs import Redactor
+from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
 from ops.reload import Reloader
 from streamer.config import Config, split_address
@@ -90,13 +91,15 @@ class Server:
         srt: SrtIngest | None = None
         runner: web.AppRunner | None = None
         lag = LoopLag()
+        delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, lag)
+            runner = await self._serve_http(egress, lag, delay)
             self._announce(egress)
-            await self._work(egress, lag, companions)
+            trimmer = Trimmer(lambda: egress.released, heap_trim())
+            await self._work((self.registry.run, lag.run, delay.run, trimmer.run, egress.run, *companions))
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
@@ -109,20 +112,17 @@ class Server:
             await asyncio.to_thread(plane.close)
             _log.info("stopped")
 
-    async def _work(
-        self, egress: WebRtcEgress, lag: LoopLag, companions: tuple[Callable[[], Awaitable[None]], ...]
-    ) -> None:
+    async def _work(self, works: tuple[Callable[[], Awaitable[None]], ...]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         try:
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(work()) for work in (self.registry.run, lag.run, egress.run)]
+                background = [group.create_task(_run(work)) for work in works]
                 if self._path is not None:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, reloader.reload)
                     group.create_task(reloader.run(self._stop))
-                background += [group.create_task(_run(companion)) for companion in companions]
                 self._ready = True
                 self.started.set()
                 await self._stop.wait()
@@ -133,13 +133,14 @@ class Server:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
-    async def _serve_http(self, egress: WebRtcEgress, lag: LoopLag) -> web.AppRunner:
+    async def _serve_http(self, egress: WebRtcEgress, lag: LoopLag, delay: SendDelay) -> web.AppRunner:
         access = Access(self.admin)
         api = Api(
             self.registry,
             egress,
             access,
             loop_lag_s=lambda: lag.seconds,
+            send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
             prometheus=make_registry(self.registry, egress, lag.take_worst),
             srt_port=self.srt_address[1],
@@ -183,5 +184,5 @@ class Server:
             sys.stderr.flush()
 
 
-async def _run(companion: Callable[[], Awaitable[None]]) -> None:
-    await companion()
+async def _run(work: Callable[[], Awaitable[None]]) -> None:
+    await work()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from loadtests.peers.subject import Subject
+from loadtests.peers.subject import Delays, Subject
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server
 
@@ -34,7 +36,7 @@ def ours(mbps: float) -> Iterator[Subject]:
         ) as _,
     ):
         server.wait_live("cam")
-        _, about = server.request("GET", "/api/v1/server")
+        about = _about(server)
         yield Subject(
             name="Streamer",
             url=f"{server.url}/whep/cam",
@@ -42,7 +44,19 @@ def ours(mbps: float) -> Iterator[Subject]:
             plane=about["plane"],
             cipher=about["plane_cipher"],
             packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
+            send_delays=lambda: _delays(server),
         )
+
+
+def _about(server: Server) -> dict[str, Any]:
+    _, about = server.request("GET", "/api/v1/server")
+    assert isinstance(about, dict)
+    return about
+
+
+def _delays(server: Server) -> Delays:
+    about = _about(server)
+    return Delays(*(about[f"send_delay_{what}_ms"] or math.nan for what in ("p50", "p99", "max")))
 
 
 @contextmanager

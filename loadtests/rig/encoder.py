@@ -63,6 +63,8 @@ def ffmpeg_arguments(programme: Programme) -> list[str]:
         arguments += ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
     if programme.video:
         gop = str(round(programme.gop_s * programme.fps))
+        # One slice a picture, as hardware and OBS have it; x264 makes one per thread when tuned for latency.
+        arguments += ["-threads", "1"] if programme.video == "h264" else []
         rate = f"{programme.bitrate_kbps}k"
         arguments += [*_VIDEO[programme.video], "-g", gop, "-b:v", rate, "-maxrate", rate, "-bufsize", rate]
         arguments += ["-pix_fmt", "yuv420p", "-sc_threshold", "0"]

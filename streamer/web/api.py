@@ -27,6 +27,7 @@ class Api:
 
     Args:
         loop_lag_s: the latest reading of the event loop's lag.
+        send_delay_ms: from a unit's writing to the kernel, by share of the units.
         ready: whether the server takes viewers.
         prometheus: the registry that `/metrics` shows.
         srt_port: where encoders call, for the pages.
@@ -39,6 +40,7 @@ class Api:
         access: Access,
         *,
         loop_lag_s: Callable[[], float],
+        send_delay_ms: Callable[[float], float | None],
         ready: Callable[[], bool],
         prometheus: prometheus_client.CollectorRegistry,
         srt_port: int,
@@ -47,6 +49,7 @@ class Api:
         self._egress = egress
         self._access = access
         self._loop_lag_s = loop_lag_s
+        self._send_delay_ms = send_delay_ms
         self._ready = ready
         self._prometheus = prometheus
         self._srt_port = srt_port
@@ -178,6 +181,9 @@ class Api:
                 plane_cipher=self._egress.plane.cipher,
                 uptime_s=time.monotonic() - self._since,
                 loop_lag_ms=self._loop_lag_s() * 1000,
+                send_delay_p50_ms=self._send_delay_ms(0.5),
+                send_delay_p99_ms=self._send_delay_ms(0.99),
+                send_delay_max_ms=self._send_delay_ms(1.0),
                 webrtc_candidates=self._egress.candidates,
             )
         )

@@ -159,6 +159,10 @@ class ServerModel(BaseModel):
     plane_cipher: str
     uptime_s: float
     loop_lag_ms: float
+    #: From an access unit's writing until all its viewers' packets are with the kernel, last ten seconds.
+    send_delay_p50_ms: float | None
+    send_delay_p99_ms: float | None
+    send_delay_max_ms: float | None
     webrtc_candidates: list[str]
 
 

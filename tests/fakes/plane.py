@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transport.media import AccessUnit, Codec
+from transport.plane.delays import BUCKETS, Counts
 from transport.plane.interface import (
     COUNTERS,
     AddressLearned,
@@ -90,6 +91,7 @@ class FakePlane:
     cipher = "none"
 
     def __init__(self) -> None:
+        self.delays = np.zeros(BUCKETS, dtype=np.uint64)
         self.feeds: list[FakeFeed] = []
         self.peers: dict[int, FakePeer] = {}
         self.fails_to_make: Codec | None = None
@@ -148,6 +150,9 @@ class FakePlane:
             for name, value in self.counters.get(peer_id, {}).items():
                 row[name] = value
         return rows
+
+    def send_delays(self) -> Counts:
+        return self.delays.copy()
 
     def close(self) -> None:
         os.close(self._readable)

@@ -56,9 +56,10 @@ def audio_subscription(ssrc: int = 0x2000) -> Subscription:
 
 @dataclass
 class Received:
-    """What one SSRC sent: packets in order of arrival, and the clear datagrams."""
+    """What one SSRC sent: packets in order of arrival, and the datagrams, encrypted and clear."""
 
     packets: list[RtpPacket] = field(default_factory=list)
+    wire: list[bytes] = field(default_factory=list)
     plain: list[bytes] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
 
@@ -255,7 +256,8 @@ class FakeViewer:
 
     def _take_rtp(self, datagram: bytes) -> None:
         self.nonces.check(datagram)
-        if self.loses(header.parse(datagram)):
+        # Its padding is encrypted too, so that nothing can be read off it.
+        if self.loses(header.parse(bytes((datagram[0] & ~0x20,)) + datagram[1:])):
             return
         try:
             plain = self._rx.unprotect(datagram)
@@ -265,6 +267,7 @@ class FakeViewer:
         packet = header.parse(plain)
         received = self.streams.setdefault(packet.ssrc, Received())
         received.packets.append(packet)
+        received.wire.append(datagram)
         received.plain.append(plain)
         received.at.append(time.monotonic())
 

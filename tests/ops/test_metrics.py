@@ -3,12 +3,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.hub.stream import Publisher
 from tests.fakes.units import picture
 from tests.streamer.web.rig import SECRETS, WebRig
+from transport.plane.delays import bucket
 
 LINK = {"packets_lost": 7, "packets_dropped": 2, "rtt_ms": 25.0}
 
@@ -78,3 +80,15 @@ async def test_viewers_and_what_was_sent_to_those_who_left(rig: WebRig) -> None:
     assert found["streamer_viewers", "cam"] == 0
     assert found["streamer_viewer_packets_sent_total", "cam"] == 10
     assert found["streamer_viewer_loss_ratio", "cam"] == 0
+
+
+async def test_how_long_sending_takes(rig: WebRig) -> None:
+    rig.plane.delays[bucket(0.002)] = np.uint64(3)
+    rig.plane.delays[bucket(30.0)] = np.uint64(1)
+    _, _, text = await rig.answer("GET", "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    samples = families["streamer_send_delay_seconds"].samples
+    by_edge = {sample.labels["le"]: sample.value for sample in samples if "le" in sample.labels}
+    assert by_edge["+Inf"] == 4
+    assert [count for edge, count in by_edge.items() if float(edge) < 0.002] == [0] * 6
+    assert {count for edge, count in by_edge.items() if 0.002 < float(edge) < 1} == {3}

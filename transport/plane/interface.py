@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transport.media import AccessUnit, Codec
+from transport.plane.delays import Counts
 
 
 class SrtpProfile(enum.Enum):
@@ -259,6 +260,10 @@ class Plane(Protocol):
 
     def snapshot(self) -> npt.NDArray[np.void]:
         """Counters of all peers at one moment, dtype `COUNTERS`."""
+        ...
+
+    def send_delays(self) -> Counts:
+        """From a unit's writing to the kernel, since the beginning: counts by bucket, see `delays.py`."""
         ...
 
     def close(self) -> None:

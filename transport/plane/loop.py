@@ -18,7 +18,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from transport.errors import WireError
+from transport.plane import delays
 from transport.plane.ice import IceLite
 from transport.plane.outgoing import Outgoing
 from transport.plane.routes import Route, TcpRoute, UdpRoute
@@ -62,6 +65,7 @@ class PlaneLoop:
 
     Attributes:
         garbage: datagrams that nobody could have sent in good faith, and ones from strangers.
+        delays: from a unit's writing to its sending, counts by bucket of `delays.py`.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class PlaneLoop:
         # Both hold what callers asked for and are emptied at every turn: one entry per call, one per feed.
         self._commands: deque[Callable[[float], None]] = deque()
         self._written: deque[Source] = deque()
+        self.delays = np.zeros(delays.BUCKETS, dtype=np.uint64)
         self._stopping = False
         self._wake_lock = threading.Lock()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -139,6 +144,7 @@ class PlaneLoop:
         """A feed has new units."""
         if not source.is_announced:
             source.is_announced = True
+            source.announced_at = self._clocks.monotonic()
             self._written.append(source)
             self._wake()
 
@@ -231,10 +237,14 @@ class PlaneLoop:
         while self._written:
             source = self._written.popleft()
             source.is_announced = False
-            for outgoing, seat in list(self._subscribers.get(source, {}).items()):
+            since = source.announced_at
+            subscribers = list(self._subscribers.get(source, {}).items())
+            for outgoing, seat in subscribers:
                 self._pull(outgoing, seat, now)
                 if source not in outgoing.sources:
                     self._subscribers[source].pop(outgoing, None)
+            if subscribers:
+                self.delays[delays.bucket(self._clocks.monotonic() - since)] += np.uint64(1)
 
     def _run_timers(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:

@@ -39,6 +39,7 @@ cdef extern from "core/feed.h" nogil:
         int64_t timestamp
         bint keyframe
         uint32_t *offsets
+        flag *is_padded
         uint8_t *data
     ctypedef struct feed:
         pass
@@ -139,12 +140,15 @@ cdef extern from "core/plane.h" nogil:
     plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, int threads)
     void plane_release(plane *p)
     void plane_stop(plane *p)
+    void plane_delays(plane *p, uint64_t *counts)
+    int DELAY_BUCKETS
+    double DELAY_UNIT_S
     peer *peer_new(plane *p, uint64_t id, double now)
     void peer_release(peer *p)
     void shard_command(shard *s, command *c)
     command *command_new(int kind, peer *p, size_t size)
     void command_free(command *c)
-    void feed_announce(plane *p, feed *f)
+    void feed_announce(plane *p, feed *f, double now)
     int event_take(plane *p, event *out)
     int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t ufrag_bytes,
                                const uint8_t *password, size_t password_bytes, double now)

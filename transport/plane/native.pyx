@@ -15,6 +15,7 @@ import numpy as np
 
 from transport.errors import WireError
 from transport.media import Codec
+from transport.plane.delays import BUCKETS, UNIT_S
 from transport.plane.interface import (
     COUNTERS,
     AddressLearned,
@@ -25,7 +26,8 @@ from transport.plane.interface import (
     SrtpProfile,
 )
 from transport.plane.outgoing import extension_block
-from transport.rtp.packetize import packetize
+from transport.rtp.packetize import Packetizer
+from transport.rtp.padding import PaddedPayload
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
@@ -84,7 +86,7 @@ cdef class NativeFeed:
 
     cdef feed *_feed
     cdef NativePlane _plane
-    cdef object _codec, _clock_rate, _base, _max_payload_bytes
+    cdef object _codec, _clock_rate, _base, _packetizer
     cdef readonly int malformed
 
     def __dealloc__(self):
@@ -114,7 +116,7 @@ cdef class NativeFeed:
         if feed_is_closed(self._feed) or (not keyframe and feed_next_index(self._feed) == 0):
             return  # nobody can start before the first keyframe
         try:
-            payloads = packetize(unit, self._max_payload_bytes)
+            payloads = self._packetizer.packetize(unit)
         except WireError:
             self.malformed += 1
             return
@@ -125,8 +127,7 @@ cdef class NativeFeed:
     cdef _append(self, list payloads, int64_t timestamp, bint keyframe, double now):
         cdef size_t total = 0
         cdef uint32_t count = 0, at = 0
-        cdef bytes payload
-        for payload in payloads:
+        for payload in payloads:  # a subclass of bytes, some of them
             total += PyBytes_GET_SIZE(payload)
         if total > 0xFFFFFFFF:
             raise ValueError("an access unit of more than 4 GB")
@@ -136,13 +137,14 @@ cdef class NativeFeed:
         for payload in payloads:
             memcpy(made.data + at, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
             at += <uint32_t>PyBytes_GET_SIZE(payload)
+            made.is_padded[count] = isinstance(payload, PaddedPayload)
             count += 1
             made.offsets[count] = at
         made.timestamp = timestamp
         made.keyframe = keyframe
         with nogil:
             if feed_append(self._feed, made, now) == 0:
-                feed_announce(self._plane._plane, self._feed)
+                feed_announce(self._plane._plane, self._feed, now)
 
     def close(self):
         """Forget the history and every subscription. Idempotent."""
@@ -456,7 +458,7 @@ cdef class NativePlane:
         made._plane = self
         made._codec, made._clock_rate = codec, clock_rate
         made._base = offset + round(epoch_s * clock_rate)
-        made._max_payload_bytes = self._options.max_payload_bytes
+        made._packetizer = Packetizer(self._options.max_payload_bytes)
         made._feed = feed_new(
             codec.is_video, clock_rate, offset, self._options.history_s, self._options.max_history_bytes
         )
@@ -533,6 +535,13 @@ cdef class NativePlane:
             at += sizeof(CountersRow)
         return rows
 
+    def send_delays(self):
+        """See `interface.Plane`."""
+        counts = np.zeros(BUCKETS, dtype=np.uint64)
+        cdef uint64_t[::1] raw = counts
+        plane_delays(self._plane, &raw[0])
+        return counts
+
     def close(self):
         """Stop the threads and close the sockets. Idempotent; waits for the threads."""
         with self._lock:
@@ -559,6 +568,7 @@ cdef class NativePlane:
         self._plane.short_count = is_on
 
 
+assert (BUCKETS, UNIT_S) == (DELAY_BUCKETS, DELAY_UNIT_S), "delays.py and plane.h disagree"
 _load_lock = threading.Lock()
 
 

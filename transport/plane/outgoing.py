@@ -16,6 +16,7 @@ from transport.plane.interface import PlaneOptions, Subscription
 from transport.plane.source import Source
 from transport.plane.timeline import Timeline, begin
 from transport.rtp.header import serialize_extensions, serialize_header
+from transport.rtp.padding import PaddedPayload, strip
 
 #: Packets that go out together, and the most time between two such runs and from first to last of a unit.
 _RUN_PACKETS = 8
@@ -51,7 +52,13 @@ class SentPacket:
     def serialize(self) -> bytes:
         """The RTP packet, not encrypted."""
         header = serialize_header(
-            self.payload_type, self.marker, self.number, self.timestamp, self.ssrc, self.extensions
+            self.payload_type,
+            self.marker,
+            self.number,
+            self.timestamp,
+            self.ssrc,
+            self.extensions,
+            padded=isinstance(self.payload, PaddedPayload),
         )
         return header + self.payload
 
@@ -196,7 +203,7 @@ class Outgoing:
                 packets.append(segment.packet(self._next_number, unit, place).serialize())
                 self._next_number += 1
                 self.packets += 1
-                self.octets += len(unit.payloads[place])
+                self.octets += len(strip(unit.payloads[place]))
             self._place = allowed
             if allowed < len(unit.payloads):
                 break

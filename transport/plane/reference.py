@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transport.media import AccessUnit, Codec
+from transport.plane.delays import Counts
 from transport.plane.interface import (
     COUNTERS,
     AddressLearned,
@@ -296,6 +297,10 @@ class ReferencePlane:
         with self._lock:
             rows = [(peer_id, *_row(seat.viewer.counters)) for peer_id, seat in self._seats.items()]
         return np.array(rows, dtype=COUNTERS)
+
+    def send_delays(self) -> Counts:
+        """See `interface.Plane`."""
+        return self._loop.delays.copy()
 
     def close(self) -> None:
         """Stop the thread and close the sockets. Idempotent; waits for the thread."""

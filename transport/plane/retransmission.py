@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 
 from transport.plane.outgoing import SentPacket
 from transport.rtp.header import serialize_header
+from transport.rtp.padding import strip
 
 #: Retransmissions are never capped below this: 200 kb/s.
 _MIN_BYTES_PER_S = 25_000
@@ -32,7 +33,7 @@ class RtxStream:
             payload_type, packet.marker, self._next_number, packet.timestamp, self.ssrc, packet.extensions
         )
         self._next_number += 1
-        return header + (packet.number & 0xFFFF).to_bytes(2, "big") + packet.payload
+        return header + (packet.number & 0xFFFF).to_bytes(2, "big") + strip(packet.payload)
 
 
 class Budget:

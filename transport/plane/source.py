@@ -6,7 +6,7 @@ from transport.errors import WireError
 from transport.media import AccessUnit, Codec
 from transport.plane.history import History
 from transport.plane.interface import PlaneOptions
-from transport.rtp.packetize import packetize
+from transport.rtp.packetize import Packetizer
 
 _CODECS = (Codec.H264, Codec.H265, Codec.OPUS)
 
@@ -22,7 +22,7 @@ class Source:
         history: what was written, packetised.
         malformed: units that could not be packetised.
         closed: nothing more comes; the history is empty.
-        is_announced: the plane's thread knows already that something was written.
+        is_announced: the plane's thread knows already that something was written, since `announced_at`.
     """
 
     def __init__(
@@ -38,9 +38,10 @@ class Source:
         self.malformed = 0
         self.closed = False
         self.is_announced = False
+        self.announced_at = 0.0
         self._offset = offset
         self._base = offset + round(epoch_s * clock_rate)
-        self._max_payload_bytes = options.max_payload_bytes
+        self._packetizer = Packetizer(options.max_payload_bytes)
 
     @property
     def is_video(self) -> bool:
@@ -62,7 +63,7 @@ class Source:
         if self.closed or (not unit.keyframe and self.history.next_index == 0):
             return False  # nobody can start before the first keyframe
         try:
-            payloads = packetize(unit, self._max_payload_bytes)
+            payloads = self._packetizer.packetize(unit)
         except WireError:
             self.malformed += 1
             return False

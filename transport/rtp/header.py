@@ -105,7 +105,14 @@ def serialize(packet: RtpPacket) -> bytes:
 
 
 def serialize_header(
-    payload_type: int, marker: bool, seq: int, timestamp: int, ssrc: int, extensions: bytes = b""
+    payload_type: int,
+    marker: bool,
+    seq: int,
+    timestamp: int,
+    ssrc: int,
+    extensions: bytes = b"",
+    *,
+    padded: bool = False,
 ) -> bytes:
     """Write a header whose extensions are the same on every packet and were serialised once.
 
@@ -116,8 +123,9 @@ def serialize_header(
         timestamp: any integer, the low 32 bits count.
         ssrc: 32 bits.
         extensions: what `serialize_extensions` returned.
+        padded: the payload to come ends in padding.
     """
-    first = 0x90 if extensions else 0x80
+    first = 0x80 | (0x20 if padded else 0) | (0x10 if extensions else 0)
     second = payload_type | (0x80 if marker else 0)
     return _FIXED.pack(first, second, seq & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + extensions
 

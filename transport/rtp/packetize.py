@@ -1,16 +1,18 @@
 """From access units to RTP payloads: H.264 (RFC 6184), H.265 (RFC 7798), Opus (RFC 7587).
 
-Fragments of one NAL unit are equal in length but the last: a run of equal datagrams is what the kernel's
-UDP segmentation offload takes in one call. The way back is in `depacketize.py`.
+Fragments of a picture are equal in length, those that end a NAL unit by padding where that is cheap: a run of
+equal datagrams is what the kernel's UDP segmentation offload takes in one call. The way back is in
+`depacketize.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from transport.errors import WireError
 from transport.media import AccessUnit, Codec
 from transport.media.annexb import split_annexb
+from transport.rtp.padding import SteadySize, even
 
 H264_STAP_A = 24
 H264_FU_A = 28
@@ -21,6 +23,30 @@ _H264_DROPPED = frozenset({9, 12})  # access unit delimiter, filler
 _H265_DROPPED = frozenset({35, 38})
 _H264_FIRST_NON_VCL = 6
 _H265_FIRST_NON_VCL = 32
+#: How much smaller than need be fragments may become for the sake of being equal.
+_MIN_FILL = 0.8
+_CHEAP_PADDING_BYTES = 64
+
+_FragmentHeaders = Callable[[bytes], tuple[bytes, bytes, bytes]]
+
+
+class Packetizer:
+    """Splits the access units of one track, so that packets which go out together are equal in size.
+
+    Args:
+        max_payload_bytes: without RTP header, extensions and SRTP tag.
+    """
+
+    def __init__(self, max_payload_bytes: int) -> None:
+        self._max_payload_bytes = max_payload_bytes
+        self._sound = SteadySize()
+
+    def packetize(self, unit: AccessUnit) -> list[bytes]:
+        """See `packetize`; of sound, packets about as long as the last are padded to one size."""
+        payloads = packetize(unit, self._max_payload_bytes)
+        if unit.track.is_video:
+            return payloads
+        return [self._sound.pad(payload, self._max_payload_bytes) for payload in payloads]
 
 
 def packetize(unit: AccessUnit, max_payload_bytes: int) -> list[bytes]:
@@ -31,7 +57,8 @@ def packetize(unit: AccessUnit, max_payload_bytes: int) -> list[bytes]:
         max_payload_bytes: without RTP header, extensions and SRTP tag.
 
     Returns:
-        Payloads in sending order; the marker belongs on the last. Empty if nothing is left to send.
+        Payloads in sending order; the marker belongs on the last. Some are a `PaddedPayload`. Empty if
+        nothing is left to send.
 
     Raises:
         WireError: an H.265 NAL unit shorter than its header, or an Opus packet that does not fit.
@@ -53,19 +80,20 @@ def packetize_h264(annexb: bytes, max_payload_bytes: int) -> list[bytes]:
     """
     payloads: list[bytes] = []
     waiting: list[bytes] = []
+    slices: list[bytes] = []
     for nal in split_annexb(annexb):
         nal_type = nal[0] & 0x1F
         if nal_type in _H264_DROPPED:
             continue
         if nal_type >= _H264_FIRST_NON_VCL and len(nal) <= max_payload_bytes:
+            payloads += _cut(slices, max_payload_bytes, 1, _fu_a_headers)
+            slices = []
             waiting.append(nal)
             continue
         payloads += _aggregate(waiting, max_payload_bytes, _stap_a_header)
         waiting = []
-        if len(nal) <= max_payload_bytes:
-            payloads.append(nal)
-        else:
-            payloads += _fragment_h264(nal, max_payload_bytes)
+        slices.append(nal)
+    payloads += _cut(slices, max_payload_bytes, 1, _fu_a_headers)
     payloads += _aggregate(waiting, max_payload_bytes, _stap_a_header)
     return payloads
 
@@ -78,6 +106,7 @@ def packetize_h265(annexb: bytes, max_payload_bytes: int) -> list[bytes]:
     """
     payloads: list[bytes] = []
     waiting: list[bytes] = []
+    slices: list[bytes] = []
     for nal in split_annexb(annexb):
         if len(nal) < 2:
             raise WireError(f"h265: a NAL unit of {len(nal)} bytes")
@@ -85,14 +114,14 @@ def packetize_h265(annexb: bytes, max_payload_bytes: int) -> list[bytes]:
         if nal_type in _H265_DROPPED:
             continue
         if nal_type >= _H265_FIRST_NON_VCL and len(nal) <= max_payload_bytes:
+            payloads += _cut(slices, max_payload_bytes, 2, _fu_headers)
+            slices = []
             waiting.append(nal)
             continue
         payloads += _aggregate(waiting, max_payload_bytes, _ap_header)
         waiting = []
-        if len(nal) <= max_payload_bytes:
-            payloads.append(nal)
-        else:
-            payloads += _fragment_h265(nal, max_payload_bytes)
+        slices.append(nal)
+    payloads += _cut(slices, max_payload_bytes, 2, _fu_headers)
     payloads += _aggregate(waiting, max_payload_bytes, _ap_header)
     return payloads
 
@@ -148,27 +177,58 @@ def _ap_header(nals: list[bytes]) -> bytes:
     return bytes([forbidden | H265_AP << 1 | layer >> 5, (layer & 0x1F) << 3 | temporal])
 
 
-def _fragment_h264(nal: bytes, max_payload_bytes: int) -> list[bytes]:
-    indicator = nal[0] & 0xE0 | H264_FU_A
-    nal_type = nal[0] & 0x1F
-    return [
-        bytes([indicator, start << 7 | end << 6 | nal_type]) + part
-        for start, end, part in _equal_parts(nal[1:], max_payload_bytes - 2)
-    ]
+def _cut(
+    nals: list[bytes], max_payload_bytes: int, nal_header_bytes: int, headers: _FragmentHeaders
+) -> list[bytes]:
+    """The slices of one picture: whole where they fit, else in fragments of one size for all of them.
+
+    The headers of fragments stand in for `nal_header_bytes` and are one byte longer; `headers` makes those of
+    a NAL unit's first, middle and last fragment.
+    """
+    if not nals:
+        return []
+    overhead = nal_header_bytes + 1
+    bodies = [len(nal) - nal_header_bytes for nal in nals if len(nal) > max_payload_bytes]
+    size = _fragment_bytes(bodies, max_payload_bytes - overhead) if bodies else max_payload_bytes
+    payloads: list[bytes] = []
+    for nal in nals:
+        if len(nal) <= max_payload_bytes:
+            payloads.append(nal)
+            continue
+        first, middle, last = headers(nal)
+        for at in range(nal_header_bytes, len(nal), size):
+            part = nal[at : at + size]
+            is_last = at + size >= len(nal)
+            payloads.append((first if at == nal_header_bytes else last if is_last else middle) + part)
+    return even(payloads, size + overhead) if bodies else payloads
 
 
-def _fragment_h265(nal: bytes, max_payload_bytes: int) -> list[bytes]:
-    first = nal[0] & 0x81 | H265_FU << 1
-    nal_type = nal[0] >> 1 & 0x3F
-    return [
-        bytes([first, nal[1], start << 7 | end << 6 | nal_type]) + part
-        for start, end, part in _equal_parts(nal[2:], max_payload_bytes - 3)
-    ]
+def _fragment_bytes(lengths: list[int], max_bytes: int) -> int:
+    """The size of fragments that needs few packets and leaves few of them short, for NAL units so long."""
+    fewest = sum(-(-length // max_bytes) for length in lengths)
+    best, lowest = max_bytes, float("inf")
+    for length in lengths:
+        need = -(-length // max_bytes)
+        for count in range(need, max(need, int(length / (max_bytes * _MIN_FILL))) + 1):
+            size = -(-length // count)
+            packets = sum(-(-each // size) for each in lengths)
+            short = [-each % size > _CHEAP_PADDING_BYTES for each in lengths]
+            # A short one in the middle ends a run; a short one at the end keeps only sound from joining it.
+            cost = 2 * (packets - fewest) + 3 * sum(short[:-1]) + short[-1]
+            if cost < lowest:
+                best, lowest = size, cost
+    return best
 
 
-def _equal_parts(data: bytes, max_part_bytes: int) -> Iterator[tuple[bool, bool, bytes]]:
-    """(is first, is last, part), as few parts as possible, all as long as the first but the last."""
-    count = -(-len(data) // max_part_bytes)
-    size = -(-len(data) // count)
-    for at in range(0, len(data), size):
-        yield at == 0, at + size >= len(data), data[at : at + size]
+def _fu_a_headers(nal: bytes) -> tuple[bytes, bytes, bytes]:
+    indicator, nal_type = nal[0] & 0xE0 | H264_FU_A, nal[0] & 0x1F
+    return (
+        bytes((indicator, 0x80 | nal_type)),
+        bytes((indicator, nal_type)),
+        bytes((indicator, 0x40 | nal_type)),
+    )
+
+
+def _fu_headers(nal: bytes) -> tuple[bytes, bytes, bytes]:
+    start, nal_type = bytes((nal[0] & 0x81 | H265_FU << 1, nal[1])), nal[0] >> 1 & 0x3F
+    return start + bytes((0x80 | nal_type,)), start + bytes((nal_type,)), start + bytes((0x40 | nal_type,))

@@ -66,6 +66,7 @@ class WebRig(Rig):
             self.egress,
             access,
             loop_lag_s=lambda: 0.25,
+            send_delay_ms=lambda share: 2.0 * share,
             ready=lambda: self.ready,
             prometheus=self.prometheus,
             srt_port=8890,

@@ -7,7 +7,8 @@ from transport.errors import WireError
 from transport.media import AccessUnit, Codec, Track
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
-from transport.rtp.packetize import packetize, packetize_h264, packetize_h265
+from transport.rtp.packetize import Packetizer, packetize, packetize_h264, packetize_h265
+from transport.rtp.padding import PaddedPayload, strip
 
 START = b"\0\0\0\1"
 SPS, PPS, SEI = b"\x67" + noise(20, 1), b"\x68" + noise(4, 2), b"\x06" + noise(30, 3)
@@ -109,9 +110,27 @@ def test_there_and_back_gives_the_same_access_unit(track: Track) -> None:
         results = []
         for payload in payloads:
             marker = payload is payloads[-1]
-            results.append(depacketizer.push(RtpPacket(96, seq, round_number, 1, payload, marker)))
+            results.append(depacketizer.push(RtpPacket(96, seq, round_number, 1, strip(payload), marker)))
             seq = (seq + 1) & 0xFFFF
         assert all(result is None for result in results[:-1])
         assert results[-1] is not None
         assert results[-1].data == annexb(*nals) and results[-1].timestamp == round_number
     assert depacketizer.damaged == 0
+
+
+@pytest.mark.parametrize("lengths", [(6000,), (5000, 4900), (2300, 9800), (13_000, 12_000)])
+def test_the_slices_of_a_picture_make_one_run(lengths: tuple[int, ...]) -> None:
+    slices = [b"\x41" + noise(length, length) for length in lengths]
+    payloads = packetize_h264(annexb(*slices), 1160)
+    assert len({len(payload) for payload in payloads[:-1]}) == 1
+    assert len(payloads[-1]) <= len(payloads[0])
+    padding = sum(len(payload) - len(strip(payload)) for payload in payloads)
+    assert padding <= sum(lengths) / 64
+    assert len(payloads) <= sum(-(-length // 1158) for length in lengths) + 1
+
+
+def test_sound_is_padded_track_by_track() -> None:
+    packetizer = Packetizer(1160)
+    packets = [packetizer.packetize(unit(AUDIO, noise(size, size))) for size in (200, 190, 205)]
+    assert [len(payloads[0]) for payloads in packets] == [200, 200, 208]
+    assert isinstance(packets[1][0], PaddedPayload) and strip(packets[1][0]) == noise(190, 190)

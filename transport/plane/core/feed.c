@@ -43,8 +43,8 @@ void feed_release(feed *f) {
 }
 
 unit *unit_new(uint32_t count, size_t bytes) {
-    /* One block: structure, offsets, payloads. */
-    size_t head = sizeof(unit) + ((size_t)count + 1) * sizeof(uint32_t);
+    /* One block: structure, offsets, flags, payloads. */
+    size_t flags = sizeof(unit) + ((size_t)count + 1) * sizeof(uint32_t), head = flags + count * sizeof(bool);
     unit *u = malloc(head + bytes);
     if (u == NULL)
         return NULL;
@@ -53,6 +53,8 @@ unit *unit_new(uint32_t count, size_t bytes) {
     u->count = count;
     u->offsets = (uint32_t *)(u + 1);
     u->offsets[0] = 0;
+    u->is_padded = (bool *)((uint8_t *)u + flags);
+    memset(u->is_padded, 0, count * sizeof(bool));
     u->data = (uint8_t *)u + head;
     return u;
 }

@@ -11,7 +11,8 @@
 
 struct attachment;
 
-/* One access unit as RTP payloads; payload n is at data + offsets[n], up to offsets[n + 1]. */
+/* One access unit as RTP payloads; payload n is at data + offsets[n], up to offsets[n + 1], and its last byte
+ * counts its padding if is_padded[n]. */
 typedef struct unit {
     int refs;
     uint32_t count;       /* payloads, never 0 */
@@ -22,6 +23,7 @@ typedef struct unit {
     double at;            /* monotonic seconds when it was written */
     bool keyframe;
     uint32_t *offsets;
+    bool *is_padded;
     uint8_t *data;
     struct unit *next_dropped;
 } unit;
@@ -50,8 +52,12 @@ typedef struct feed {
 
     struct {
         bool announced;            /* in the shard's list; under its inbox lock */
+        double announced_at;       /* as above: when the first unit was written since it was taken */
         struct feed *next_written; /* as above */
-        struct attachment *subscribers;  /* of the shard's thread alone */
+        struct attachment *subscribers; /* of the shard's thread alone, as the next */
+        bool is_due;                    /* in this turn's list */
+        double due_since;
+        struct feed *next_due;
     } shards[MAX_SHARDS];
 } feed;
 
@@ -65,6 +71,9 @@ unit *unit_new(uint32_t count, size_t bytes);
 unit *unit_hold(unit *u);
 void unit_release(unit *u);
 static inline size_t unit_size(const unit *u, uint32_t place) { return u->offsets[place + 1] - u->offsets[place]; }
+static inline size_t unit_padding(const unit *u, uint32_t place) {
+    return u->is_padded[place] ? u->data[u->offsets[place + 1] - 1] : 0;
+}
 
 /* Add the next unit, which the history owns from now on, and drop what is too old. 0, or -1 (out of memory, or
  * closed): then the unit is gone. */

@@ -269,7 +269,7 @@ void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, v
             packet p = {s, u, o->place, o->next_number};
             o->next_number++;
             o->packets++;
-            o->octets += unit_size(u, o->place);
+            o->octets += unit_size(u, o->place) - unit_padding(u, o->place);
             sink(context, o, &p);
         }
         if (allowed < u->count)
@@ -305,7 +305,8 @@ size_t packet_header(const packet *p, uint8_t *out, uint8_t payload_type, uint32
     const subscription *s = p->segment->subscription;
     /* In sound the marker begins a talkspurt (RFC 7587 4.1); a programme is one long one. */
     bool marker = p->segment->feed->is_video && p->place + 1 == p->unit->count;
-    out[0] = s->extensions_bytes > 0 ? 0x90 : 0x80;
+    out[0] = (uint8_t)(0x80 | (s->extensions_bytes > 0 ? 0x10 : 0) |
+                       (ssrc == s->ssrc && p->unit->is_padded[p->place] ? 0x20 : 0));
     out[1] = (uint8_t)(payload_type | (marker ? 0x80 : 0));
     put16(out + 2, (uint16_t)number);
     put32(out + 4, (uint32_t)timeline_map(&p->segment->timeline, p->unit->timestamp));

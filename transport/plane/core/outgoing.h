@@ -108,7 +108,8 @@ void outgoing_rekey(outgoing *o);
 void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, void *context);
 /* The packet that was sent under this number; the caller releases its unit. False if it is gone. */
 bool outgoing_find(const outgoing *o, uint16_t seq, packet *found);
-/* RTP header of a packet; returns its size, at most MAX_HEADER_BYTES. */
+/* RTP header of a packet, or of its repetition under another SSRC, which has no padding; returns its size, at
+ * most MAX_HEADER_BYTES. */
 size_t packet_header(const packet *p, uint8_t *out, uint8_t payload_type, uint32_t ssrc, int64_t number);
 static inline const uint8_t *packet_payload(const packet *p) { return p->unit->data + p->unit->offsets[p->place]; }
 

@@ -195,13 +195,21 @@ void shard_command(shard *s, command *c) {
         wake(s);
 }
 
-void feed_announce(plane *p, feed *f) {
+void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]) {
+    memset(counts, 0, DELAY_BUCKETS * sizeof counts[0]);
+    for (int n = 0; n < p->shards_count; n++)
+        for (int bucket = 0; bucket < DELAY_BUCKETS; bucket++)
+            counts[bucket] += __atomic_load_n(&p->shards[n].delays[bucket], __ATOMIC_RELAXED);
+}
+
+void feed_announce(plane *p, feed *f, double now) {
     for (int n = 0; n < p->shards_count; n++) {
         shard *s = &p->shards[n];
         pthread_mutex_lock(&s->lock);
         bool is_first = false;
         if (!s->is_over && !f->shards[n].announced) {
             f->shards[n].announced = true;
+            f->shards[n].announced_at = now;
             f->shards[n].next_written = NULL;
             *s->written_end = feed_hold(f);
             s->written_end = &f->shards[n].next_written;

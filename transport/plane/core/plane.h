@@ -32,6 +32,10 @@
 /* Retransmissions are never capped below this: 200 kb/s. */
 #define MIN_RTX_BYTES_PER_S 25000.0
 #define EVENT_SLOTS 2048
+/* From a unit's writing until it went to the kernel for all of a shard's viewers: bucket n holds what took at most
+ * DELAY_UNIT_S * 2 ** (n / 8.0), the last one everything. */
+#define DELAY_BUCKETS 112
+#define DELAY_UNIT_S 0.00005
 
 typedef struct plane plane;
 typedef struct peer peer;
@@ -113,6 +117,8 @@ struct peer {
     uint32_t reference_ssrc, reference_middle;
     double reference_at;
     peer *next_of_shard, **where_in_shard;
+    bool is_due; /* in this turn's list */
+    peer *next_due;
 
     /* Timers: a pairing heap without allocations. */
     bool is_timed;
@@ -176,11 +182,14 @@ struct shard {
 
     /* The thread's own: */
     peer *peers, *heap;
+    int peers_count;
+    double linger_until; /* 0: nothing written waits for company */
     conn *conns, *dirty;
     int batch_socket, batch_count;
     size_t batch_used;
     uint8_t *batch;
     message messages[BATCH_MESSAGES];
+    uint64_t delays[DELAY_BUCKETS]; /* atomic */
     uint8_t scratch[DATAGRAM_BYTES + 256];
     uint8_t (*received)[DATAGRAM_BYTES];
     slot *taken;
@@ -236,6 +245,8 @@ void plane_stop(plane *p);
 double plane_now(plane *p);
 double plane_wall(plane *p);
 void plane_garbage(plane *p);
+/* Of all shards. */
+void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]);
 peer *peer_new(plane *p, uint64_t id, double now);
 peer *peer_hold(peer *p);
 void peer_release(peer *p);
@@ -243,7 +254,7 @@ void peer_release(peer *p);
 void shard_command(shard *s, command *c);
 command *command_new(int kind, peer *p, size_t bytes);
 void command_free(command *c);
-void feed_announce(plane *p, feed *f);
+void feed_announce(plane *p, feed *f, double now);
 void wake(shard *s);
 
 /* events.c */
@@ -299,6 +310,10 @@ void conn_discard(plane *p, conn *c);
 
 /* viewer.c: of the shard's thread. */
 void viewer_pull(shard *s, peer *p, outgoing *o, double now);
+/* Let the processor fetch what `viewer_pull_due` will look at; NULL for nobody. */
+void viewer_expect(const peer *p);
+/* Of every feed that is due. */
+void viewer_pull_due(shard *s, peer *p, double now);
 void viewer_resume(shard *s, peer *p, double now);
 void viewer_report(shard *s, peer *p, double now);
 void viewer_bye(shard *s, peer *p, double now);

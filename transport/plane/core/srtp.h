@@ -29,6 +29,9 @@ typedef struct srtp {
     unsigned heard_count, heard_next;
 } srtp;
 
+/* Let the processor fetch the key media is encrypted with. */
+static inline void srtp_expect(const srtp *s) { cipher_expect(s->tx_rtp); }
+
 size_t srtp_key_bytes(int profile);
 size_t srtp_salt_bytes(int profile);
 /* Keys are master key and master salt, as long as the profile says. NULL when out of memory. */

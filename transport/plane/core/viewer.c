@@ -112,20 +112,52 @@ static bool may_repeat(peer *p, size_t bytes, double now) {
     return true;
 }
 
-void viewer_pull(shard *s, peer *p, outgoing *o, double now) {
-    if (!seat_can_send(p))
-        return;
+static void pull_media(shard *s, peer *p, outgoing *o, double now) {
     bool is_first = o->packets == 0;
     bool is_blocked = p->selected->conn != NULL && conn_is_blocked(p->selected->conn);
     uint64_t skipped = o->skipped;
     pull in = {s, 0};
     outgoing_pull(o, now, is_blocked, send_media, &in);
-    COUNT(p->counters.packets_dropped, o->skipped - skipped);
+    if (o->skipped != skipped)
+        COUNT(p->counters.packets_dropped, o->skipped - skipped);
     if (in.bytes > 0)
         note_sent(p, in.bytes, now);
     sync_links(s, o);
     if (is_first && o->packets > 0)
         viewer_report(s, p, now);
+}
+
+void viewer_pull(shard *s, peer *p, outgoing *o, double now) {
+    if (!seat_can_send(p))
+        return;
+    pull_media(s, p, o, now);
+    viewer_schedule(s, p);
+}
+
+void viewer_expect(const peer *p) {
+    if (p == NULL)
+        return;
+    __builtin_prefetch(&p->budget);
+    __builtin_prefetch(&p->counters);
+    __builtin_prefetch(p->selected);
+    if (p->next_due != NULL)
+        __builtin_prefetch(&p->next_due->selected);
+    if (p->srtp != NULL)
+        srtp_expect(p->srtp);
+    for (const outgoing *o = p->outgoings; o != NULL; o = o->next)
+        __builtin_prefetch(&o->unit);
+}
+
+static bool is_due(const shard *s, const attachment *a) {
+    return a->feed != NULL && a->feed->shards[s->number].is_due;
+}
+
+void viewer_pull_due(shard *s, peer *p, double now) {
+    if (!seat_can_send(p))
+        return;
+    for (outgoing *o = p->outgoings; o != NULL; o = o->next)
+        if (is_due(s, &o->links[0]) || is_due(s, &o->links[1]))
+            pull_media(s, p, o, now);
     viewer_schedule(s, p);
 }
 
@@ -307,6 +339,7 @@ static int protect_again(peer *p, const outgoing *o, const packet *found, uint8_
      * finds the stream of an RTX packet by its MID. */
     size_t header = packet_header(found, at, s->rtx_payload_type, rtx->ssrc, rtx->next_number);
     put16(at + header, (uint16_t)found->number);
+    bytes -= unit_padding(found->unit, found->place);
     memcpy(at + header + 2, payload, bytes);
     uint64_t index = (uint64_t)(rtx->next_number++ - rtx->rollover_base);
     return srtp_protect(p->srtp, at, header, rtx->ssrc, index, at + header, bytes + 2);
