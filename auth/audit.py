@@ -53,6 +53,8 @@ _CONTEXT = "audit-head"
 _HEAD_ID = 1
 _MAX_TEXT_CHARACTERS = 256
 _MAX_DETAILS_CHARACTERS = 4096
+#: Of any one text; far beyond what is kept, so that no secret is cut in two and then not seen.
+_MAX_SEARCHED_CHARACTERS = 16_384
 _MAX_DEPTH = 8
 
 audit_log = Table(
@@ -261,7 +263,8 @@ def _redacted(value: object, depth: int) -> object:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    return _JWT.sub("***", redact(_URL_PASSWORD.sub(r"\1:***@", _plain(str(value)))))
+    text = _plain(str(value)[:_MAX_SEARCHED_CHARACTERS])
+    return _JWT.sub("***", redact(_URL_PASSWORD.sub(r"\1:***@", text)))
 
 
 #: Names under which secrets stand; what ends in "id" tells one from another and is none.
@@ -269,8 +272,9 @@ _SECRET_NAME = re.compile(
     r"(?i)pass(word|phrase|wd)|secret|token|cookie|authorization|seed|credential|private|signature"
     r"|(^|[_.-])(key|code|otp|pin)s?$"
 )
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_URL_PASSWORD = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
+# Each begins where no word goes on before it: without that, a long word is searched from each of its letters.
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_URL_PASSWORD = re.compile(r"(?<!\w)(\w{1,32}://[^\s/:@]*):[^\s/@]+@")
 
 
 def _is_secret(name: str) -> bool:
@@ -283,4 +287,4 @@ def _plain(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return _JWT.sub("***", _plain(text))[:_MAX_TEXT_CHARACTERS]
+    return _JWT.sub("***", _plain(text[:_MAX_SEARCHED_CHARACTERS]))[:_MAX_TEXT_CHARACTERS]

@@ -188,7 +188,8 @@ class TestWhatIsKept:
         for _ in range(500):
             inner["x"] = {}
             inner = inner["x"]
-        kept = await self.details(tmp_path, {"long": "x" * 100_000, "deep": deep})
+        hostile = {"long": "x" * 100_000, "tokens": "eyJ" * 50_000, "urls": "a://a:" * 20_000}
+        kept = await self.details(tmp_path, {**hostile, "deep": deep})
         assert len(json.dumps(kept)) < 5000
         assert "shortened" in kept
 
