@@ -76,7 +76,7 @@ class Entry:
 
 
 class Door:
-    """Lets in. `enter` and `check` on the event loop, `enter_from_thread` from any other thread.
+    """Lets in. `enter` and `check` on the event loop, `screen` and `enter_from_thread` from other threads.
 
     Args:
         authority: decides.
@@ -136,6 +136,33 @@ class Door:
             self._tell(ask, refusal)
             raise
         return self._in(ask, permit, seat, end)
+
+    def may(self, ask: Ask) -> bool:
+        """Whether somebody may do something, for lists of what to offer him: nobody is told, nor asked."""
+        try:
+            self._decide(ask)
+        except AuthError:
+            return False
+        return True
+
+    def screen(self, ask: Ask) -> None:
+        """Refuse at once who would be refused by what is known here; from any thread, and never waits.
+
+        Whoever passes must still `enter`: nothing is counted, and others may have to be asked.
+
+        Raises:
+            AuthError: he may not; says why.
+        """
+        outside = self._webhook is not None and ask.action in ASKED_OUTSIDE
+        if outside and not self._authority.knows(ask.credential):
+            return
+        try:
+            self._decide(ask)
+        except KeyNotSeen:
+            return
+        except AuthError as refusal:
+            self._tell(ask, refusal)
+            raise
 
     def enter_from_thread(self, ask: Ask, end: Callable[[str], None], timeout_s: float = 5.0) -> Entry:
         """As `enter`, for a thread that has to answer a caller.

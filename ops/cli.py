@@ -10,8 +10,13 @@ from typing import Annotated
 import typer
 import uvloop
 
+from auth.errors import AuthError
 from ops import demo as demonstration
 from ops import logs
+from ops.commands import audit, grants, groups, keys, users
+from ops.commands.desk import ConfigFile
+from ops.commands.token import token
+from ops.database import DatabaseError
 from ops.server import Server
 from streamer.config import Config, load
 from streamer.errors import ConfigError
@@ -21,7 +26,12 @@ app = typer.Typer(
     help="Live video server: SRT and RTSP in, browsers out.", no_args_is_help=True, add_completion=False
 )
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration, a TOML file.")]
+app.command()(token)
+app.add_typer(users.app, name="user")
+app.add_typer(groups.app, name="group")
+app.add_typer(grants.app, name="grant")
+app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()
@@ -61,7 +71,7 @@ def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())
-    except* (LinkError, OSError) as group:
+    except* (LinkError, OSError, DatabaseError, AuthError) as group:
         for error in group.exceptions:
             typer.echo(f"streamer: {error}", err=True)
         raise typer.Exit(1) from None

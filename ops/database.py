@@ -187,7 +187,9 @@ def _unavailable(context: ExceptionContext) -> AuthUnavailable | None:
     error = context.sqlalchemy_exception
     # asyncpg's adapter has no class of its own for a connection that broke in the middle of a statement.
     gone = isinstance(error, OperationalError | InterfaceError) or type(error) is DBAPIError
+    # A task that is cancelled in the middle of a statement loses its connection, and stays cancelled.
+    cancelled = not isinstance(context.original_exception, Exception)
     # The ping looks at the driver's own error to decide whether to connect again.
-    if context.is_pre_ping or not (gone or context.is_disconnect):
+    if cancelled or context.is_pre_ping or not (gone or context.is_disconnect):
         return None
     return AuthUnavailable(f"the database does not answer: {context.original_exception}")

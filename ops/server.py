@@ -13,6 +13,7 @@ from aiohttp import web
 
 from auth.secrets import AdminToken
 from ops.health import LoopLag, SendDelay
+from ops.identity import Guard, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
@@ -68,9 +69,22 @@ class Server:
         Raises:
             LinkError: a port cannot be had; says which.
             OSError: the state directory cannot be used.
+            DatabaseError: the database cannot be used.
+            AuthError: what is in it cannot be used, with this master key for example.
         """
+        self.admin = AdminToken(self.config.state.dir)
+        identity = await open_identity(self.config)
+        try:
+            guard = Guard(identity)
+            try:
+                await self._run(guard, *companions)
+            finally:
+                await guard.close()
+        finally:
+            await identity.close()
+
+    async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
         config = self.config
-        self.admin = AdminToken(config.state.dir)
         self._redactor.know_config(config, self.admin.value)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
@@ -95,12 +109,14 @@ class Server:
         delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
-            srt = SrtIngest(config, self.registry)
+            srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, lag, delay)
+            runner = await self._serve_http(egress, guard, lag, delay)
             self._announce(egress)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
-            await self._work((self.registry.run, lag.run, delay.run, trimmer.run, egress.run, *companions))
+            await self._work(
+                (self.registry.run, guard.run, lag.run, delay.run, trimmer.run, egress.run, *companions)
+            )
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
@@ -134,8 +150,10 @@ class Server:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
-    async def _serve_http(self, egress: WebRtcEgress, lag: LoopLag, delay: SendDelay) -> web.AppRunner:
-        access = Access(self.admin)
+    async def _serve_http(
+        self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
+    ) -> web.AppRunner:
+        access = Access(self.admin, guard.door)
         api = Api(
             self.registry,
             egress,
@@ -164,7 +182,7 @@ class Server:
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in ("http", "state", "srt", "webrtc", "log"):
+        for section in ("http", "state", "database", "srt", "webrtc", "log"):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         self._redactor.know_config(config, self.admin.value)

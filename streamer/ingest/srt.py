@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 
-from auth.secrets import same_secret
+from auth.door import Door
+from auth.errors import AuthError
 from streamer.config import Config, split_address
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, Stream
+from streamer.ingest.permission import publishing, refusal
 from streamer.ingest.session import TsSession
 from transport.errors import TransportError
 from transport.srt import Admission, Refused, RejectReason, SrtConnection, SrtListener, SrtOptions, StreamId
@@ -34,10 +36,17 @@ def srt_options(config: Config) -> SrtOptions:
 
 
 class SrtIngest:
-    """The SRT listener and the threads of its publishers."""
+    """The SRT listener and the threads of its publishers.
 
-    def __init__(self, config: Config, registry: Registry) -> None:
+    Args:
+        config: where to listen, and how.
+        registry: the streams.
+        door: decides who may publish, and for how long.
+    """
+
+    def __init__(self, config: Config, registry: Registry, door: Door) -> None:
         self._registry = registry
+        self._door = door
         self._lock = threading.Lock()
         self._sessions: dict[str, tuple[threading.Thread, SrtConnection]] = {}
         self._listener = SrtListener(
@@ -69,12 +78,10 @@ class SrtIngest:
             raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} can be published over SRT, not read")
         if not config.is_published:
             raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} is pulled from its source")
-        if config.publish_key is None:
-            raise Refused(
-                RejectReason.FORBIDDEN, f"{stream.name!r} has no publish_key, so nobody may publish"
-            )
-        if not same_secret(stream_id.session_key, config.publish_key.get_secret_value()):
-            raise Refused(RejectReason.UNAUTHORIZED, f"wrong publish key for {stream.name!r}")
+        try:
+            self._door.screen(publishing(stream_id, config, address[0]))
+        except AuthError as error:
+            raise refusal(error) from None
         publisher = stream.publisher
         if publisher is not None:
             raise Refused(RejectReason.CONFLICT, f"{stream.name!r} is being published by {publisher.address}")
@@ -108,19 +115,33 @@ class SrtIngest:
             warnings=session.demuxer.warnings,
             stop=connection.close,
         )
+        withdrawn: list[str] = []
+
+        def end(why: str) -> None:
+            withdrawn.append(why)
+            connection.close()
+
         try:
             # The configuration may have changed, or another caller been quicker, since the handshake.
             stream: Stream = self._registry.find(connection.stream_id.resource)
+            ask = publishing(connection.stream_id, stream.config, host)
+            entry = self._door.enter_from_thread(ask, end)
+        except (NoSuchStream, AuthError) as error:
+            _log.warning("srt %s: %s", publisher.address, error, extra={"session": connection.id})
+            return
+        try:
             publication = stream.publish(publisher)
         except (NoSuchStream, AlreadyPublished) as error:
+            entry.close()
             _log.warning("srt %s: %s", publisher.address, error, extra={"session": connection.id})
             return
         reason = "the server failed"
         try:
             session.run(publication)
         except TransportError as error:
-            reason = str(error)
+            reason = withdrawn[0] if withdrawn else str(error)
         except Exception:  # one publisher's trouble must stay its own
             _log.exception("%s: publisher failed", stream.name, extra={"session": connection.id})
         finally:
+            entry.close()
             publication.close(reason)

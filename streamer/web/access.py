@@ -1,12 +1,22 @@
-"""Who asks: the bearer token of a request, and what it opens."""
+"""Who asks: the bearer token of a request, and what it opens.
+
+The administrator's own token opens everything. Any other one was issued by `streamer token`, and `auth.door`
+decides. Who watches a public stream needs none, and none is looked at. Only `watch` is asked for: that a
+token is without sound (`listen`) decides nothing yet.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
+from auth.actions import Action
+from auth.credentials import NOTHING, TokenCredential
+from auth.door import Ask, Door, Entry
+from auth.protocols import Protocol
 from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
-from streamer.web.problems import Problem
 
 
 def presented_token(request: web.Request) -> str:
@@ -18,40 +28,81 @@ def presented_token(request: web.Request) -> str:
 
 
 class Access:
-    """Decides what a request may do. For now there is one token, the administrator's."""
+    """Decides what a request may do.
 
-    def __init__(self, admin: AdminToken) -> None:
+    Args:
+        admin: the token that opens everything.
+        door: decides about all others.
+    """
+
+    def __init__(self, admin: AdminToken, door: Door) -> None:
         self._admin = admin
+        self._door = door
 
-    def is_admin(self, request: web.Request) -> bool:
-        """Whether the request carries the administrator's token."""
+    async def require_admin(self, request: web.Request) -> None:
+        """Let only administrators through.
+
+        Raises:
+            AuthError: anybody else, or a token that does not count.
+        """
+        await self._require(_ask(request, Action.ADMIN, Protocol.API), request)
+
+    async def require_manage(self, request: web.Request, stream: str) -> None:
+        """Let those through who manage a stream, or the server for "".
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        await self._require(_ask(request, Action.MANAGE, Protocol.API, stream), request)
+
+    async def require_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> None:
+        """Let those through who may watch a stream.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        await self._require(_to_watch(request, stream, protocol), request)
+
+    def may_watch(self, request: web.Request, stream: Stream) -> bool:
+        """Whether a list of streams should show this one."""
+        if stream.config.public or self._is_admin(request):
+            return True
+        return self._door.may(_to_watch(request, stream, Protocol.API))
+
+    async def enter(self, request: web.Request, stream: Stream, end: Callable[[str], None]) -> Entry | None:
+        """Let a viewer in for as long as he may watch.
+
+        Args:
+            request: his.
+            stream: what he watches.
+            end: takes the reason when he may not any more; see `Door.enter`.
+
+        Returns:
+            To be closed when he leaves; None for the administrator, who may always.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        if self._is_admin(request):
+            return None
+        return await self._door.enter(_to_watch(request, stream, Protocol.WHEP), end)
+
+    async def _require(self, ask: Ask, request: web.Request) -> None:
+        if not self._is_admin(request):
+            await self._door.check(ask)
+
+    def _is_admin(self, request: web.Request) -> bool:
         token = presented_token(request)
         return bool(token) and self._admin.matches(token)
 
-    def require_admin(self, request: web.Request) -> None:
-        """Let only the administrator through.
 
-        Raises:
-            Problem: 401 without a token, 403 with another one.
-        """
-        if self.is_admin(request):
-            return
-        raise self._refusal(
-            request, "this needs the admin token; it is in admin.token in the state directory"
-        )
+def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
+    token = presented_token(request)
+    credential = TokenCredential(token) if token else NOTHING
+    return Ask(credential, action, protocol, stream, request.remote or "")
 
-    def require_watch(self, request: web.Request, stream: Stream) -> None:
-        """Let viewers of a public stream, and the administrator, through.
 
-        Raises:
-            Problem: 401 without a token, 403 with a wrong one.
-        """
-        if stream.config.public or self.is_admin(request):
-            return
-        raise self._refusal(request, f"{stream.name!r} is not public; it needs a token")
-
-    @staticmethod
-    def _refusal(request: web.Request, message: str) -> Problem:
-        if presented_token(request):
-            return Problem(403, "forbidden", "this token does not open it")
-        return Problem(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
+def _to_watch(request: web.Request, stream: Stream, protocol: Protocol) -> Ask:
+    if stream.config.public:
+        return Ask(NOTHING, Action.WATCH, protocol, stream.name, request.remote or "", public=True)
+    return _ask(request, Action.WATCH, protocol, stream.name)

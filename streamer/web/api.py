@@ -10,6 +10,7 @@ import prometheus_client
 from aiohttp import web
 from pydantic import BaseModel
 
+from auth.protocols import Protocol
 from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
@@ -103,7 +104,7 @@ class Api:
                 self.kick,
                 "End a viewer's session",
                 {204: "Ended", **closed, 404: "No such viewer"},
-                needs="admin",
+                needs="manage",
             ),
             Operation(
                 "GET",
@@ -140,40 +141,41 @@ class Api:
 
     async def live(self, request: web.Request) -> web.Response:
         """What the index page shows."""
-        everything = self._access.is_admin(request)
-        shown = [stream for stream in self._registry if stream.config.public or everything]
+        shown = [stream for stream in self._registry if self._access.may_watch(request, stream)]
         return _json(
             models.LiveModel(streams=[self._live(stream) for stream in shown], srt_port=self._srt_port)
         )
 
     async def streams(self, request: web.Request) -> web.Response:
         """All streams."""
-        self._access.require_admin(request)
+        await self._access.require_admin(request)
         return _json(models.StreamsModel(streams=[self._stream(stream) for stream in self._registry]))
 
     async def stream(self, request: web.Request) -> web.Response:
         """One stream."""
-        self._access.require_admin(request)
+        await self._access.require_admin(request)
         return _json(self._stream(self._registry.find(request.match_info["name"])))
 
     async def viewers(self, request: web.Request) -> web.Response:
         """All viewers."""
-        self._access.require_admin(request)
+        await self._access.require_admin(request)
         return _json(models.ViewersModel(viewers=[_viewer(viewer) for viewer in self._egress.measured()]))
 
     async def kick(self, request: web.Request) -> web.Response:
         """End a viewer's session."""
-        self._access.require_admin(request)
         try:
             viewer = self._egress.by_id(request.match_info["id"])
+            await self._access.require_manage(request, viewer.stream.name)
         except NoSuchViewer as error:
+            # Only who manages everything learns who is not there.
+            await self._access.require_manage(request, "")
             raise Problem(404, "no_such_viewer", str(error)) from None
         self._egress.leave(viewer, "ended by the administrator")
         return web.Response(status=204)
 
     async def server(self, request: web.Request) -> web.Response:
         """The server itself."""
-        self._access.require_admin(request)
+        await self._access.require_admin(request)
         return _json(
             models.ServerModel(
                 version=importlib.metadata.version("streamer"),
@@ -191,7 +193,7 @@ class Api:
     async def thumbnail(self, request: web.Request) -> web.Response:
         """The latest keyframe."""
         stream = self._registry.find(request.match_info["name"])
-        self._access.require_watch(request, stream)
+        await self._access.require_watch(request, stream, Protocol.API)
         picture = await self._thumbnails.picture(stream)
         if picture is None:
             raise Problem(404, "no_picture", f"{stream.name!r} has shown no picture yet")

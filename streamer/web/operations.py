@@ -38,7 +38,7 @@ class Operation:
         returns: model of the body of the first answer, None for another kind of body.
         content: media type of that body.
         accepts: media type of the request's body, "" for none.
-        needs: "admin", "watch" or "" for anyone.
+        needs: "admin", "manage", "watch" or "" for anyone.
         described: False for operations that are not part of the API: pages, preflight.
     """
 

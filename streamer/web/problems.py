@@ -6,20 +6,46 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from auth.errors import (
+    AuthError,
+    AuthUnavailable,
+    BadCredentials,
+    Forbidden,
+    LockedOut,
+    RateLimited,
+    TokenExpired,
+    TokenInvalid,
+)
 from streamer.errors import NoSuchStream, NotLive, StreamerError, Unplayable
 
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_STATUS: dict[type[StreamerError], tuple[int, str]] = {
+_STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     NoSuchStream: (404, "no_such_stream"),
     NotLive: (409, "not_live"),
     Unplayable: (406, "not_playable"),
+    BadCredentials: (401, "unauthorized"),
+    TokenInvalid: (401, "token_invalid"),
+    TokenExpired: (401, "token_expired"),
+    Forbidden: (403, "forbidden"),
+    LockedOut: (429, "locked_out"),
+    RateLimited: (429, "rate_limited"),
+    AuthUnavailable: (503, "unavailable"),
+}
+# Who decides is asked again at once when the database is back; a client should not wait longer than that.
+_UNAVAILABLE_RETRY_S = 5
+# RFC 6750 section 3: what is missing, or why what was presented does not count.
+_CHALLENGES = {
+    "unauthorized": "Bearer",
+    "token_invalid": 'Bearer error="invalid_token"',
+    "token_expired": 'Bearer error="invalid_token", error_description="it has expired"',
 }
 
 
@@ -57,10 +83,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Problem as problem:
         retry = problem.headers.pop("Retry-After", None)
         return problem_response(problem, int(retry) if retry is not None else None)
-    except StreamerError as error:
-        status, code = _STATUS.get(type(error), (500, "server_error"))
-        retry_after_s = error.retry_after_s if isinstance(error, NotLive) else None
-        return problem_response(Problem(status, code, str(error)), retry_after_s)
+    except (StreamerError, AuthError) as error:
+        status, code = _status(type(error))
+        challenge = _CHALLENGES.get(code)
+        headers = {"WWW-Authenticate": challenge} if challenge is not None else {}
+        return problem_response(Problem(status, code, str(error), headers), _retry_after_s(error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -79,3 +106,22 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:  # a bug: the client learns that much, the log learns the rest
         _log.exception("%s %s failed", request.method, request.path)
         return problem_response(Problem(500, "server_error", "the server failed; its log says why"))
+
+
+def _status(kind: type[Exception]) -> tuple[int, str]:
+    """What stands in the table for an error, or for the nearest kind of error that it is one of."""
+    for known in kind.__mro__:
+        if (found := _STATUS.get(known)) is not None:
+            return found
+    return 500, "server_error"
+
+
+def _retry_after_s(error: StreamerError | AuthError) -> int | None:
+    match error:
+        case NotLive():
+            return error.retry_after_s
+        case LockedOut() | RateLimited():
+            return max(1, math.ceil(error.retry_after_s))
+        case AuthUnavailable():
+            return _UNAVAILABLE_RETRY_S
+    return None

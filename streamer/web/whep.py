@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from auth.errors import AuthError
+from auth.protocols import Protocol
 from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
+from streamer.hub.stream import Stream
 from streamer.web.access import Access
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
@@ -85,7 +88,8 @@ class Whep:
     async def join(self, request: web.Request) -> web.Response:
         """Answer an offer."""
         stream = self._registry.find(request.match_info["stream"])
-        self._access.require_watch(request, stream)
+        # Before anything is done for him; he is in only when there is an answer that he can use.
+        await self._access.require_watch(request, stream, Protocol.WHEP)
         offer = await self._body(request, _SDP)
         try:
             viewer = await self._egress.join(
@@ -95,6 +99,7 @@ class Whep:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
+        await self._let_in(request, stream, viewer)
         return web.Response(
             status=201,
             body=viewer.answer.encode(),
@@ -108,7 +113,8 @@ class Whep:
 
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
-        self._access.require_watch(request, self._registry.find(request.match_info["stream"]))
+        stream = self._registry.find(request.match_info["stream"])
+        await self._access.require_watch(request, stream, Protocol.WHEP)
         return web.Response(status=204, headers={"Accept-Post": _SDP})
 
     async def patch(self, request: web.Request) -> web.Response:
@@ -140,6 +146,17 @@ class Whep:
         allowed = "PATCH, DELETE, OPTIONS" if is_session else "POST, GET, OPTIONS"
         accepts = {"Accept-Patch": _FRAGMENT} if is_session else {"Accept-Post": _SDP}
         return web.Response(status=204, headers={"Allow": allowed, **accepts})
+
+    async def _let_in(self, request: web.Request, stream: Stream, viewer: Viewer) -> None:
+        """From now on his session ends when he may not watch any more."""
+        try:
+            entry = await self._access.enter(request, stream, lambda why: self._egress.leave(viewer, why))
+        except BaseException as error:
+            refused = isinstance(error, AuthError)
+            self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
+            raise
+        if entry is not None:
+            viewer.when_ended(entry.close)
 
     def _viewer(self, request: web.Request) -> Viewer:
         try:

@@ -103,6 +103,24 @@ class TestMigrations:
 
 
 class TestTransactions:
+    async def test_who_is_cancelled_in_the_middle_of_a_statement_ends(self, engine: AsyncEngine) -> None:
+        async def read_for_ever() -> None:
+            while True:
+                try:
+                    async with engine.connect() as connection:
+                        await generation(connection)
+                except AuthUnavailable:
+                    pass
+
+        for turns in range(1, 40):
+            reading = asyncio.create_task(read_for_ever())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            reading.cancel()
+            done, _ = await asyncio.wait({reading}, timeout=20)
+            assert done
+            assert reading.cancelled()
+
     async def test_who_reads_and_then_writes_waits_for_its_turn(self, engine: AsyncEngine) -> None:
         async def change() -> None:
             async with engine.begin() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import secrets
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -54,6 +55,7 @@ class Viewer:
         self.dtls: DtlsSession
         self._outputs = outputs
         self._taken: dict[bool, Output] = {}
+        self._when_ended: Callable[[], None] | None = None
         self._etag = secrets.token_hex(8)
         try:
             if not self.choose():
@@ -126,6 +128,15 @@ class Viewer:
             for output in self._taken.values():
                 self._outputs.give_back(output)
             self._taken.clear()
+            if self._when_ended is not None:
+                self._when_ended()
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Have somebody told that it ended, once; at once when it has."""
+        if self.state is ViewerState.ENDED:
+            tell()
+        else:
+            self._when_ended = tell
 
     def _switch(self, wanted: Output, subscription: Subscription) -> None:
         present = self._taken.get(wanted.codec.is_video)

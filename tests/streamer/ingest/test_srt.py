@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from auth.actions import Action
 from streamer.config import Config, parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State
 from streamer.ingest.srt import SrtIngest, srt_options
 from tests.fakes.wait import wait_until
+from tests.rigs.doors import Doorkeeper
 from transport.errors import LinkError
 from transport.srt import ConnectError, RejectReason, SrtConnection, SrtOptions, SrtTarget, connect
 
@@ -27,11 +30,12 @@ def configuration(**more: object) -> Config:
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, state_dir: Path) -> None:
+        self.doorkeeper = Doorkeeper(state_dir)
         self.config = configuration()
         self.registry = Registry()
         self.registry.apply(self.config.streams)
-        self.ingest = SrtIngest(self.config, self.registry)
+        self.ingest = SrtIngest(self.config, self.registry, self.doorkeeper.guard.door)
         self._connections: list[SrtConnection] = []
 
     def call(
@@ -54,11 +58,12 @@ class Rig:
         self.ingest.close()
         for connection in self._connections:
             connection.close()
+        self.doorkeeper.close()
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    rig = Rig()
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
     yield rig
     rig.close()
 
@@ -98,7 +103,7 @@ class TestAdmission:
             rig.refused(publish_id(), "another passphrase")
             rig.call(publish_id())
             rig.wait_state("cam", State.LIVE)
-        assert "wrong publish key" in caplog.text
+        assert "the publish key is wrong" in caplog.text
         for secret in (KEY, PASSPHRASE, "wrong-but-private", "another passphrase"):
             assert secret not in caplog.text
 
@@ -121,6 +126,33 @@ class TestAdmission:
         error = rig.refused(publish_id())
         assert error.reject_code == RejectReason.CONFLICT
         assert rig.registry.find("cam").publisher is first
+
+
+class TestToken:
+    @pytest.mark.parametrize("form", ["#!::r={},m=publish,s={}", "publish:{}:{}"])
+    @pytest.mark.parametrize("name", ["open", "keyless"])
+    def test_one_to_publish_lets_in(self, rig: Rig, form: str, name: str) -> None:
+        rig.call(form.format(name, rig.doorkeeper.token(Action.PUBLISH, name)), None)
+        rig.wait_state(name, State.LIVE)
+
+    def test_one_for_something_else_does_not_suffice(self, rig: Rig) -> None:
+        for action, stream in ((Action.WATCH, "open"), (Action.PUBLISH, "cam")):
+            token = rig.doorkeeper.token(action, stream)
+            assert rig.refused(publish_id("open", token), None).reject_code == RejectReason.FORBIDDEN
+
+    def test_one_that_was_changed_does_not_count(self, rig: Rig) -> None:
+        head, body, signature = rig.doorkeeper.token(Action.PUBLISH, "open").split(".")
+        changed = f"{head}.{body}.{signature[::-1]}"
+        assert rig.refused(publish_id("open", changed), None).reject_code == RejectReason.UNAUTHORIZED
+
+    def test_its_end_ends_the_connection(self, rig: Rig) -> None:
+        caller = rig.call(publish_id("open", rig.doorkeeper.token(Action.PUBLISH, "open", 1.5)), None)
+        rig.wait_state("open", State.LIVE)
+        rig.wait_state("open", State.AWAY)
+        assert rig.registry.find("open").ingest.reason == "its time is over"
+        with pytest.raises(LinkError):
+            while True:
+                caller.receive()
 
 
 class TestLife:

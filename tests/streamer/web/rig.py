@@ -11,7 +11,11 @@ import prometheus_client
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from auth.actions import Action
+from auth.limits import Limits
 from auth.secrets import AdminToken
+from auth.tokens import TokenOrder
+from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -57,7 +61,14 @@ class WebRig(Rig):
         self.token = AdminToken(state_dir)
         self.admin = {"Authorization": f"Bearer {self.token.value}"}
         self.ready = True
-        access = Access(self.token)
+        self._origins = origins
+        self._state = state_dir
+
+    async def open(self) -> None:
+        self.identity = await open_identity(parse({"state": {"dir": self._state}}))
+        self.guard = Guard(self.identity)
+        self._following = asyncio.create_task(self.guard.run())
+        access = Access(self.token, self.guard.door)
         self.prometheus: prometheus_client.CollectorRegistry = make_registry(
             self.registry, self.egress, lambda: 0.125
         )
@@ -71,15 +82,28 @@ class WebRig(Rig):
             prometheus=self.prometheus,
             srt_port=8890,
         )
-        self.app = make_app(Whep(self.registry, self.egress, access), self.api, Pages(), cors_origins=origins)
-
-    async def open(self) -> None:
+        self.app = make_app(
+            Whep(self.registry, self.egress, access), self.api, Pages(), cors_origins=self._origins
+        )
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 
     async def close(self) -> None:
         await self.client.close()
+        self._following.cancel()
+        await asyncio.wait({self._following})
+        await self.guard.close()
+        await self.identity.close()
         await super().close()
+
+    def bearer(
+        self, *actions: Action, stream: str = "*", lifetime_s: float = 60.0, **limits: Any
+    ) -> dict[str, str]:
+        """Headers with a new token."""
+        order = TokenOrder(frozenset(actions), (stream,), lifetime_s, limits=Limits.of(**limits))
+        authority = self.identity.authority
+        issued = authority.tokens.issue(authority.snapshot.ring, order, self.identity.clock())
+        return {"Authorization": f"Bearer {issued.token}"}
 
     def publish_to(self, name: str, video: Track | None = H264, audio: Track | None = AAC) -> Publication:
         stream: Stream = self.registry.find(name)

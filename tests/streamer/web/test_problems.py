@@ -7,6 +7,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from auth.errors import (
+    AuthUnavailable,
+    BadCredentials,
+    FactorNeeded,
+    Forbidden,
+    LockedOut,
+    RateLimited,
+    TokenExpired,
+    TokenInvalid,
+    VaultError,
+)
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive, StreamerError, Unplayable
 from streamer.web.problems import Problem, problems
 
@@ -42,6 +53,14 @@ async def failing() -> AsyncIterator[Failing]:
         (Unplayable("B-frames"), 406, "not_playable"),
         (AlreadyPublished("cam", "x"), 500, "server_error"),
         (StreamerError("any"), 500, "server_error"),
+        (BadCredentials("this needs a login"), 401, "unauthorized"),
+        (TokenInvalid("its signature is wrong"), 401, "token_invalid"),
+        (TokenExpired(), 401, "token_expired"),
+        (Forbidden("watch", "cam"), 403, "forbidden"),
+        (RateLimited(2.5), 429, "rate_limited"),
+        (LockedOut(2.5), 429, "locked_out"),
+        (AuthUnavailable("the database does not answer"), 503, "unavailable"),
+        (VaultError("another key"), 500, "server_error"),
         (Problem(418, "teapot", "short and stout"), 418, "teapot"),
         (web.HTTPBadRequest(), 400, "bad_request"),
         (web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2), 413, "request_entity_too_large"),
@@ -90,3 +109,30 @@ async def test_a_redirection_is_no_problem(failing: Failing) -> None:
     client = await failing(web.HTTPFound("/elsewhere"))
     async with client.get("/", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("error", "retry_after_s"),
+    [(RateLimited(2.5), 3), (LockedOut(0.1), 1), (AuthUnavailable("it does not answer"), 5)],
+)
+async def test_when_to_come_back(failing: Failing, error: Exception, retry_after_s: int) -> None:
+    client = await failing(error)
+    async with client.get("/") as response:
+        assert response.headers["Retry-After"] == str(retry_after_s)
+        assert (await response.json())["retry_after_s"] == retry_after_s
+
+
+@pytest.mark.parametrize(
+    ("error", "challenge"),
+    [
+        (BadCredentials(), "Bearer"),
+        (FactorNeeded(frozenset({"totp"}), "ticket"), "Bearer"),
+        (TokenInvalid("its signature is wrong"), 'Bearer error="invalid_token"'),
+        (TokenExpired(), 'Bearer error="invalid_token", error_description="it has expired"'),
+    ],
+)
+async def test_what_would_open_it(failing: Failing, error: Exception, challenge: str) -> None:
+    client = await failing(error)
+    async with client.get("/") as response:
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == challenge

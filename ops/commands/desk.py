@@ -1,0 +1,111 @@
+"""What the commands share: an open database, and one way in which they fail.
+
+They change the database directly, beside a server that may be running on it, which takes notice within a
+second. Results go to stdout, what went wrong to stderr; the exit status is then 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from auth.accounts import Account
+from auth.actions import Action, Role
+from auth.errors import AuthError
+from auth.principals import Kind
+from ops.identity import Identity, open_identity
+from streamer.config import load
+from streamer.errors import StreamerError
+
+_Result = TypeVar("_Result")
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration, a TOML file.")]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def on_database(path: Path, work: Callable[[Identity], Awaitable[_Result]]) -> _Result:
+    """Do something on the database of a configuration.
+
+    Raises:
+        typer.Exit: with status 2, after saying what is wrong.
+    """
+
+    async def run() -> _Result:
+        identity = await open_identity(load(path))
+        try:
+            return await work(identity)
+        finally:
+            await identity.close()
+
+    try:
+        return asyncio.run(run())
+    except (StreamerError, AuthError, OSError, ValueError) as error:
+        typer.echo(f"streamer: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def seconds(text: str) -> float:
+    """A duration as people write it: 90s, 15m, 1h, 7d.
+
+    Raises:
+        typer.BadParameter: something else.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise typer.BadParameter(f"{text!r}: expected a duration such as 90s, 15m, 1h or 7d")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def role_or_action(text: str) -> Role | Action:
+    """What a grant is of.
+
+    Raises:
+        typer.BadParameter: something else.
+    """
+    for kind in (Role, Action):
+        if text in set(kind):
+            return kind(text)
+    known = ", ".join([*Role, *Action])
+    raise typer.BadParameter(f"{text!r}: expected a role or an action, one of {known}")
+
+
+def day(at: float | None) -> str:
+    """A time as lists show it; "-" for none."""
+    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def in_from_now(duration_s: float | None) -> float | None:
+    """When something ends that lasts so long; None for what does not end."""
+    return None if duration_s is None else time.time() + duration_s
+
+
+def table(rows: list[tuple[str, ...]]) -> None:
+    """Print rows in columns."""
+    if not rows:
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())
+
+
+async def named(identity: Identity, name: str, *kinds: Kind) -> Account:
+    """The account or group of a name.
+
+    Raises:
+        NoSuchPrincipal: there is none.
+        ValueError: it is of another kind.
+    """
+    account = await identity.accounts.named(name)
+    if kinds and account.kind not in kinds:
+        raise ValueError(f"{name!r} is a {account.kind}; expected a {' or a '.join(kinds)}")
+    return account

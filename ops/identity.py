@@ -1,0 +1,171 @@
+"""Who may do what, put together from `auth` and the configuration: for the server, and for the commands.
+
+`Identity` is an open database with what reads and changes it; the commands need no more. `Guard` is what a
+running server adds: the door that everybody comes through, the watch that shows them out again, and the
+writer of the audit log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from auth.accounts import Accounts
+from auth.audit import Event, Outcome, append
+from auth.audit_writer import AuditLog
+from auth.authority import Authority
+from auth.credentials import NoCredential
+from auth.directory import Directory
+from auth.door import Ask, Door
+from auth.errors import AuthError, RateLimited
+from auth.grants import is_last_administrator, withdraw_all
+from auth.groups import Groups
+from auth.passwords import Passwords
+from auth.permit import Permit
+from auth.rates import Rate, RateLimiter
+from auth.roster import read_roster
+from auth.seats import Seats
+from auth.tokens import SERVER
+from auth.watch import PermitWatch
+from ops.database import database_url, open_database
+from ops.vault import FileVault
+from streamer.config import Config
+
+_log = logging.getLogger(__name__)
+
+_FILE = "master.key"
+#: Refusals of one address that are kept; who hammers must not fill the database.
+_REFUSALS = Rate(per_s=0.2, burst=20)
+#: SIGTERM to exit is 5 s in all.
+_WRITE_S = 1.0
+
+
+class Identity:
+    """The database of accounts, grants and tokens, open. Made by `open_identity`.
+
+    Attributes:
+        engine: the database.
+        vault: seals what is secret in it.
+        key_file: the vault's.
+        authority: decides, by what is in it.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, vault: FileVault, key_file: Path, clock: Callable[[], float]
+    ) -> None:
+        self.engine = engine
+        self.vault = vault
+        self.key_file = key_file
+        self.clock = clock
+        self.authority = Authority(engine, vault, self._directory, clock=clock)
+        self.accounts = Accounts(engine, self._is_last_administrator, clock=clock)
+        self.accounts.on_delete.append(_withdraw_all)
+        self.groups = Groups(engine, self._is_last_administrator)
+        self.passwords = Passwords(engine, clock=clock)
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self.engine.dispose()
+
+    async def directory(self) -> Directory:
+        """Who there is now."""
+        async with self.engine.connect() as connection:
+            return await self._directory(connection)
+
+    async def record(self, what: str, target: str, /, **details: object) -> None:
+        """Keep in the audit log what was done on this machine, by whoever holds its state directory."""
+        async with self.engine.begin() as connection:
+            event = Event(SERVER, what, target, details=details)
+            await append(connection, self.vault, [event], self.clock())
+
+    async def _directory(self, connection: AsyncConnection) -> Directory:
+        roster = await read_roster(connection, self.clock())
+        return Directory(roster.principals, roster.disabled, roster.sessions, roster.api_keys)
+
+    async def _is_last_administrator(self, connection: AsyncConnection, principal_id: str) -> bool:
+        directory = await self._directory(connection)
+        return await is_last_administrator(connection, principal_id, directory)
+
+
+async def open_identity(config: Config, clock: Callable[[], float] = time.time) -> Identity:
+    """Open the database and the vault, and read who may do what. The caller closes it.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+        AuthError: it does not answer, or was sealed with another master key.
+        OSError: the state directory cannot be used.
+    """
+    config.state.dir.mkdir(parents=True, exist_ok=True)
+    key_file = config.state.dir / _FILE
+    vault = FileVault(key_file)
+    identity = Identity(await open_database(database_url(config)), vault, key_file, clock)
+    try:
+        await identity.authority.start()
+    except BaseException:
+        await identity.close()
+        raise
+    return identity
+
+
+class Guard:
+    """Lets people in and out of a running server. Made on its event loop.
+
+    Args:
+        identity: by what is decided; the caller closes it.
+
+    Attributes:
+        door: where everybody comes in.
+        audit: where it is kept what was refused.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self.audit = AuditLog(identity.engine, identity.vault, clock=identity.clock)
+        self._authority = identity.authority
+        self._watch = PermitWatch(identity.authority)
+        self._refusals = RateLimiter(_REFUSALS)
+        seats = Seats(identity.engine, identity.clock)
+        self.door = Door(identity.authority, seats, self._watch, witness=self._witness)
+        # Apart from `run`: it writes what is still to be written after everything else has stopped.
+        self._writer = asyncio.get_running_loop().create_task(self.audit.run())
+
+    async def run(self) -> None:
+        """Follow the database and end what is not permitted any more, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._authority.run())
+            group.create_task(self._watch.run())
+
+    async def close(self) -> None:
+        """Write what is still to be written into the audit log."""
+        await self.audit.close()
+        done, _ = await asyncio.wait({self._writer}, timeout=_WRITE_S)
+        if not done:
+            self._writer.cancel()
+            await asyncio.wait({self._writer})
+            self.audit.give_up()
+        elif (error := self._writer.exception()) is not None:
+            _log.error("the writer of the audit log failed", exc_info=error)
+
+    def _witness(self, ask: Ask, answer: Permit | AuthError) -> None:
+        """Keep refusals of what was presented. Who came with nothing was told what is needed."""
+        if isinstance(answer, Permit) or isinstance(ask.credential, NoCredential):
+            return
+        try:
+            self._refusals.check(ask.address)
+        except RateLimited:
+            return
+        self.audit.note(_refusal(ask, answer))
+
+
+def _refusal(ask: Ask, error: AuthError) -> Event:
+    event = Event("", f"refused.{ask.action}", ask.stream, ask.address, Outcome.REFUSED)
+    return replace(event, details={"protocol": ask.protocol.value, "why": str(error)})
+
+
+async def _withdraw_all(connection: AsyncConnection, principal_id: str) -> None:
+    await withdraw_all(connection, principal_id)

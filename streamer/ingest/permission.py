@@ -1,0 +1,51 @@
+"""Who may publish: what an SRT caller presents, and what a refusal tells it."""
+
+from __future__ import annotations
+
+import re
+
+from auth.actions import Action
+from auth.credentials import Credential, KeyCredential, TokenCredential
+from auth.door import Ask
+from auth.errors import AuthError, BadCredentials, Forbidden, LockedOut, RateLimited, TokenInvalid
+from auth.protocols import Protocol
+from auth.secrets import same_secret
+from streamer.config import StreamConfig
+from transport.srt import Refused, RejectReason, StreamId
+
+# Three parts of base64url, the first of which is a JSON object.
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_CODES: tuple[tuple[type[AuthError], RejectReason], ...] = (
+    (BadCredentials, RejectReason.UNAUTHORIZED),
+    (TokenInvalid, RejectReason.UNAUTHORIZED),
+    (Forbidden, RejectReason.FORBIDDEN),
+    (LockedOut, RejectReason.OVERLOADED),
+    (RateLimited, RejectReason.OVERLOADED),
+)
+
+
+def publishing(stream_id: StreamId, config: StreamConfig, address: str) -> Ask:
+    """What a caller asks for.
+
+    Args:
+        stream_id: what it says.
+        config: of the stream that it names.
+        address: where it calls from, without port.
+    """
+    key = config.publish_key.get_secret_value() if config.publish_key is not None else None
+    credential = _credential(stream_id.session_key, key)
+    return Ask(credential, Action.PUBLISH, Protocol.SRT, stream_id.resource, address)
+
+
+def refusal(error: AuthError) -> Refused:
+    """What the caller is told: 1401 for what does not count, 1403 for what does not suffice."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), RejectReason.INTERNAL)
+    return Refused(code, str(error))
+
+
+def _credential(presented: str, key: str | None) -> Credential:
+    # A key may look like anything, so it comes first.
+    is_key = key is not None and same_secret(presented, key)
+    if not is_key and _JWT.fullmatch(presented):
+        return TokenCredential(presented)
+    return KeyCredential(presented, key)
