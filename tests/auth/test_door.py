@@ -169,6 +169,39 @@ async def test_every_action_over_every_protocol(tmp_path: Path, role: Role | Non
                         await at.door.check(ask)
 
 
+class TestAskingAhead:
+    async def test_who_passes_the_screen_takes_no_seat(self, tmp_path: Path) -> None:
+        async with house(tmp_path) as at:
+            token = await at.token(Limits(viewers=1))
+            for _ in range(3):
+                at.door.screen(watching(token))
+            assert at.told == []
+            (await at.door.enter(watching(token), print)).close()
+
+    async def test_who_does_not_is_refused_and_the_witness_told(self, tmp_path: Path) -> None:
+        async with house(tmp_path) as at:
+            publisher = await at.token(action=Action.PUBLISH)
+            for credential, kind in ((publisher, Forbidden), (TokenCredential("wrong"), TokenInvalid)):
+                with pytest.raises(kind):
+                    at.door.screen(watching(credential))
+                ask, answer = at.told.pop()
+                assert (ask, type(answer)) == (watching(credential), kind)
+
+    async def test_a_webhook_is_left_to_judge_what_is_unknown(self, tmp_path: Path) -> None:
+        async with house(tmp_path, receiver=Receiver()) as at:
+            at.door.screen(watching(TokenCredential("somebody else's")))
+            with pytest.raises(TokenInvalid):
+                at.door.screen(watching(TokenCredential((await at.token()).token + "x")))
+
+    async def test_what_to_offer(self, tmp_path: Path) -> None:
+        async with house(tmp_path) as at:
+            assert at.door.may(watching(await at.token()))
+            assert at.door.may(watching(NOTHING, public=True))
+            assert not at.door.may(watching(NOTHING))
+            assert not at.door.may(watching(await at.token(action=Action.PUBLISH)))
+            assert at.told == []
+
+
 class TestThreads:
     async def test_they_need_no_event_loop_where_nothing_must_be_asked(self, tmp_path: Path) -> None:
         async with house(tmp_path) as at:

@@ -86,7 +86,18 @@ def test_a_port_that_is_taken_is_said_in_one_line(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.usefixtures("root")
+def test_a_database_that_cannot_be_used_ends_the_start(runner: CliRunner, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "streamer.db").write_bytes(b"something else entirely " * 100)
+    result = runner.invoke(app, ["serve", "--config", write(tmp_path, f'[state]\ndir = "{state}"\n')])
+    assert result.exit_code == 1
+    assert f"streamer: database sqlite:///{state}/streamer.db: file is not a database" in result.stderr
+    assert "Traceback" not in result.output
+
+
 def test_no_arguments_show_the_commands(runner: CliRunner) -> None:
     result = runner.invoke(app, [])
-    for command in ("serve", "check-config", "demo"):
+    for command in ("serve", "check-config", "demo", "token", "user", "group", "grant", "audit", "keys"):
         assert command in result.output

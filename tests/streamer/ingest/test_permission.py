@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from auth.actions import Action
+from auth.credentials import Credential, KeyCredential, TokenCredential
+from auth.errors import (
+    AuthError,
+    AuthUnavailable,
+    BadCredentials,
+    Forbidden,
+    RateLimited,
+    TokenExpired,
+    TokenInvalid,
+)
+from auth.protocols import Protocol
+from streamer.config import StreamConfig
+from streamer.ingest.permission import publishing, refusal
+from transport.srt import RejectReason
+from transport.srt.wire import parse_stream_id
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJzdHJlYW1lciJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("presented", "key", "expected"),
+    [
+        ("key", "key", KeyCredential("key", "key")),
+        ("wrong", "key", KeyCredential("wrong", "key")),
+        ("", None, KeyCredential("", None)),
+        (JWT, "key", TokenCredential(JWT)),
+        (JWT, None, TokenCredential(JWT)),
+        # A key may look like a token.
+        (JWT, JWT, KeyCredential(JWT, JWT)),
+        ("a.b.c", "key", KeyCredential("a.b.c", "key")),
+    ],
+)
+def test_what_is_presented(presented: str, key: str | None, expected: Credential) -> None:
+    stream_id = parse_stream_id(f"#!::r=cam,m=publish,s={presented}".encode())
+    ask = publishing(stream_id, StreamConfig.model_validate({"publish_key": key}), "192.0.2.1")
+    assert ask.credential == expected
+    assert (ask.action, ask.protocol, ask.stream) == (Action.PUBLISH, Protocol.SRT, "cam")
+    assert ask.address == "192.0.2.1"
+    assert presented == "" or presented not in repr(ask)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadCredentials("the publish key is wrong"), RejectReason.UNAUTHORIZED),
+        (TokenInvalid("its signature is wrong"), RejectReason.UNAUTHORIZED),
+        (TokenExpired(), RejectReason.UNAUTHORIZED),
+        (Forbidden("publish", "cam"), RejectReason.FORBIDDEN),
+        (RateLimited(1), RejectReason.OVERLOADED),
+        (AuthUnavailable("the database does not answer"), RejectReason.INTERNAL),
+    ],
+)
+def test_what_a_refusal_tells(error: AuthError, code: RejectReason) -> None:
+    refused = refusal(error)
+    assert refused.code is code
+    assert str(refused) == str(error)
