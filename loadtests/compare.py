@@ -10,17 +10,14 @@ them about the same with few viewers as with many, while what an idle server cos
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from loadtests import floor
 from loadtests.fanout import Load, Result, remarks, run, subject_for, table
 from loadtests.peers.ours import ours
-from loadtests.results import record
+from loadtests.results import report, report_arguments
 
 
 def measure(load: Load, peers: Sequence[str], peer_viewers: int) -> list[Result]:
@@ -47,7 +44,6 @@ def ratios(results: Sequence[Result]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    given_arguments = list(sys.argv[2:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="loadtests compare", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--viewers", type=int, default=1000)
     parser.add_argument("--peer-viewers", type=int, default=50)
@@ -55,21 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=200.0, help="joins per second")
     parser.add_argument("--peers", default="janus,aiortc", help="with commas")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--record", action="store_true", help="into loadtests/RESULTS.md")
-    given = parser.parse_args(given_arguments)
+    report_arguments(parser)
+    given = parser.parse_args(arguments)
     kernel_us = floor.send_us(given.viewers, 10, 3.0)
     load = Load(given.viewers, given.mbps, given.seconds, given.rate)
     results = measure(load, [peer for peer in given.peers.split(",") if peer], given.peer_viewers)
     kernel = f"The kernel alone, runs of 10 packets: {kernel_us:.2f} µs a packet.\n"
     body = f"{table(results)}\n{ratios(results)}\n{kernel}"
-    sys.stdout.write(body)
-    if given.json:
-        given.json.write_text(json.dumps([asdict(result) for result in results], indent=2))
-    if given.record:
-        record(
-            "compare",
-            shlex.join(["python", "-m", "loadtests", "compare", *given_arguments]),
-            body,
-        )
+    report(body, [asdict(result) for result in results], given)
     return 0
