@@ -8,6 +8,7 @@ AuthError
 ├── Forbidden           known, but not allowed to do this
 ├── LockedOut           too many failures; says when to try again
 ├── NoSuchPrincipal     an account or group that is not there
+├── PasswordRefused     a new password that is too short, too long or too easy to guess; says which
 ├── AccountConflict     a name that is taken, or a change that would leave nobody in charge
 └── AuthUnavailable     who decides (directory, identity provider, webhook, database) does not answer
 
@@ -33,11 +34,13 @@ class FactorNeeded(BadCredentials):
 
     Attributes:
         factors: which would do, of "totp", "passkey", "recovery".
+        ticket: stands for the password in the second step, for a few minutes; a secret.
     """
 
-    def __init__(self, factors: frozenset[str]) -> None:
+    def __init__(self, factors: frozenset[str], ticket: str = "") -> None:
         super().__init__(f"a second factor is needed: {', '.join(sorted(factors))}")
         self.factors = factors
+        self.ticket = ticket
 
 
 class TokenInvalid(AuthError):
@@ -92,6 +95,18 @@ class NoSuchPrincipal(AuthError):
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no account or group {name!r}")
         self.name = name
+
+
+class PasswordRefused(AuthError):
+    """A new password that will not do.
+
+    Attributes:
+        expected: what would, for whoever chose it.
+    """
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"this password will not do: expected {expected}")
+        self.expected = expected
 
 
 class AccountConflict(AuthError):

@@ -255,3 +255,41 @@ class TestFile:
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="expected a readable file"):
             load(tmp_path)
+
+
+class TestDatabase:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "sqlite:///streamer.db",
+            "sqlite:////var/lib/streamer/streamer.db",
+            "postgresql://streamer:secret@db.example:5432/streamer",
+            "postgresql:///streamer?host=/run/postgresql",
+        ],
+    )
+    def test_where_it_can_be(self, url: str) -> None:
+        configured = parse({"database": {"url": url}}).database.url
+        assert configured is not None
+        assert configured.get_secret_value() == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mysql://streamer:the-secret@db.example/streamer",
+            "postgresql:streamer:the-secret@db.example",
+            "streamer:the-secret@db.example/streamer",
+            "postgresql://streamer:the-secret@db.example:many/streamer",
+            "postgresql://streamer:the/the-secret@db.example/streamer",
+            "sqlite://",
+            "sqlite://the-secret@host/file",
+        ],
+    )
+    def test_where_it_cannot_be(self, url: str) -> None:
+        finding = only_finding({"database": {"url": url}})
+        assert finding.key == "database.url"
+        assert "postgresql://user:password@host:port/name" in finding.expected
+        assert "the-secret" not in str(finding)
+
+    def test_its_password_is_not_shown(self) -> None:
+        config = parse({"database": {"url": "postgresql://streamer:the-secret@db.example/streamer"}})
+        assert "the-secret" not in repr(config)

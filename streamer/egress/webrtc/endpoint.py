@@ -71,10 +71,17 @@ class WebRtcEgress:
         plane: what encrypts and sends.
         config: limits.
         candidates: every answer's candidates, the preferred one first.
+
+    Attributes:
+        failures: the last viewers that could not connect, the latest last.
+        released: how often a viewer's handshake or session was let go of, so that memory became free.
     """
 
     def __init__(self, plane: Plane, config: WebRtcConfig, candidates: Sequence[Candidate]) -> None:
         self.plane = plane
+        self.released = 0
+        self.failures: deque[FailedViewer] = deque(maxlen=_REMEMBERED_FAILURES)
+        self._ends: OrderedDict[str, str] = OrderedDict()
         self._config = config
         self._candidates = tuple(candidates)
         self._outputs: dict[Stream, Outputs] = {}
@@ -83,6 +90,7 @@ class WebRtcEgress:
         self._by_key: dict[str, Viewer] = {}
         self._by_peer: dict[int, Viewer] = {}
         self._departed: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
+        self._unsettled: set[Viewer] = set()
         self._measured_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -99,6 +107,7 @@ class WebRtcEgress:
         while True:
             await asyncio.sleep(_MEASURE_EVERY_S)
             self._measure()
+            self._settle()
 
     async def join(
         self, stream: Stream, offer_sdp: str, *, user_agent: str, signalling: str = ""
@@ -177,7 +186,9 @@ class WebRtcEgress:
         stream = viewer.stream
         viewers = self._by_stream[stream]
         viewers.discard(viewer)
+        self._unsettled.discard(viewer)
         viewer.end()
+        self.released += 1
         if not viewers:
             del self._by_stream[stream]
             del self._outputs[stream]
@@ -284,6 +295,7 @@ class WebRtcEgress:
         self._by_key[viewer.key] = viewer
         self._by_peer[viewer.peer.id] = viewer
         self._by_stream[viewer.stream].add(viewer)
+        self._unsettled.add(viewer)
         self._spawn(self._connect(viewer))
 
     async def _connect(self, viewer: Viewer) -> None:
@@ -400,6 +412,14 @@ class WebRtcEgress:
             viewer = self._by_peer.get(int(row["peer_id"]))
             if viewer is not None:
                 viewer.counters = row
+
+    def _settle(self) -> None:
+        """Who reported a round trip has our keys: what its handshake took can go."""
+        settled = {viewer for viewer in self._unsettled if viewer.counters["rtt_ms"] > 0}
+        self._unsettled -= settled
+        for viewer in settled:
+            viewer.dtls.settle()
+        self.released += len(settled)
 
     def _count_departed(self, viewer: Viewer) -> None:
         self._measure()
