@@ -1,8 +1,8 @@
 """What a stream's `encryption` demands: a floor, below which no leg of it flows.
 
-`Floor` is the value of the key; `check_source` tells at start-up whether what a stream comes from can hold it.
-What only a handshake can tell is checked where the handshake is: SRT in `ingest`, SRTP in `egress.webrtc`,
-HTTPS in `web/confidential.py`.
+`Floor` is the value of the key; the checks here tell at start-up whether a source can hold it. What
+only a handshake can tell is checked where the handshake is: SRT in `ingest`, SRTP in `egress/webrtc`, HTTPS
+in `web/confidential.py`.
 """
 
 from __future__ import annotations

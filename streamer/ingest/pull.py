@@ -155,7 +155,7 @@ class RtspPull:
 
 
 def _camera_leg(url: str, stream: StreamConfig) -> Leg:
-    """Libav tells nothing of the TLS session it made: neither version nor cipher is known, nor can be demanded."""
+    """Libav tells nothing of its TLS session: version and cipher are not known and cannot be demanded."""
     if not url.startswith("rtsps:"):
         return Leg("none", "unsecured", "an rtsp:// address is not encrypted")
     certificate = "certificate checked" if stream.tls_verify else "certificate not checked (tls_verify)"

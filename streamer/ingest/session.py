@@ -41,8 +41,8 @@ class TsSession:
         """Access units until the connection ends.
 
         Raises:
-            LinkError: how it ended; `unauthorized` if its encryption is too weak, which is looked at before the
-                first unit and once a second, because peers change keys on the way.
+            LinkError: how it ended; `unauthorized` if its encryption is too weak: looked at before the first
+                unit and once a second, because peers change keys on the way.
         """
         check_at = float("-inf")
         while True:

@@ -91,7 +91,7 @@ class SrtIngest:
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
 
     def _refused(self, address: tuple[str, int], error: TransportError) -> None:
-        """Show in the API why an encoder with the right passphrase was turned away; it learns no reason itself.
+        """Show in the API why an encoder with the right passphrase was turned away: SRT cannot tell it.
 
         Those without a right to publish are in the log only: a stranger must not write into a stream's state.
         """

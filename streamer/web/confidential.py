@@ -1,6 +1,6 @@
 """Holds HTTP to a stream's `encryption`: what is shown or agreed over it must not be open to the way.
 
-A WHEP answer carries the fingerprint of our DTLS certificate. Whoever can change it on the way can put himself
+A WHEP answer carries the fingerprint of our DTLS certificate. Whoever can change it on the way can get
 between server and viewer, whatever cipher they then agree on.
 """
 

@@ -53,9 +53,7 @@ def client_address(request: web.Request) -> str:
     address = _peer(request)
     if address is None:
         return request.remote or ""
-    entries = [
-        entry for line in request.headers.getall("X-Forwarded-For", []) for entry in line.split(",")
-    ]
+    entries = [entry for line in request.headers.getall("X-Forwarded-For", []) for entry in line.split(",")]
     # From the last, which our own proxy wrote, backwards: what an untrusted client claimed comes first.
     while entries and _is_trusted(request, address):
         before = _parse(entries.pop())
@@ -84,7 +82,9 @@ def signalling(request: web.Request) -> Signalling:
 
 
 def _tls(request: web.Request) -> ssl.SSLObject | None:
-    found: ssl.SSLObject | None = request.transport and request.transport.get_extra_info("ssl_object")
+    found: ssl.SSLObject | None = (
+        request.transport.get_extra_info("ssl_object") if request.transport is not None else None
+    )
     return found
 
 

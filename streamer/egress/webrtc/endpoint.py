@@ -109,9 +109,7 @@ class WebRtcEgress:
             self._measure()
             self._settle()
 
-    async def join(
-        self, stream: Stream, offer_sdp: str, *, user_agent: str, signalling: str = ""
-    ) -> Viewer:
+    async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str, signalling: str = "") -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
 
         Args:
