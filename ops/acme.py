@@ -32,6 +32,7 @@ from transport.errors import TransportError
 CHALLENGE_PATH = "/" + challenges.HTTP01.URI_ROOT_PATH
 
 _NETWORK_TIMEOUT_S = 30
+_ATTEMPTS = 4
 _PATIENCE = datetime.timedelta(seconds=120)
 
 
@@ -85,7 +86,13 @@ class Issuer:
             AcmeError: there is none; an old one is left as it was.
         """
         try:
-            self._issue()
+            for attempt in range(_ATTEMPTS):
+                try:
+                    return self._issue()
+                except messages.Error as error:
+                    # The library repeats a request once; a busy authority may refuse the second nonce too.
+                    if error.code != "badNonce" or attempt == _ATTEMPTS - 1:
+                        raise
         except (errors.Error, messages.Error, requests.RequestException, JoseError) as error:
             raise AcmeError(f"{urlsplit(self._settings.directory).hostname}: {_words(error)}") from error
         except OSError as error:

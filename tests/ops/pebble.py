@@ -68,8 +68,8 @@ class Pebble:
             *("-http01", "", "-https01", "", "-tlsalpn01", ""),
         ]
         command = ["pebble", "-config", str(self._config), "-dnsserver", f"127.0.0.1:{self._dns}"]
-        # A fifth of all nonces are refused, as a busy authority may.
-        environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20"}
+        # A tenth of all nonces are refused, as a busy authority may.
+        environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "10"}
         with ExitStack() as stack:
             stack.enter_context(Process(names))
             stack.enter_context(Process(command, environment))
