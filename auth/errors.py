@@ -7,9 +7,13 @@ AuthError
 │   └── TokenExpired    one that was good once
 ├── Forbidden           known, but not allowed to do this
 ├── LockedOut           too many failures; says when to try again
+├── RateLimited         too many requests from one address; says when to try again
 ├── NoSuchPrincipal     an account or group that is not there
 ├── PasswordRefused     a new password that is too short, too long or too easy to guess; says which
+├── NoSuchGrant         a grant that is not there, or not any more
+├── BadGrant            a grant that cannot be given as asked; says what is expected
 ├── AccountConflict     a name that is taken, or a change that would leave nobody in charge
+├── VaultError          a secret at rest or a master key that cannot be used
 └── AuthUnavailable     who decides (directory, identity provider, webhook, database) does not answer
 
 Protocol status codes are decided at the edge. No text of these carries a secret.
@@ -89,6 +93,18 @@ class LockedOut(AuthError):
         self.retry_after_s = retry_after_s
 
 
+class RateLimited(AuthError):
+    """Too many requests from one address.
+
+    Attributes:
+        retry_after_s: when the next request will be taken, seconds from now.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"too many requests; try again in {max(1, round(retry_after_s))} s")
+        self.retry_after_s = retry_after_s
+
+
 class NoSuchPrincipal(AuthError):
     """An account or group that is not there."""
 
@@ -109,8 +125,24 @@ class PasswordRefused(AuthError):
         self.expected = expected
 
 
+class NoSuchGrant(AuthError):
+    """A grant that is not there, or not any more."""
+
+    def __init__(self, grant_id: str) -> None:
+        super().__init__(f"there is no grant {grant_id!r}")
+        self.grant_id = grant_id
+
+
+class BadGrant(AuthError):
+    """A grant, or a token, that cannot be given as asked; the text says what is expected."""
+
+
 class AccountConflict(AuthError):
     """A name that is taken, or a change that would leave nobody in charge."""
+
+
+class VaultError(AuthError):
+    """A secret at rest or a master key that cannot be used; the text quotes neither."""
 
 
 class AuthUnavailable(AuthError):

@@ -1,140 +1,284 @@
-"""A provider's signing keys: fetched when needed, and again, not too often, when an unknown one is used."""
+"""Tokens of others: JWTs that an identity provider signed, verified with the keys it publishes (RFC 7517).
+
+The keys are fetched ahead and again in the background, so that verifying needs no network and works in any
+thread. A token whose key is not known yet asks for one fetch, which happens no more often than every
+`min_refresh_s` whatever is presented. Symmetric algorithms are never accepted: with them whoever can verify
+can sign.
+
+Fetching is the caller's: `fetch(url)` gives the body, or raises.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
+import logging
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import jwt
 
+from auth.claims import (
+    Claims,
+    check_times,
+    digest_of,
+    reason_of,
+    text_claim,
+    time_claim,
+    unverified,
+)
 from auth.errors import AuthUnavailable, TokenInvalid
+from auth.lru import LruCache
+from auth.outside import OutsideIssuer
 
-_MAX_BODY_BYTES = 1_000_000
-_KEEP_S = 3600.0
-# An unknown key id is in every token that somebody makes up.
-_REFETCH_AFTER_S = 30.0
-#: Signatures that count; never "none", and no secret that both sides know.
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+_log = logging.getLogger(__name__)
+
+Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
+
+MAX_DOCUMENT_BYTES = 1 << 18
+_MAX_KEYS = 100
+_MIN_RSA_BITS = 2048
+#: By key type and curve; RSA keys that name no algorithm do for all of RSA's.
+_FAMILIES: dict[tuple[str, str], frozenset[str]] = {
+    ("RSA", ""): frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
+    ("EC", "P-256"): frozenset({"ES256"}),
+    ("EC", "P-384"): frozenset({"ES384"}),
+    ("EC", "P-521"): frozenset({"ES512"}),
+    ("OKP", "Ed25519"): frozenset({"EdDSA"}),
+    ("OKP", "Ed448"): frozenset({"EdDSA"}),
+}
+
+
+class KeyNotSeen(TokenInvalid):
+    """The issuer published no such key yet, as far as is known here; a fetch was asked for.
+
+    Attributes:
+        verifier: whose `refresh` may change that.
+    """
+
+    def __init__(self, verifier: JwksVerifier) -> None:
+        super().__init__("its issuer publishes no key of this id")
+        self.verifier = verifier
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """An HTTP answer."""
-
-    status: int
-    body: bytes = field(repr=False)
-
-
-class Fetch(Protocol):
-    """How this package speaks HTTP: somebody else does it, with timeouts, without following redirects."""
-
-    async def __call__(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
-    ) -> Fetched:
-        """Send a request.
-
-        Raises:
-            AuthUnavailable: there was no answer.
-        """
-        ...
+class _Key:
+    kid: str
+    jwk: Mapping[str, Any]
+    algorithms: frozenset[str]
+    material: Any
 
 
-async def fetch_json(fetch: Fetch, url: str, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Get a JSON object.
-
-    Raises:
-        AuthUnavailable: there was no answer, or it is not one.
-    """
-    fetched = await fetch("GET", url, headers={"Accept": "application/json", **(headers or {})})
-    if fetched.status != 200:
-        raise AuthUnavailable(f"{url} answers with status {fetched.status}")
-    return json_object(fetched.body, url)
-
-
-def json_object(body: bytes, url: str) -> dict[str, Any]:
-    """Parse what `url` answered.
-
-    Raises:
-        AuthUnavailable: it is not a JSON object of sane size.
-    """
-    try:
-        parsed = json.loads(body) if len(body) <= _MAX_BODY_BYTES else None
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise AuthUnavailable(f"{url} does not answer with a JSON object")
-    return parsed
-
-
-class KeySet:
-    """The keys at one address.
+class JwksVerifier:
+    """Verifies the tokens of one issuer. `verify` is thread-safe; the rest belongs to one event loop.
 
     Args:
-        fetch: speaks HTTP.
-        monotonic: seconds.
+        config: whom to believe, and how.
+        fetch: gets the keys.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, fetch: Fetch, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: OutsideIssuer, fetch: Fetch, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.config = config
         self._fetch = fetch
-        self._monotonic = monotonic
-        self._keys: list[jwt.PyJWK] = []
-        self._url = ""
-        self._fetched_at = float("-inf")
+        self._clock = clock
+        self._keys: Mapping[str, _Key] = {}
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._fetching: asyncio.Task[bool] | None = None
+        self._wanted = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._verified: LruCache[bytes, tuple[_Key, Claims]] = LruCache(4096)
 
-    async def key_of(self, token: str, url: str) -> jwt.PyJWK:
-        """The key that a token says it was signed with.
-
-        Args:
-            token: a JWT.
-            url: where the keys are.
+    def verify(self, token: str, now: float) -> Claims:
+        """What a token says, if this issuer vouches for it and it counts now.
 
         Raises:
-            TokenInvalid: it is no token, its algorithm does not count, or there is no such key.
-            AuthUnavailable: the keys cannot be fetched.
+            KeyNotSeen: try again after `refresh`.
+            TokenExpired: it is over.
+            TokenInvalid: anything else; says why.
+            AuthUnavailable: the issuer's keys could not be fetched for too long.
         """
+        fetched_at = self._fetched_at
+        if fetched_at is None or self._clock() - fetched_at > self.config.max_stale_s:
+            self._want()
+            raise AuthUnavailable(f"the keys of {self.config.issuer} cannot be had")
+        digest = digest_of(token)
+        known = self._verified.find(digest)
+        if known is not None and self._keys.get(known[0].kid) is known[0]:
+            claims = known[1]
+        else:
+            key = self._key_of(token)
+            claims = self._parse(token, key)
+            self._verified.add(digest, (key, claims))
+        check_times(claims, now, self.config.leeway_s)
+        return claims
+
+    async def refresh(self) -> bool:
+        """Fetch the keys, unless that was tried less than `min_refresh_s` ago; whether they are new.
+
+        Many that wait at once wait for one fetch.
+        """
+        if self._fetching is None:
+            tried_at = self._tried_at
+            if tried_at is not None and self._clock() - tried_at < self.config.min_refresh_s:
+                return False
+            self._tried_at = self._clock()
+            self._fetching = asyncio.create_task(self._refresh())
+        # The fetch serves others too, and goes on when this caller is cancelled.
+        return await asyncio.shield(self._fetching)
+
+    async def run(self) -> None:
+        """Keep the keys fresh until cancelled."""
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
         try:
-            header = jwt.get_unverified_header(token)
+            while True:
+                self._wanted.clear()
+                await self.refresh()
+                tried_at = self._tried_at
+                assert tried_at is not None
+                quiet_until = tried_at + self.config.min_refresh_s
+                due_at = tried_at + (
+                    self.config.refresh_s if self._fetched_at == tried_at else self.config.min_refresh_s
+                )
+                try:
+                    await asyncio.wait_for(self._wanted.wait(), max(0.0, due_at - self._clock()))
+                except TimeoutError:
+                    pass
+                await asyncio.sleep(max(0.0, quiet_until - self._clock()))
+        finally:
+            with self._lock:
+                self._loop = None
+            if self._fetching is not None:
+                self._fetching.cancel()
+
+    async def _refresh(self) -> bool:
+        started_at = self._clock()
+        try:
+            async with asyncio.timeout(self.config.timeout_s):
+                body = await self._fetch(self.config.jwks_url)
+            keys = self._read(body)
+        # Whatever the network, the server or its document does: the keys that are known stay.
+        except Exception as error:
+            _log.warning("keys of %s cannot be had: %s", self.config.issuer, error or type(error).__name__)
+            return False
+        finally:
+            self._fetching = None
+        changed = {kid: key.jwk for kid, key in keys.items()} != {
+            kid: key.jwk for kid, key in self._keys.items()
+        }
+        # A key that stayed is the same object, and what was verified with it stays remembered.
+        self._keys = {
+            kid: self._keys[kid] if kid in self._keys and self._keys[kid].jwk == key.jwk else key
+            for kid, key in keys.items()
+        }
+        self._tried_at = self._fetched_at = started_at
+        return changed
+
+    def _read(self, body: bytes) -> dict[str, _Key]:
+        if len(body) > MAX_DOCUMENT_BYTES:
+            raise ValueError(f"the key set has {len(body)} bytes; expected {MAX_DOCUMENT_BYTES} at most")
+        try:
+            document = json.loads(body)
+        except RecursionError:
+            raise ValueError("the key set is nested too deep") from None
+        entries = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise ValueError('expected a key set, {"keys": [...]}')
+        keys = {}
+        for entry in entries[:_MAX_KEYS]:
+            if isinstance(entry, dict) and (key := self._usable(entry)) is not None:
+                keys[key.kid] = key
+        if not keys:
+            raise ValueError("the key set holds no key that can be used")
+        return keys
+
+    def _usable(self, jwk: Mapping[str, Any]) -> _Key | None:
+        """One key for verifying; None for what is something else, as sets hold for other purposes."""
+        if jwk.get("use", "sig") != "sig":
+            return None
+        kty, curve, kid = jwk.get("kty"), jwk.get("crv", ""), jwk.get("kid", "")
+        if not isinstance(kty, str) or not isinstance(curve, str) or not isinstance(kid, str):
+            return None
+        algorithms = _FAMILIES.get((kty, "" if kty == "RSA" else curve), frozenset())
+        if "alg" in jwk:
+            algorithms &= {str(jwk["alg"])}
+        algorithms &= frozenset(self.config.algorithms)
+        if not algorithms:
+            return None
+        try:
+            material = jwt.PyJWK(dict(jwk), min(algorithms)).key
         except jwt.PyJWTError:
-            raise TokenInvalid("it is not a JWT") from None
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in ALGORITHMS:
-            raise TokenInvalid("its algorithm does not count")
-        age_s = self._monotonic() - self._fetched_at
-        if url != self._url or age_s >= _KEEP_S:
-            await self._refresh(url)
-        key = self._find(kid, algorithm)
-        if key is None and self._monotonic() - self._fetched_at >= _REFETCH_AFTER_S:
-            await self._refresh(url)
-            key = self._find(kid, algorithm)
+            return None
+        if kty == "RSA" and material.key_size < _MIN_RSA_BITS:
+            return None
+        return _Key(kid, dict(jwk), algorithms, material)
+
+    def _key_of(self, token: str) -> _Key:
+        kid = unverified(token, 0).get("kid", "")
+        keys = self._keys
+        if kid == "" and len(keys) == 1:
+            return next(iter(keys.values()))
+        key = keys.get(kid) if isinstance(kid, str) else None
         if key is None:
-            raise TokenInvalid("its key is unknown")
+            self._want()
+            raise KeyNotSeen(self)
         return key
 
-    def _find(self, kid: object, algorithm: str) -> jwt.PyJWK | None:
-        fitting = [key for key in self._keys if _family(key) == _FAMILIES[algorithm[:2]]]
-        named = [key for key in fitting if key.key_id == kid]
-        if kid is None and len(fitting) == 1:
-            return fitting[0]
-        return named[0] if len(named) == 1 else None
+    def _want(self) -> None:
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._wanted.set)
 
-    async def _refresh(self, url: str) -> None:
-        found = (await fetch_json(self._fetch, url)).get("keys")
-        keys = []
-        for each in found if isinstance(found, list) else ():
-            if not isinstance(each, dict) or each.get("use", "sig") != "sig":
-                continue
-            try:
-                keys.append(jwt.PyJWK.from_dict(each))
-            except jwt.PyJWTError:
-                continue  # a kind of key that is not known here
-        self._keys, self._url, self._fetched_at = keys, url, self._monotonic()
+    def _parse(self, token: str, key: _Key) -> Claims:
+        config = self.config
+        try:
+            payload = jwt.decode(
+                token,
+                key.material,
+                algorithms=sorted(key.algorithms),
+                issuer=config.issuer,
+                audience=config.audience,
+                options=_OPTIONS,
+            )
+        except jwt.PyJWTError as error:
+            raise TokenInvalid(reason_of(error)) from None
+        subject = text_claim(payload, "sub")
+        expires_at = time_claim(payload, "exp")
+        issued_at = time_claim(payload, "iat") if "iat" in payload else 0.0
+        allowed = config.claims.read(payload)
+        # Not every issuer numbers its tokens; the text itself tells one from another as well.
+        unique = text_claim(payload, "jti") if "jti" in payload else digest_of(token).hex()
+        return Claims(
+            token_id=_short(config.issuer, unique),
+            subject=f"out:{_short(config.issuer, subject)}",
+            actions=allowed.actions,
+            streams=allowed.streams,
+            issued_at=issued_at,
+            not_before=time_claim(payload, "nbf") if "nbf" in payload else 0.0,
+            expires_at=expires_at,
+            limits=allowed.limits,
+            key=key.kid,
+            name=allowed.name or subject[:128],
+            issuer=config.issuer,
+        )
 
 
-_FAMILIES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+def _short(issuer: str, text: str) -> str:
+    return hashlib.sha256(f"{issuer}\0{text}".encode(errors="surrogatepass")).hexdigest()[:32]
 
 
-def _family(key: jwt.PyJWK) -> str:
-    return key.key_type or ""
+_OPTIONS: Any = {
+    "require": ["iss", "aud", "sub", "exp"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}

@@ -23,8 +23,8 @@ import jwt
 from auth.addresses import is_safe, local_path
 from auth.errors import AuthUnavailable, BadCredentials, TokenExpired, TokenInvalid
 from auth.external import Arrival
-from auth.jwks import ALGORITHMS, Fetch, KeySet, fetch_json, json_object
 from auth.pending import Pending
+from auth.provider_keys import ALGORITHMS, Fetch, KeySet, fetch_json, json_object
 from auth.secrets import same_secret
 
 BEGUN_S = 600.0

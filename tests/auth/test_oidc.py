@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from auth.errors import AuthUnavailable, BadCredentials, TokenExpired, TokenInvalid
-from auth.jwks import Fetched
 from auth.oidc import BEGUN_S, Departure, Oidc, OidcOptions
+from auth.provider_keys import Fetched
 from tests.auth.rig import Clock
 from tests.rigs.oidc_provider import Provider, Web, log_in, provider
 
