@@ -12,7 +12,9 @@ from aiohttp import web
 from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.web.access import Access
+from streamer.web.confidential import require_confidential
 from streamer.web.operations import Operation
+from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from transport.errors import WireError
 
@@ -32,8 +34,12 @@ class Whep:
     def operations(self) -> list[Operation]:
         """What to route where."""
         stream, session = "/whep/{stream}", "/whep/{stream}/{session}"
-        refused = {401: "A token is needed", 403: "This token does not open it", 404: "No such stream"}
-        gone = {404: "No such session"}
+        refused = {
+            401: "A token is needed",
+            403: "This token does not open it, or the stream demands HTTPS",
+            404: "No such stream",
+        }
+        gone = {404: "No such session, or why it ended"}
         return [
             Operation(
                 "POST",
@@ -70,6 +76,7 @@ class Whep:
                 {
                     200: "ICE restarted; the new credentials",
                     204: "Taken note",
+                    403: "The stream demands HTTPS",
                     400: "Not a usable fragment",
                     412: "If-Match names another ICE session",
                     415: "Not application/trickle-ice-sdpfrag",
@@ -86,10 +93,14 @@ class Whep:
         """Answer an offer."""
         stream = self._registry.find(request.match_info["stream"])
         self._access.require_watch(request, stream)
+        require_confidential(request, stream)
         offer = await self._body(request, _SDP)
         try:
             viewer = await self._egress.join(
-                stream, offer, user_agent=_printable(request.headers.get("User-Agent", "")[:200])
+                stream,
+                offer,
+                user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
+                signalling=signalling(request).description,
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
@@ -108,12 +119,15 @@ class Whep:
 
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
-        self._access.require_watch(request, self._registry.find(request.match_info["stream"]))
+        stream = self._registry.find(request.match_info["stream"])
+        self._access.require_watch(request, stream)
+        require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": _SDP})
 
     async def patch(self, request: web.Request) -> web.Response:
         """Take trickled candidates, or restart ICE."""
         viewer = self._viewer(request)
+        require_confidential(request, viewer.stream)
         fragment = await self._body(request, _FRAGMENT)
         wanted = request.headers.get("If-Match", "")
         # Clients leave If-Match out, or send a weak tag; only another session's is refused.

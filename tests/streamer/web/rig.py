@@ -19,6 +19,8 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.models import CertificateModel
+from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
 from tests.fakes.units import AAC, H264, picture, sound
@@ -43,11 +45,20 @@ class WebRig(Rig):
     Attributes:
         admin: headers of the administrator.
         ready: what /readyz says.
+        tls: what the API says about the certificate.
     """
 
     client: TestClient[web.Request, web.Application]
 
-    def __init__(self, state_dir: Path, *, origins: tuple[str, ...] = ("*",), **config: object) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        origins: tuple[str, ...] = ("*",),
+        proxies: tuple[str, ...] = (),
+        hsts: bool = False,
+        **config: object,
+    ) -> None:
         super().__init__(**config)
         self.registry = Registry()
         self.registry.on_change.append(self.egress.stream_changed)
@@ -57,6 +68,9 @@ class WebRig(Rig):
         self.token = AdminToken(state_dir)
         self.admin = {"Authorization": f"Bearer {self.token.value}"}
         self.ready = True
+        self.tls = CertificateModel(
+            source="", state="off", names=[], issuer="", not_after=None, next_attempt=None, last_error=""
+        )
         access = Access(self.token)
         self.prometheus: prometheus_client.CollectorRegistry = make_registry(
             self.registry, self.egress, lambda: 0.125
@@ -70,8 +84,16 @@ class WebRig(Rig):
             ready=lambda: self.ready,
             prometheus=self.prometheus,
             srt_port=8890,
+            tls=lambda: self.tls,
         )
-        self.app = make_app(Whep(self.registry, self.egress, access), self.api, Pages(), cors_origins=origins)
+        self.app = make_app(
+            Whep(self.registry, self.egress, access),
+            self.api,
+            Pages(),
+            cors_origins=origins,
+            trusted_proxies=parse_networks(proxies),
+            hsts=hsts,
+        )
 
     async def open(self) -> None:
         self.client = TestClient(TestServer(self.app))
