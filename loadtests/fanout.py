@@ -12,23 +12,19 @@ it as well.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from loadtests.crowd.driver import Driver, Joins, Moment, crowd
 from loadtests.peers.aiortc_relay import aiortc_relay
 from loadtests.peers.janus import janus
 from loadtests.peers.ours import elsewhere, ours
 from loadtests.peers.subject import UNKNOWN_DELAYS, Delays, Subject, Usage
-from loadtests.results import record
+from loadtests.results import report, report_arguments
 
 #: The join burst and the handshakes' leftovers are over by then.
 _SETTLE_S = 3.0
@@ -301,17 +297,7 @@ def arguments_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peer", default="", help="janus, aiortc, or the URL of a WHEP endpoint")
     parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
     parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--record", default="", metavar="TITLE", help="keep it in loadtests/RESULTS.md")
-
-
-def report(body: str, numbers: object, given: argparse.Namespace) -> None:
-    """Print what a program of this family found, keep the numbers and the table where they are wanted."""
-    sys.stdout.write(body)
-    if given.json:
-        given.json.write_text(json.dumps(numbers, indent=2))
-    if given.record:
-        record(given.record, shlex.join(["python", "-m", "loadtests", *sys.argv[1:]]), body)
+    report_arguments(parser)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

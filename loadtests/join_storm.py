@@ -11,7 +11,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from loadtests.fanout import Load, arguments_of, remarks, report, run, subject_for, table
+from loadtests.fanout import Load, arguments_of, remarks, run, subject_for, table
+from loadtests.results import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,13 +28,13 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from loadtests.crowd.crowd import Whep
 from loadtests.crowd.dtls import Identity
 from loadtests.crowd.viewer import Viewer
 from loadtests.fanout import percentile
+from loadtests.results import report, report_arguments
 from loadtests.rig import counter
 from loadtests.rig.browser import Watcher, chromium
 from loadtests.rig.counting_encoder import TAIL_BYTES, Picture
@@ -239,7 +239,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=_size, default="1280x720")
     parser.add_argument("--mbps", type=float, default=2.5)
     parser.add_argument("--no-sound", action="store_true", help="browsers hold pictures back for their sound")
-    parser.add_argument("--json", type=Path)
+    report_arguments(parser)
     return parser.parse_args(arguments)
 
 
@@ -257,9 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     given = parse(arguments)
     result = run(given)
-    sys.stdout.write(table(result))
     problems = broken(result)
-    sys.stdout.write("".join(f"\n{problem}" for problem in problems) + ("\n" if problems else ""))
-    if given.json:
-        given.json.write_text(json.dumps(asdict(result), indent=2))
+    found = "".join(f"\n{problem}\n" for problem in problems)
+    report(table(result) + found, asdict(result), given)
     return 1 if problems else 0

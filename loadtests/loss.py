@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
@@ -36,6 +35,7 @@ from loadtests.peers.link import Link, link
 from loadtests.peers.namespace import Namespace, namespace
 from loadtests.peers.ours import ours, programme
 from loadtests.peers.subject import Subject
+from loadtests.results import report, report_arguments
 from loadtests.rig.browser import Watcher, chromium, chromium_path
 from loadtests.rig.window import SAMPLE, Window, window
 
@@ -234,7 +234,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="per cell")
     parser.add_argument("--mbps", type=float, default=2.5)
     parser.add_argument("--link", choices=("auto", "netem", "tun"), default="auto")
-    parser.add_argument("--json", type=Path)
+    report_arguments(parser)
     return parser.parse_args(arguments)
 
 
@@ -256,9 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for pattern, percent, rtt_ms in product(given.patterns, given.loss, given.rtt)
     ]
     cells = [cell for name in given.peers for cell in run(name, conditions, given)]
-    sys.stdout.write(table(cells))
     problems = [problem for cell in cells if cell.name == "Streamer" for problem in broken(cell)]
-    sys.stdout.write("".join(f"\n{problem}" for problem in problems) + ("\n" if problems else ""))
-    if given.json:
-        given.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=2))
+    found = "".join(f"\n{problem}\n" for problem in problems)
+    report(table(cells) + found, [asdict(cell) for cell in cells], given)
     return 1 if problems else 0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import platform
 import re
+import shlex
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +19,28 @@ The last run of each program, on the machine its section names. Ratios between s
 absolute figures of different machines do not compare: `python -m loadtests floor` tells what the kernel alone
 asks for.
 """
+
+
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every program takes to keep its figures."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
+    title = parser.prog.split()[-1]
+    parser.add_argument("--record", nargs="?", const=title, metavar="TITLE", help="keep it in RESULTS.md")
+
+
+def report(body: str, figures: object, given: argparse.Namespace) -> None:
+    """Print what a program found; keep it where that is wanted.
+
+    Args:
+        body: Markdown.
+        figures: for JSON.
+        given: has `json` and `record`.
+    """
+    sys.stdout.write(body)
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=2))
+    if given.record:
+        record(given.record, shlex.join(["python", "-m", "loadtests", *sys.argv[1:]]), body)
 
 
 def machine() -> str:

@@ -9,15 +9,13 @@ for each bitrate: where it is straight a packet costs always the same, and its e
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from loadtests.fanout import Load, Result, run, subject_for
-from loadtests.results import record
+from loadtests.results import report, report_arguments
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 720, 420, 64, 52, 24, 24
 _COLOURS = ("#1565c0", "#c62828", "#2e7d32", "#6a1b9a", "#ef6c00")
@@ -100,29 +98,20 @@ def svg(cells: Cells) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    given_arguments = list(sys.argv[2:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="loadtests scale", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--viewers", default="100,500,1000,1500", help="how many, with commas")
     parser.add_argument("--rates", default="1,2.5,5", help="Mb/s of the picture, with commas")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each cell")
     parser.add_argument("--peer", default="", help="janus, aiortc, or nothing for ours")
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)
-    parser.add_argument(
-        "--record", action="store_true", help="into loadtests/RESULTS.md, with the picture beside it"
-    )
-    given = parser.parse_args(given_arguments)
+    report_arguments(parser)
+    given = parser.parse_args(arguments)
     rates = [float(rate) for rate in given.rates.split(",")]
     cells = measure(given.peer, rates, [int(count) for count in given.viewers.split(",")], given.seconds)
-    sys.stdout.write(table(cells))
-    if given.json:
-        given.json.write_text(
-            json.dumps([{"mbps": key[0], **asdict(cell)} for key, cell in cells.items()], indent=2)
-        )
+    body = table(cells)
     picture = Path(__file__).parent / "scale.svg" if given.record else given.svg
     if picture:
         picture.write_text(svg(cells), encoding="utf-8")
-    if given.record:
-        body = table(cells) + "\n![Cores over packets per second](scale.svg)\n"
-        record("scale", shlex.join(["python", "-m", "loadtests", "scale", *given_arguments]), body)
+        body += f"\n![Cores over packets per second]({picture.name})\n"
+    report(body, [{"mbps": mbps, **asdict(cell)} for (mbps, _), cell in cells.items()], given)
     return 0

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from loadtests.crowd.driver import Driver, crowd
-from loadtests.fanout import arguments_of, report, subject_for
+from loadtests.fanout import arguments_of, subject_for
 from loadtests.peers.subject import Subject, Usage
+from loadtests.results import report
 
 _REST_S = 1.0
 

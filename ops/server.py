@@ -13,6 +13,7 @@ from aiohttp import web
 
 from auth.secrets import AdminToken
 from ops.health import LoopLag, SendDelay
+from ops.https import Https
 from ops.identity import Guard, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
@@ -26,6 +27,7 @@ from streamer.ingest.srt import SrtIngest
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
 from transport.errors import LinkError
@@ -86,6 +88,7 @@ class Server:
     async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
         config = self.config
         self._redactor.know_config(config, self.admin.value)
+        self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
             threads=config.webrtc.threads,
@@ -115,13 +118,23 @@ class Server:
             self._announce(egress)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
             await self._work(
-                (self.registry.run, guard.run, lag.run, delay.run, trimmer.run, egress.run, *companions)
+                (
+                    self.registry.run,
+                    guard.run,
+                    self._https.run,
+                    lag.run,
+                    delay.run,
+                    trimmer.run,
+                    egress.run,
+                    *companions,
+                )
             )
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
             if runner is not None:
                 await runner.cleanup()
+            await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
             await asyncio.to_thread(pulls.close)
@@ -138,7 +151,7 @@ class Server:
                 background = [group.create_task(_run(work)) for work in works]
                 if self._path is not None:
                     reloader = Reloader(self._path, self._apply)
-                    loop.add_signal_handler(signal.SIGHUP, reloader.reload)
+                    loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
                     group.create_task(reloader.run(self._stop))
                 self._ready = True
                 self.started.set()
@@ -149,6 +162,10 @@ class Server:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+    def _hang_up(self, reloader: Reloader) -> None:
+        self._https.reload()
+        reloader.reload()
 
     async def _serve_http(
         self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
@@ -163,21 +180,32 @@ class Server:
             ready=lambda: self._ready,
             prometheus=make_registry(self.registry, egress, lag.take_worst),
             srt_port=self.srt_address[1],
+            tls=self._https.describe,
         )
         app = make_app(
-            Whep(self.registry, egress, access), api, Pages(), cors_origins=self.config.http.cors_origins
+            Whep(self.registry, egress, access),
+            api,
+            Pages(),
+            cors_origins=self.config.http.cors_origins,
+            trusted_proxies=parse_networks(self.config.http.trusted_proxies),
+            hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         host, port = split_address(self.config.http.listen)
         try:
-            await web.TCPSite(runner, host, port, backlog=1024).start()
+            await web.TCPSite(runner, host, port, backlog=1024, ssl_context=self._https.context).start()
         except OSError as error:
             await runner.cleanup()
             raise LinkError(
                 "unreachable", f"cannot listen for HTTP on {self.config.http.listen}: {error.strerror}"
             ) from None
         self.http_address: tuple[str, int] = runner.addresses[0][:2]
+        try:
+            await self._https.start(self.http_address[1])
+        except LinkError:
+            await runner.cleanup()
+            raise
         return runner
 
     def _apply(self, config: Config) -> None:
@@ -193,7 +221,7 @@ class Server:
     def _announce(self, egress: WebRtcEgress) -> None:
         host, port = self.http_address
         shown = f"[{host}]" if ":" in host else host
-        _log.info("http://%s:%d/ serves the pages, the API and WHEP", shown, port)
+        _log.info("%s://%s:%d/ serves the pages, the API and WHEP", self._https.scheme, shown, port)
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)

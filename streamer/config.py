@@ -34,9 +34,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from streamer.encryption import Floor, check_camera, check_published, check_source
 from streamer.errors import ConfigError, Finding
 from transport.errors import WireError
-from transport.srt.options import PASSPHRASE_BYTES
+from transport.srt.options import PASSPHRASE_BYTES, SrtOptions
 from transport.srt.wire import parse_srt_url
 from transport.webrtc.candidates import Advertised
 
@@ -44,6 +45,9 @@ _SECRETS = ("passphrase", "publish_key")
 _MAX_KEY_CHARACTERS = 256
 # How a secret's key is misspelt, or called elsewhere; a key that is known is never taken for one.
 _LIKE_A_SECRET = re.compile(r"pass|phrase|key|secret|token|pw|credential|auth", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,62}"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENV_PREFIX = "STREAMER_"
 
@@ -79,7 +83,16 @@ def _advertised(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("expected an address or a network, for example 10.0.0.0/8 or 192.0.2.7") from None
+    return text
+
+
 ListenAddress = Annotated[str, AfterValidator(_address)]
+Network = Annotated[str, AfterValidator(_network)]
 AdvertisedAddress = Annotated[str, AfterValidator(_advertised)]
 
 
@@ -90,10 +103,52 @@ class Section(BaseModel):
 
 
 class HttpConfig(Section):
-    """Pages, API and WHEP."""
+    """Pages, API and WHEP; over TLS when there is a certificate, from files or by ACME (RFC 8555)."""
 
     listen: ListenAddress = "127.0.0.1:8080"
     cors_origins: tuple[str, ...] = ("*",)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    redirect_from: ListenAddress | None = None
+    trusted_proxies: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    acme_domain: str = ""
+    acme_email: str = ""
+    acme_directory: str = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_ca_file: Path | None = None
+
+    @field_validator("acme_domain")
+    @classmethod
+    def _domain(cls, domain: str) -> str:
+        if domain and not _DOMAIN.fullmatch(domain):
+            raise ValueError("expected a host name with a dot, for example live.example.com")
+        return domain.lower()
+
+    @field_validator("acme_directory")
+    @classmethod
+    def _directory(cls, url: str) -> str:
+        if not url.startswith("https://"):
+            raise ValueError("expected the https:// address of an ACME directory")
+        return url
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> HttpConfig:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("expected tls_cert and tls_key together")
+        if self.acme_domain and self.tls_cert is not None:
+            raise ValueError("expected either tls_cert and tls_key or acme_domain")
+        if self.acme_domain and self.redirect_from is None:
+            raise ValueError(
+                "acme_domain is proved over plain HTTP; expected redirect_from, "
+                'for example "0.0.0.0:80", where the certificate authority finds port 80'
+            )
+        if self.redirect_from is not None and not self.has_tls:
+            raise ValueError("redirect_from needs TLS; expected tls_cert and tls_key, or acme_domain")
+        return self
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether `listen` speaks TLS."""
+        return self.tls_cert is not None or bool(self.acme_domain)
 
 
 class StateConfig(Section):
@@ -174,6 +229,7 @@ class StreamConfig(Section):
     publish_key: SecretStr | None = None
     passphrase: SecretStr | None = None
     pbkeylen: Literal[16, 24, 32] = 32
+    encryption: Floor = Floor.NONE
     public: bool = False
     on_demand: bool = False
     on_demand_idle_s: float = Field(10.0, ge=0.5, le=3600)
@@ -181,6 +237,7 @@ class StreamConfig(Section):
     grace_s: float = Field(30.0, ge=0, le=3600)
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     tls_verify: bool = True
+    tls_ca_file: Path | None = None
 
     @field_validator("source")
     @classmethod
@@ -225,7 +282,19 @@ class StreamConfig(Section):
     def _consistent(self) -> StreamConfig:
         if self.on_demand and self.source == "publish":
             raise ValueError('on_demand needs a source to pull; expected source = "rtsp://…" or "srt://…"')
+        self._check_floor()
         return self
+
+    def _check_floor(self) -> None:
+        if self.is_published:
+            has_passphrase = self.passphrase is not None
+            check_published(self.encryption, has_passphrase=has_passphrase, pbkeylen=self.pbkeylen)
+            return
+        passphrase = self.passphrase.get_secret_value() if self.passphrase is not None else None
+        defaults = SrtOptions(passphrase=passphrase, pbkeylen=self.pbkeylen)
+        check_source(self.encryption, self.source, defaults)
+        if self.source.startswith("rtsps:"):
+            check_camera(self.encryption, transport=self.rtsp_transport, verify=self.tls_verify)
 
     def allows_in_place(self, wanted: StreamConfig) -> bool:
         """Whether a running stream can take `wanted` without anybody having to leave.

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from streamer.config import StreamConfig
+from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.demand import Demand
 from streamer.hub.fanout import Fanout
@@ -51,6 +52,7 @@ class Publisher:
         describe: current statistics for the API.
         warnings: what of its material cannot be used, in words for the producer.
         stop: ends the publication from outside; returns at once.
+        encryption: what its media comes with; None while unknown.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Publisher:
     warnings: Callable[[], Iterable[str]] = tuple
     stop: Callable[[], None] = lambda: None
     since: float = field(default_factory=time.time)
+    encryption: Callable[[], Leg | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

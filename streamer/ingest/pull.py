@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from streamer.config import Config, StreamConfig
+from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publisher, Stream
@@ -57,6 +58,10 @@ class Source(Protocol):
         """What of its material cannot be used, in words."""
         ...
 
+    def encryption(self) -> Leg | None:
+        """What its media comes with; None while unknown."""
+        ...
+
     def close(self) -> None:
         """End `open` and `units` promptly."""
         ...
@@ -73,6 +78,7 @@ class SrtPull:
             )
         # What the address itself says wins.
         self._target = parse_srt_url(url, options)
+        self._key_bytes = stream.encryption.key_bytes
         self._cancelled = threading.Event()
         self._session: TsSession | None = None
 
@@ -83,7 +89,7 @@ class SrtPull:
 
     def open(self) -> tuple[Track, ...]:
         """Connect."""
-        self._session = TsSession(connect(self._target, cancelled=self._cancelled))
+        self._session = TsSession(connect(self._target, cancelled=self._cancelled), self._key_bytes)
         if self._cancelled.is_set():  # too late for `connect` to see, too early for `close` to find it
             self._session.connection.close()
         return ()
@@ -101,6 +107,10 @@ class SrtPull:
         """What the demuxer cannot use."""
         return self._session.demuxer.warnings() if self._session is not None else ()
 
+    def encryption(self) -> Leg | None:
+        """What libsrt says."""
+        return self._session.encryption() if self._session is not None else None
+
     def close(self) -> None:
         """End it."""
         self._cancelled.set()
@@ -112,7 +122,10 @@ class RtspPull:
     """A camera."""
 
     def __init__(self, url: str, stream: StreamConfig) -> None:
-        self._source = RtspSource(url, RtspOptions(transport=stream.rtsp_transport, verify=stream.tls_verify))
+        ca_file = str(stream.tls_ca_file) if stream.tls_ca_file is not None else ""
+        options = RtspOptions(transport=stream.rtsp_transport, verify=stream.tls_verify, ca_file=ca_file)
+        self._source = RtspSource(url, options)
+        self._leg = _camera_leg(url, stream)
         self.tracks: tuple[Track, ...] = ()
 
     def open(self) -> tuple[Track, ...]:
@@ -132,9 +145,21 @@ class RtspPull:
         """What the camera offers and cannot be used."""
         return self._source.warnings
 
+    def encryption(self) -> Leg:
+        """What can be known of it."""
+        return self._leg
+
     def close(self) -> None:
         """End it."""
         self._source.close()
+
+
+def _camera_leg(url: str, stream: StreamConfig) -> Leg:
+    """Libav tells nothing of its TLS session: version and cipher are not known and cannot be demanded."""
+    if not url.startswith("rtsps:"):
+        return Leg("none", "unsecured", "an rtsp:// address is not encrypted")
+    certificate = "certificate checked" if stream.tls_verify else "certificate not checked (tls_verify)"
+    return Leg("TLS", "secured", f"{certificate}; version and cipher are not visible")
 
 
 MakeSource = Callable[[StreamConfig, Config], Source]
@@ -235,6 +260,7 @@ class Puller:
                     describe=source.describe,
                     warnings=source.warnings,
                     stop=source.close,
+                    encryption=source.encryption,
                 )
             )
             publication.declare(tracks)

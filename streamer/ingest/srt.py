@@ -14,11 +14,20 @@ from auth.errors import AuthError
 from streamer.config import Config, split_address
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
-from streamer.hub.stream import Publisher, Stream
+from streamer.hub.stream import IngestStatus, Publisher, Stream
 from streamer.ingest.permission import publishing, refusal
 from streamer.ingest.session import TsSession
 from transport.errors import TransportError
-from transport.srt import Admission, Refused, RejectReason, SrtConnection, SrtListener, SrtOptions, StreamId
+from transport.srt import (
+    Admission,
+    Refused,
+    RejectReason,
+    SrtConnection,
+    SrtListener,
+    SrtOptions,
+    StreamId,
+    WeakKey,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +59,7 @@ class SrtIngest:
         self._lock = threading.Lock()
         self._sessions: dict[str, tuple[threading.Thread, SrtConnection]] = {}
         self._listener = SrtListener(
-            split_address(config.srt.listen), srt_options(config), self._admit, self._connected
+            split_address(config.srt.listen), srt_options(config), self._admit, self._connected, self._refused
         )
 
     @property
@@ -88,6 +97,20 @@ class SrtIngest:
         passphrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
 
+    def _refused(self, address: tuple[str, int], error: TransportError) -> None:
+        """Show in the API why an encoder with the right passphrase was turned away: SRT cannot tell it.
+
+        Those without a right to publish are in the log only: a stranger must not write into a stream's state.
+        """
+        if not isinstance(error, WeakKey):
+            return
+        try:
+            stream = self._registry.find(error.resource)
+        except NoSuchStream:
+            return
+        if stream.publisher is None:
+            stream.ingest = IngestStatus("waiting", f"refused {address[0]} port {address[1]}: {error}")
+
     def _connected(self, connection: SrtConnection) -> None:
         thread = threading.Thread(
             target=self._serve, args=(connection,), name=f"srt {connection.id}", daemon=True
@@ -106,15 +129,7 @@ class SrtIngest:
 
     def _publish(self, connection: SrtConnection) -> None:
         host, port = connection.peer_address[:2]
-        session = TsSession(connection)
-        publisher = Publisher(
-            id=connection.id,
-            protocol="srt",
-            address=f"{host}:{port}",
-            describe=session.describe,
-            warnings=session.demuxer.warnings,
-            stop=connection.close,
-        )
+        address = f"{host}:{port}"
         withdrawn: list[str] = []
 
         def end(why: str) -> None:
@@ -127,13 +142,24 @@ class SrtIngest:
             ask = publishing(connection.stream_id, stream.config, host)
             entry = self._door.enter_from_thread(ask, end)
         except (NoSuchStream, AuthError) as error:
-            _log.warning("srt %s: %s", publisher.address, error, extra={"session": connection.id})
+            _log.warning("srt %s: %s", address, error, extra={"session": connection.id})
             return
         try:
-            publication = stream.publish(publisher)
+            session = TsSession(connection, stream.config.encryption.key_bytes)
+            publication = stream.publish(
+                Publisher(
+                    id=connection.id,
+                    protocol="srt",
+                    address=address,
+                    describe=session.describe,
+                    warnings=session.demuxer.warnings,
+                    stop=connection.close,
+                    encryption=session.encryption,
+                )
+            )
         except (NoSuchStream, AlreadyPublished) as error:
             entry.close()
-            _log.warning("srt %s: %s", publisher.address, error, extra={"session": connection.id})
+            _log.warning("srt %s: %s", address, error, extra={"session": connection.id})
             return
         reason = "the server failed"
         try:

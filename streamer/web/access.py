@@ -17,6 +17,7 @@ from auth.door import Ask, Door, Entry
 from auth.protocols import Protocol
 from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
+from streamer.web.origin import client_address
 
 
 def presented_token(request: web.Request) -> str:
@@ -99,10 +100,10 @@ class Access:
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
     token = presented_token(request)
     credential = TokenCredential(token) if token else NOTHING
-    return Ask(credential, action, protocol, stream, request.remote or "")
+    return Ask(credential, action, protocol, stream, client_address(request))
 
 
 def _to_watch(request: web.Request, stream: Stream, protocol: Protocol) -> Ask:
     if stream.config.public:
-        return Ask(NOTHING, Action.WATCH, protocol, stream.name, request.remote or "", public=True)
+        return Ask(NOTHING, Action.WATCH, protocol, stream.name, client_address(request), public=True)
     return _ask(request, Action.WATCH, protocol, stream.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import time
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
 from streamer.web import models
 from streamer.web.access import Access
+from streamer.web.confidential import require_confidential
 from streamer.web.operations import Operation, openapi
+from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from streamer.web.thumbnails import Thumbnails
 from transport.media import Track
@@ -32,6 +35,7 @@ class Api:
         ready: whether the server takes viewers.
         prometheus: the registry that `/metrics` shows.
         srt_port: where encoders call, for the pages.
+        tls: what HTTPS shows.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Api:
         ready: Callable[[], bool],
         prometheus: prometheus_client.CollectorRegistry,
         srt_port: int,
+        tls: Callable[[], models.CertificateModel],
     ) -> None:
         self._registry = registry
         self._egress = egress
@@ -54,6 +59,7 @@ class Api:
         self._ready = ready
         self._prometheus = prometheus
         self._srt_port = srt_port
+        self._tls = tls
         self._thumbnails = Thumbnails()
         self._since = time.monotonic()
         self.described: list[Operation] = []
@@ -143,7 +149,11 @@ class Api:
         """What the index page shows."""
         shown = [stream for stream in self._registry if self._access.may_watch(request, stream)]
         return _json(
-            models.LiveModel(streams=[self._live(stream) for stream in shown], srt_port=self._srt_port)
+            models.LiveModel(
+                streams=[self._live(stream) for stream in shown],
+                srt_port=self._srt_port,
+                signalling=signalling(request).description,
+            )
         )
 
     async def streams(self, request: web.Request) -> web.Response:
@@ -159,7 +169,14 @@ class Api:
     async def viewers(self, request: web.Request) -> web.Response:
         """All viewers."""
         await self._access.require_admin(request)
-        return _json(models.ViewersModel(viewers=[_viewer(viewer) for viewer in self._egress.measured()]))
+        return _json(
+            models.ViewersModel(
+                viewers=[_viewer(viewer) for viewer in self._egress.measured()],
+                failed=[
+                    models.FailedViewerModel(**dataclasses.asdict(failed)) for failed in self._egress.failures
+                ],
+            )
+        )
 
     async def kick(self, request: web.Request) -> web.Response:
         """End a viewer's session."""
@@ -187,6 +204,7 @@ class Api:
                 send_delay_p99_ms=self._send_delay_ms(0.99),
                 send_delay_max_ms=self._send_delay_ms(1.0),
                 webrtc_candidates=self._egress.candidates,
+                tls=self._tls(),
             )
         )
 
@@ -194,6 +212,7 @@ class Api:
         """The latest keyframe."""
         stream = self._registry.find(request.match_info["name"])
         await self._access.require_watch(request, stream, Protocol.API)
+        require_confidential(request, stream)
         picture = await self._thumbnails.picture(stream)
         if picture is None:
             raise Problem(404, "no_picture", f"{stream.name!r} has shown no picture yet")
@@ -223,6 +242,7 @@ class Api:
     def _live(self, stream: Stream) -> models.LiveStream:
         video, audio, meter = stream.source.video, stream.source.audio, stream.meter
         keyframe = stream.source.keyframe
+        leg = _leg(stream)
         return models.LiveStream(
             name=stream.name,
             title=stream.config.title,
@@ -240,6 +260,9 @@ class Api:
             viewers=self._egress.count(stream),
             uptime_s=_uptime_s(stream),
             thumbnail=f"/thumbnails/{stream.name}.jpg?t={keyframe.pts}" if keyframe is not None else None,
+            encryption=stream.config.encryption.value,
+            publisher_cipher=leg.cipher if leg is not None else "",
+            publisher_key_state=leg.key_state if leg is not None else "",
             warnings=stream.warnings if stream.state is State.LIVE else [],
         )
 
@@ -249,6 +272,7 @@ class Api:
             name=stream.name,
             title=stream.config.title,
             state=stream.state.value,
+            encryption=stream.config.encryption.value,
             public=stream.config.public,
             source=redact_url(stream.config.source),
             on_demand=stream.config.on_demand,
@@ -260,6 +284,7 @@ class Api:
                 protocol=publisher.protocol,
                 address=publisher.address,
                 since=publisher.since,
+                encryption=_leg(stream),
                 statistics=publisher.describe(),
             )
             if publisher is not None
@@ -278,6 +303,12 @@ class Api:
             ],
             warnings=stream.warnings,
         )
+
+
+def _leg(stream: Stream) -> models.LegModel | None:
+    publisher = stream.publisher
+    leg = publisher.encryption() if publisher is not None else None
+    return models.LegModel(**dataclasses.asdict(leg)) if leg is not None else None
 
 
 def _uptime_s(stream: Stream) -> float:
@@ -315,6 +346,9 @@ def _viewer(viewer: Viewer) -> models.ViewerModel:
         video_source=viewer.video_source,
         audio_codec=viewer.audio_codec,
         cipher=viewer.cipher,
+        dtls_version=viewer.dtls.version,
+        dtls_cipher=viewer.dtls.cipher,
+        signalling=viewer.signalling,
         packets_sent=int(counters["packets_sent"]),
         bytes_sent=int(counters["bytes_sent"]),
         packets_dropped=int(counters["packets_dropped"]),

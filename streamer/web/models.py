@@ -22,6 +22,14 @@ class TrackModel(BaseModel):
     language: str
 
 
+class LegModel(BaseModel):
+    """What a publisher's media really comes with, and how that is known."""
+
+    cipher: str
+    key_state: str
+    checked: str
+
+
 class PublisherModel(BaseModel):
     """Who feeds a stream; `statistics` depends on the protocol."""
 
@@ -29,6 +37,7 @@ class PublisherModel(BaseModel):
     protocol: str
     address: str
     since: float
+    encryption: LegModel | None
     statistics: dict[str, Any]
 
 
@@ -54,6 +63,8 @@ class StreamModel(BaseModel):
     name: str
     title: str
     state: str
+    #: The floor: "none", "aes-128" or "aes-256".
+    encryption: str
     public: bool
     source: str
     on_demand: bool
@@ -90,7 +101,13 @@ class ViewerModel(BaseModel):
     video_codec: str
     video_source: str
     audio_codec: str
+    #: SRTP protection profile: what its media is encrypted with.
     cipher: str
+    #: Of the handshake that made the keys.
+    dtls_version: str
+    dtls_cipher: str
+    #: How its WHEP exchange travelled.
+    signalling: str
     packets_sent: int
     bytes_sent: int
     packets_dropped: int
@@ -105,10 +122,22 @@ class ViewerModel(BaseModel):
     remb_bps: int
 
 
+class FailedViewerModel(BaseModel):
+    """Somebody who was answered and then could not connect, and why."""
+
+    id: str
+    stream: str
+    address: str
+    user_agent: str
+    at: float
+    reason: str
+
+
 class ViewersModel(BaseModel):
-    """All viewers."""
+    """All viewers, and the last ones that could not connect."""
 
     viewers: list[ViewerModel]
+    failed: list[FailedViewerModel]
 
 
 class LiveVideo(BaseModel):
@@ -141,6 +170,10 @@ class LiveStream(BaseModel):
     viewers: int
     uptime_s: float
     thumbnail: str | None
+    #: The floor, and what the publisher's media really comes with; "" while unknown.
+    encryption: str
+    publisher_cipher: str
+    publisher_key_state: str
     warnings: list[str]
 
 
@@ -149,6 +182,25 @@ class LiveModel(BaseModel):
 
     streams: list[LiveStream]
     srt_port: int
+    #: How this very request travelled.
+    signalling: str
+
+
+class CertificateModel(BaseModel):
+    """What HTTPS shows.
+
+    `source` is "files", "acme" or "" for plain HTTP; `state` is "valid", "waiting" (for the first one),
+    "failed" (the last attempt; one from before may still be in force) or "off".
+    """
+
+    source: str
+    state: str
+    names: list[str]
+    issuer: str
+    not_after: float | None
+    #: When an ACME certificate is asked for next.
+    next_attempt: float | None
+    last_error: str
 
 
 class ServerModel(BaseModel):
@@ -164,6 +216,7 @@ class ServerModel(BaseModel):
     send_delay_p99_ms: float | None
     send_delay_max_ms: float | None
     webrtc_candidates: list[str]
+    tls: CertificateModel
 
 
 class HealthModel(BaseModel):

@@ -15,7 +15,9 @@ from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
+from streamer.web.confidential import require_confidential
 from streamer.web.operations import Operation
+from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from transport.errors import WireError
 
@@ -35,8 +37,12 @@ class Whep:
     def operations(self) -> list[Operation]:
         """What to route where."""
         stream, session = "/whep/{stream}", "/whep/{stream}/{session}"
-        refused = {401: "A token is needed", 403: "This token does not open it", 404: "No such stream"}
-        gone = {404: "No such session"}
+        refused = {
+            401: "A token is needed",
+            403: "This token does not open it, or the stream demands HTTPS",
+            404: "No such stream",
+        }
+        gone = {404: "No such session, or why it ended"}
         return [
             Operation(
                 "POST",
@@ -73,6 +79,7 @@ class Whep:
                 {
                     200: "ICE restarted; the new credentials",
                     204: "Taken note",
+                    403: "The stream demands HTTPS",
                     400: "Not a usable fragment",
                     412: "If-Match names another ICE session",
                     415: "Not application/trickle-ice-sdpfrag",
@@ -90,10 +97,14 @@ class Whep:
         stream = self._registry.find(request.match_info["stream"])
         # Before anything is done for him; he is in only when there is an answer that he can use.
         await self._access.require_watch(request, stream, Protocol.WHEP)
+        require_confidential(request, stream)
         offer = await self._body(request, _SDP)
         try:
             viewer = await self._egress.join(
-                stream, offer, user_agent=_printable(request.headers.get("User-Agent", "")[:200])
+                stream,
+                offer,
+                user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
+                signalling=signalling(request).description,
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
@@ -115,11 +126,13 @@ class Whep:
         """Say that there is an endpoint here, for clients that look first."""
         stream = self._registry.find(request.match_info["stream"])
         await self._access.require_watch(request, stream, Protocol.WHEP)
+        require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": _SDP})
 
     async def patch(self, request: web.Request) -> web.Response:
         """Take trickled candidates, or restart ICE."""
         viewer = self._viewer(request)
+        require_confidential(request, viewer.stream)
         fragment = await self._body(request, _FRAGMENT)
         wanted = request.headers.get("If-Match", "")
         # Clients leave If-Match out, or send a weak tag; only another session's is refused.

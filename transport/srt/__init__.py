@@ -6,7 +6,7 @@ comes of either; `libsrt.py` and `abi.py` are the binding below them.
 
 from transport.srt.caller import ConnectError, connect
 from transport.srt.connection import SrtConnection
-from transport.srt.endpoint import Admission, Refused, SrtListener
+from transport.srt.endpoint import Admission, Refused, SrtListener, WeakKey
 from transport.srt.options import SrtOptions
 from transport.srt.statistics import SrtStatistics
 from transport.srt.wire import (
@@ -31,6 +31,7 @@ __all__ = [
     "SrtStatistics",
     "SrtTarget",
     "StreamId",
+    "WeakKey",
     "connect",
     "parse_srt_url",
     "parse_stream_id",

@@ -25,6 +25,8 @@ class Option(enum.IntEnum):
     KMSTATE = 28
     TLPKTDROP = 31
     CONNTIMEO = 36
+    SNDKMSTATE = 40
+    RCVKMSTATE = 41
     RCVLATENCY = 43
     MINVERSION = 45
     STREAMID = 46
@@ -47,6 +49,16 @@ class State(enum.IntEnum):
     CLOSING = 7
     CLOSED = 8
     NONEXIST = 9
+
+
+class KeyState(enum.IntEnum):
+    """SRT_KM_STATE."""
+
+    UNSECURED = 0
+    SECURING = 1
+    SECURED = 2
+    NOSECRET = 3
+    BADSECRET = 4
 
 
 class Errno(enum.IntEnum):

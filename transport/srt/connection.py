@@ -8,7 +8,7 @@ import threading
 import time
 
 from transport.errors import LinkError
-from transport.srt.abi import Errno, Option
+from transport.srt.abi import Errno, KeyState, Option
 from transport.srt.address import Address
 from transport.srt.libsrt import Libsrt, SrtError
 from transport.srt.options import MAX_PAYLOAD_BYTES, SrtOptions
@@ -135,16 +135,32 @@ class SrtConnection:
 
     @property
     def key_bytes(self) -> int:
-        """Length of the AES key in use, 0 without encryption.
+        """Length of the AES key that media comes in with, 0 unless both sides have it.
+
+        Not what was asked for: libsrt takes the length from the sender's key message.
 
         Raises:
             LinkError: `ended`.
         """
         try:
-            secured = self._library.option(self._socket, Option.KMSTATE) != 0
+            secured = self._library.option(self._socket, Option.RCVKMSTATE) == KeyState.SECURED
             return self._library.option(self._socket, Option.PBKEYLEN) if secured else 0
         except SrtError as error:
             raise self._ended() from error
+
+    def check_key(self, key_bytes: int) -> None:
+        """Make sure that what comes is encrypted well enough; anew from time to time, since keys change.
+
+        Raises:
+            LinkError: `unauthorized`, the key is shorter or there is none; `ended`.
+        """
+        used = self.key_bytes
+        if used < key_bytes:
+            raise LinkError(
+                "unauthorized",
+                f"encryption of AES-{key_bytes * 8} is demanded, the peer's media comes with "
+                + (f"AES-{used * 8}" if used else "none"),
+            )
 
     def statistics(self) -> SrtStatistics:
         """Counters and state as they are now.

@@ -61,6 +61,18 @@ class Refused(TransportError):
         self.code = code
 
 
+class WeakKey(LinkError):
+    """An admitted caller encrypts with too short a key.
+
+    Attributes:
+        resource: what it wanted to publish.
+    """
+
+    def __init__(self, resource: str, message: str) -> None:
+        super().__init__("unauthorized", message)
+        self.resource = resource
+
+
 @dataclass(frozen=True, slots=True)
 class _Admitted:
     stream_id: StreamId
@@ -92,7 +104,8 @@ class SrtListener:
             on_connection: takes each connection over and must close it. Runs on the accept thread, and
                 the next caller waits until it returns.
             on_refused: told of callers turned away by a bad stream id (`WireError`), by `admit`
-                (`Refused`, whatever else it raised as `INTERNAL`) or for too short a key (`LinkError`).
+                (`Refused`, whatever else it raised as `INTERNAL`), for too short a key (`WeakKey`) or
+                because they left at once (`LinkError`).
 
         Raises:
             LinkError: `unreachable`, the address cannot be bound; `unsupported`, no libsrt.
@@ -226,10 +239,11 @@ def _check_key(connection: SrtConnection, admission: Admission) -> None:
     # The caller chooses the length: what we propose is only taken by one that did not insist.
     used = connection.key_bytes
     if admission.passphrase is not None and used < admission.pbkeylen:
-        raise LinkError(
-            "unauthorized",
+        raise WeakKey(
+            connection.stream_id.resource,
             f"{connection.stream_id.resource!r} demands AES-{admission.pbkeylen * 8}, "
-            f"the caller encrypts with AES-{used * 8}: set pbkeylen={admission.pbkeylen} there",
+            f"the caller encrypts with {f'AES-{used * 8}' if used else 'nothing'}: "
+            f"set pbkeylen={admission.pbkeylen} there",
         )
 
 

@@ -19,7 +19,7 @@ from OpenSSL import SSL
 
 from transport.errors import LinkError, StateError
 from transport.plane.interface import Peer, SrtpProfile
-from transport.webrtc.certificate import ServerCertificate
+from transport.webrtc.certificate import ALL_PROFILES, ServerCertificate
 from transport.webrtc.farewell import Farewell
 from transport.webrtc.records import pack_datagrams
 from transport.webrtc.wire import Fingerprint
@@ -58,8 +58,13 @@ class DtlsSession:
         certificate: the one whose fingerprint the viewer was told.
         remote_fingerprints: of the viewer's certificate, from its offer.
         role: ours, "server" or "client".
+        profiles: the SRTP profiles that are good enough, the preferred one first.
         on_closed: called once, when the viewer says goodbye after the handshake.
         settled_after_s: how long OpenSSL is kept after the handshake to repeat our last flight.
+
+    Attributes:
+        version: such as "DTLSv1.2", "" before the handshake.
+        cipher: the suite, in OpenSSL's words; it protects the handshake, media has SRTP's own.
     """
 
     def __init__(
@@ -69,14 +74,18 @@ class DtlsSession:
         remote_fingerprints: Sequence[Fingerprint],
         *,
         role: str = "server",
+        profiles: Sequence[SrtpProfile] = ALL_PROFILES,
         on_closed: Callable[[], None] | None = None,
         settled_after_s: float = SETTLED_AFTER_S,
     ) -> None:
+        self.version = ""
+        self.cipher = ""
         self.dropped = 0  # datagrams that came too early and too many
         self._peer = peer
         self._certificate = certificate
         self._fingerprints = tuple(remote_fingerprints)
         self._role = role
+        self._profiles = tuple(profiles)
         self._on_closed = on_closed
         self._settled_after_s = settled_after_s
         self._inbox: deque[bytes] = deque()
@@ -149,7 +158,7 @@ class DtlsSession:
         self._shut()
 
     def _start(self) -> None:
-        connection = self._connection = SSL.Connection(self._certificate.context)
+        connection = self._connection = SSL.Connection(self._certificate.context_for(self._profiles))
         connection.set_ciphertext_mtu(MAX_DATAGRAM_BYTES)
         if self._role == "client":
             connection.set_connect_state()
@@ -192,7 +201,9 @@ class DtlsSession:
         except LinkError as error:
             self._fail(error)
             return
-        logger.debug("dtls: %s, %s", connection.get_protocol_version_name(), connection.get_cipher_name())
+        self.version = connection.get_protocol_version_name()
+        self.cipher = connection.get_cipher_name() or ""
+        logger.debug("dtls: %s, %s", self.version, self.cipher)
         self._arm(connection)
 
     def _check_identity(self, connection: SSL.Connection) -> None:
@@ -214,9 +225,10 @@ class DtlsSession:
 
     def _export_keys(self, connection: SSL.Connection) -> SrtpKeys:
         selected = connection.get_selected_srtp_profile().decode()
-        profile = next((item for item in SrtpProfile if f"SRTP_{item.value}" == selected), None)
+        profile = next((item for item in self._profiles if f"SRTP_{item.value}" == selected), None)
         if profile is None:
-            raise LinkError("unsupported", "dtls: no common SRTP profile")
+            expected = ", ".join(item.value for item in self._profiles)
+            raise LinkError("unsupported", f"dtls: no common SRTP profile, expected {expected}")
         key, salt = profile.key_bytes, profile.salt_bytes
         material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
         # RFC 5764 section 4.2: client key, server key, client salt, server salt.

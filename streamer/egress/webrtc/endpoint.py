@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 
 from streamer.config import WebRtcConfig
 from streamer.egress.webrtc.outputs import Outputs
@@ -16,7 +17,7 @@ from streamer.hub.stream import State, Stream
 from transport.errors import LinkError
 from transport.media import Codec
 from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, Event, KeyframeWanted, Plane
-from transport.webrtc.certificate import ServerCertificate, fresh_certificate
+from transport.webrtc.certificate import ServerCertificate, fresh_certificate, profiles_of
 from transport.webrtc.dtls import DtlsSession
 from transport.webrtc.negotiate import LocalParameters, NoCommonCodec, Wanted, negotiate, restart_answer
 from transport.webrtc.wire import Candidate, parse_offer, parse_trickle_fragment
@@ -32,6 +33,9 @@ _HANDSHAKE_S = 30.0
 _MEASURE_EVERY_S = 1.0
 # Counters of leaving viewers are taken from a snapshot at most this old.
 _FRESH_S = 0.05
+# Sessions that failed, for the API, and why a session ended, for who still asks for it.
+_REMEMBERED_FAILURES = 100
+_REMEMBERED_ENDS = 1000
 _SUMMED = ("packets_sent", "bytes_sent", "packets_dropped", "retransmitted", "nacks", "plis")
 
 
@@ -43,6 +47,23 @@ class NoSuchViewer(StreamerError):
     """A session that has ended, or never was."""
 
 
+@dataclass(frozen=True, slots=True)
+class FailedViewer:
+    """Somebody who was answered and then could not connect.
+
+    Attributes:
+        at: time.time().
+        reason: why, for people.
+    """
+
+    id: str
+    stream: str
+    address: str
+    user_agent: str
+    at: float
+    reason: str
+
+
 class WebRtcEgress:
     """Viewers over WebRTC.
 
@@ -52,12 +73,15 @@ class WebRtcEgress:
         candidates: every answer's candidates, the preferred one first.
 
     Attributes:
+        failures: the last viewers that could not connect, the latest last.
         released: how often a viewer's handshake or session was let go of, so that memory became free.
     """
 
     def __init__(self, plane: Plane, config: WebRtcConfig, candidates: Sequence[Candidate]) -> None:
         self.plane = plane
         self.released = 0
+        self.failures: deque[FailedViewer] = deque(maxlen=_REMEMBERED_FAILURES)
+        self._ends: OrderedDict[str, str] = OrderedDict()
         self._config = config
         self._candidates = tuple(candidates)
         self._outputs: dict[Stream, Outputs] = {}
@@ -85,8 +109,14 @@ class WebRtcEgress:
             self._measure()
             self._settle()
 
-    async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str) -> Viewer:
+    async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str, signalling: str = "") -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
+
+        Args:
+            stream: what to watch.
+            offer_sdp: the viewer's.
+            user_agent: what it calls itself.
+            signalling: how this exchange travels, for people.
 
         Raises:
             WireError: the offer cannot be used.
@@ -112,7 +142,7 @@ class WebRtcEgress:
             outputs = self._outputs.get(stream) or Outputs(self.plane, stream)
             peer = self.plane.peer(local.ufrag, local.pwd)
             try:
-                viewer = Viewer(stream, outputs, peer, negotiated, user_agent)
+                viewer = Viewer(stream, outputs, peer, negotiated, user_agent, signalling)
             except BaseException:
                 peer.close(bye=False)
                 raise
@@ -148,6 +178,9 @@ class WebRtcEgress:
             return
         self._count_departed(viewer)
         del self._by_key[viewer.key], self._by_peer[viewer.peer.id]
+        self._ends[viewer.key] = reason
+        while len(self._ends) > _REMEMBERED_ENDS:
+            self._ends.popitem(last=False)
         stream = viewer.stream
         viewers = self._by_stream[stream]
         viewers.discard(viewer)
@@ -170,7 +203,10 @@ class WebRtcEgress:
         try:
             return self._by_key[key]
         except KeyError:
-            raise NoSuchViewer("this session has ended, or never was") from None
+            reason = self._ends.get(key)
+            raise NoSuchViewer(
+                f"this session has ended: {reason}" if reason else "this session has ended, or never was"
+            ) from None
 
     def by_id(self, id: str) -> Viewer:
         """The viewer with an id.
@@ -250,6 +286,7 @@ class WebRtcEgress:
             certificate,
             viewer.negotiated.fingerprints,
             role=viewer.negotiated.role,
+            profiles=profiles_of(viewer.stream.config.encryption.key_bytes),
             on_closed=lambda: self.leave(viewer, "the viewer left"),
         )
         self._by_id[viewer.id] = viewer
@@ -266,6 +303,10 @@ class WebRtcEgress:
             why = f"could not connect: {error}"
             if viewer.peer.address is None:
                 why = "no packet of it arrived; is the WebRTC port reachable, and [webrtc] advertise right?"
+            elif error.reason == "unsupported":
+                why = _below_floor(viewer, error)
+            if error.reason != "ended":
+                self._remember(viewer, why)
             self.leave(viewer, why)
             return
         viewer.start(keys)
@@ -276,6 +317,19 @@ class WebRtcEgress:
             viewer.cipher,
             viewer.video_source or "nowhere",
             extra={"session": viewer.id},
+        )
+
+    def _remember(self, viewer: Viewer, reason: str) -> None:
+        address = viewer.peer.address
+        self.failures.append(
+            FailedViewer(
+                id=viewer.id,
+                stream=viewer.stream.name,
+                address=f"{address[0]}:{address[1]}" if address is not None else "",
+                user_agent=viewer.user_agent,
+                at=time.time(),
+                reason=reason,
+            )
         )
 
     async def _say_goodbye(self, viewer: Viewer) -> None:
@@ -370,3 +424,11 @@ class WebRtcEgress:
         row = self._departed[viewer.stream.name]
         for field in _SUMMED:
             row[field] += int(viewer.counters[field])
+
+
+def _below_floor(viewer: Viewer, error: LinkError) -> str:
+    """Without a floor every viewer has a profile in common with us, but for one that knows no SRTP at all."""
+    floor = viewer.stream.config.encryption
+    if not floor:
+        return f"could not connect: {error}"
+    return f'{viewer.stream.name!r} demands encryption = "{floor}", which this viewer does not offer: {error}'

@@ -33,13 +33,20 @@ class Viewer:
         key: names the WHEP session; whoever knows it may end or move the session.
         counters: its row of the plane's last snapshot, dtype `COUNTERS`.
         cipher: SRTP protection profile, "" until agreed.
+        signalling: how its offer and our answer travelled, for people.
 
     Raises:
         Unplayable: nothing that the stream has fits what was negotiated.
     """
 
     def __init__(
-        self, stream: Stream, outputs: Outputs, peer: Peer, negotiated: Negotiated, user_agent: str
+        self,
+        stream: Stream,
+        outputs: Outputs,
+        peer: Peer,
+        negotiated: Negotiated,
+        user_agent: str,
+        signalling: str = "",
     ) -> None:
         self.id = secrets.token_hex(6)
         self.key = secrets.token_urlsafe(24)
@@ -47,6 +54,7 @@ class Viewer:
         self.peer = peer
         self.negotiated = negotiated
         self.user_agent = user_agent
+        self.signalling = signalling
         self.since = time.time()
         self.state = ViewerState.CONNECTING
         self.cipher = ""

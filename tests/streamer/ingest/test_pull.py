@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamer.config import Config, StreamConfig, parse
+from streamer.encryption import Leg
 from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State, Stream
@@ -47,6 +48,9 @@ class FakeSource:
 
     def warnings(self) -> Iterable[str]:
         return ["subtitles are left out"]
+
+    def encryption(self) -> Leg | None:
+        return None
 
     def close(self) -> None:
         self.closed = True

@@ -23,6 +23,8 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.models import CertificateModel
+from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
 from tests.fakes.units import AAC, H264, picture, sound
@@ -47,11 +49,20 @@ class WebRig(Rig):
     Attributes:
         admin: headers of the administrator.
         ready: what /readyz says.
+        tls: what the API says about the certificate.
     """
 
     client: TestClient[web.Request, web.Application]
 
-    def __init__(self, state_dir: Path, *, origins: tuple[str, ...] = ("*",), **config: object) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        origins: tuple[str, ...] = ("*",),
+        proxies: tuple[str, ...] = (),
+        hsts: bool = False,
+        **config: object,
+    ) -> None:
         super().__init__(**config)
         self.registry = Registry()
         self.registry.on_change.append(self.egress.stream_changed)
@@ -61,11 +72,18 @@ class WebRig(Rig):
         self.token = AdminToken(state_dir)
         self.admin = {"Authorization": f"Bearer {self.token.value}"}
         self.ready = True
-        self._origins = origins
-        self._state = state_dir
+        self.tls = CertificateModel(
+            source="", state="off", names=[], issuer="", not_after=None, next_attempt=None, last_error=""
+        )
+        self._options: dict[str, Any] = {
+            "cors_origins": origins,
+            "trusted_proxies": parse_networks(proxies),
+            "hsts": hsts,
+        }
+        self._state_dir = state_dir
 
     async def open(self) -> None:
-        self.identity = await open_identity(parse({"state": {"dir": self._state}}))
+        self.identity = await open_identity(parse({"state": {"dir": self._state_dir}}))
         self.guard = Guard(self.identity)
         self._following = asyncio.create_task(self.guard.run())
         access = Access(self.token, self.guard.door)
@@ -81,10 +99,10 @@ class WebRig(Rig):
             ready=lambda: self.ready,
             prometheus=self.prometheus,
             srt_port=8890,
+            tls=lambda: self.tls,
         )
-        self.app = make_app(
-            Whep(self.registry, self.egress, access), self.api, Pages(), cors_origins=self._origins
-        )
+        whep = Whep(self.registry, self.egress, access)
+        self.app = make_app(whep, self.api, Pages(), **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 

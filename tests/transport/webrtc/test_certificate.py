@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import datetime
 
-from transport.webrtc.certificate import ServerCertificate, fresh_certificate
+from transport.plane.interface import SrtpProfile
+from transport.webrtc.certificate import ALL_PROFILES, ServerCertificate, fresh_certificate, profiles_of
 
 
 def test_one_for_the_process():
@@ -25,3 +26,16 @@ def test_the_fingerprint_is_of_sha_256_and_the_context_is_made_once():
     assert made.fingerprint.algorithm == "sha-256" and len(made.fingerprint.value) == 32 * 3 - 1
     assert made.context is made.context
     assert made.context is not ServerCertificate.generateCertificate().context
+
+
+def test_a_floor_leaves_the_profiles_whose_keys_are_long_enough():
+    assert profiles_of(32) == (SrtpProfile.AEAD_AES_256_GCM,)
+    assert profiles_of(16) == profiles_of(0) == ALL_PROFILES
+    assert ALL_PROFILES[0] is SrtpProfile.AEAD_AES_256_GCM
+
+
+def test_there_is_one_context_for_each_list_of_profiles():
+    made = ServerCertificate.generateCertificate()
+    assert made.context_for(profiles_of(32)) is made.context_for(profiles_of(32))
+    assert made.context_for(profiles_of(32)) is not made.context
+    assert made.context_for(profiles_of(16)) is made.context

@@ -13,6 +13,9 @@ const TIMEOUT_MS = 5000;
  * @property {number} viewers
  * @property {number} uptime_s
  * @property {string|null} thumbnail
+ * @property {string} encryption the floor: "none", "aes-128" or "aes-256"
+ * @property {string} publisher_cipher what its media really comes with, "" while unknown
+ * @property {string} publisher_key_state in SRT's words
  * @property {string[]} warnings
  */
 
@@ -22,7 +25,7 @@ const TIMEOUT_MS = 5000;
  * A viewer's token says nothing about the list, so a refused token is not an error: the public list is.
  *
  * @param {string} [token]
- * @returns {Promise<{streams: LiveStream[], srt_port: number}>}
+ * @returns {Promise<{streams: LiveStream[], srt_port: number, signalling: string}>} signalling: how this request travelled
  * @throws {Error} the server did not answer, or not with a list
  */
 export async function liveOverview(token = "") {

@@ -17,6 +17,7 @@ const WORDS = {
   no_such_stream: { title: "No such stream", detail: "Nothing with this name is set up on this server. Check the address.", tone: "stop" },
   unauthorized: { title: "This stream needs a viewing token", detail: "Open the complete link you were given, or enter the token.", tone: "stop" },
   forbidden: { title: "This token does not open this stream", detail: "It may have expired or belong to another stream.", tone: "stop" },
+  encryption_required: { title: "This stream is only for encrypted connections", detail: "Open this page with https:// in its address.", tone: "stop" },
   unplayable: { title: "This browser cannot play the stream", detail: "Another browser or device may be able to.", tone: "stop" },
   unsupported: { title: "This browser has no WebRTC", detail: "Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
   busy: { title: "The server is full", detail: "The picture appears here as soon as there is room.", tone: "wait" },
@@ -47,8 +48,11 @@ const BY_STATUS = {
   504: "unreachable",
 };
 
+/** Errors of the server's that say more than their status. */
+const OWN_WORDS = { encryption_required: 403 };
+
 /** Statuses where the server knows more than this table, so that its own sentence is shown. */
-const SERVER_KNOWS = new Set(["unplayable", "busy", "server_error"]);
+const SERVER_KNOWS = new Set(["encryption_required", "unplayable", "busy", "server_error"]);
 
 /**
  * @typedef {object} Problem
@@ -68,7 +72,7 @@ export function problem(code, detail = "") {
  */
 export function problemOf(error) {
   if (error.code === "bad_answer" || error.code === "nothing_sent") return problem("unplayable");
-  const code = BY_STATUS[error.status] ?? "server_error";
+  const code = error.code in OWN_WORDS ? error.code : (BY_STATUS[error.status] ?? "server_error");
   return problem(code, SERVER_KNOWS.has(code) ? sentence(error.message) : "");
 }
 

@@ -1,15 +1,18 @@
 /** The statistics panel: a table of figures, and the bit rate of the last minute as a line. */
 
+import { liveOverview } from "./api.js";
 import { element, showText } from "./dom.js";
 import { NOTHING, bitrate, number, quantity } from "./format.js";
 
 const EVERY_MS = 1000;
 const HISTORY = 60;
+/** What the server knows about encryption changes with the publisher, if at all. */
+const ASK_SERVER_EVERY_MS = 5000;
 
 /**
  * What is shown: group, then label and how to read it from a sample; a reading that fails is a dash.
  *
- * @type {[string, [string, (sample: import("./stats.js").Statistics) => string][]][]}
+ * @type {[string, [string, (sample: import("./stats.js").Statistics, more: object) => string][]][]}
  */
 const FIGURES = [
   ["Picture", [
@@ -38,10 +41,13 @@ const FIGURES = [
   ["Security", [
     ["Cipher", ({ transport }) => cipher(transport.srtpCipher)],
     ["Key exchange", ({ transport }) => transport.dtls],
+    ["Publisher", (_, { server }) => publisher(server.stream)],
+    ["Signalling", (_, { server }) => server.signalling],
+    ["Demanded", (_, { server }) => server.stream.encryption.toUpperCase()],
   ]],
   ["Start", [
     ["First picture", ({ timeToFirstFrameMs }) => quantity(timeToFirstFrameMs, "ms")],
-    ["Reconnections", (_, player) => number(player.reconnects)],
+    ["Reconnections", (_, { reconnects }) => number(reconnects)],
   ]],
 ];
 
@@ -51,6 +57,11 @@ function cipher(name) {
   if (gcm) return `AES-${gcm[1]}-GCM`;
   const counter = /AES_?(?:CM_)?(128|256)_.*SHA1_(\d+)/.exec(name);
   return counter ? `AES-${counter[1]}-CTR, SHA1-${counter[2]}` : name;
+}
+
+/** What the encoder's or camera's media really comes with: `AES-256, secured`. */
+function publisher({ publisher_cipher: name, publisher_key_state: state }) {
+  return [name, state].filter(Boolean).join(", ");
 }
 
 function total(...counters) {
@@ -64,6 +75,8 @@ export class StatisticsPanel {
     this.player = player;
     this.timer = 0;
     this.history = [];
+    this.server = null;
+    this.askedAt = -Infinity;
     this.rows = [];
     this.plot = element("canvas", { class: "plot", "aria-hidden": "true" });
     this.rate = element("strong");
@@ -100,11 +113,25 @@ export class StatisticsPanel {
 
   async #refresh() {
     const sample = await this.player.stats();
-    for (const [cell, read] of this.rows) showText(cell, reading(read, sample, this.player));
+    this.#askServer();
+    const { reconnects } = this.player;
+    for (const [cell, read] of this.rows) showText(cell, reading(read, sample, { reconnects, server: this.server }));
     const rate = sample?.transport.bitrateBps ?? null;
     showText(this.rate, bitrate(rate));
     if (rate !== null || !sample) this.history = [...this.history, rate ?? 0].slice(-HISTORY);
     this.#draw();
+  }
+
+  async #askServer() {
+    if (performance.now() - this.askedAt < ASK_SERVER_EVERY_MS) return;
+    this.askedAt = performance.now();
+    const { stream, token } = this.player;
+    try {
+      const { streams, signalling } = await liveOverview(token);
+      this.server = { signalling, stream: streams.find(({ name }) => name === stream) };
+    } catch {
+      this.server = null;
+    }
   }
 
   #draw() {
@@ -135,9 +162,9 @@ export class StatisticsPanel {
   }
 }
 
-function reading(read, sample, player) {
+function reading(read, sample, more) {
   try {
-    return read(sample, player) || NOTHING;
+    return read(sample, more) || NOTHING;
   } catch {
     // No such track, or no connection at the moment.
     return NOTHING;

@@ -30,7 +30,7 @@ const STABLE_AFTER_MS = 5000;
 const BACKOFF_MS = { first: 300, most: 5000, slow: 15_000 };
 
 /** How to go on after a refusal; everything else: backoff. */
-const AFTERWARDS = { unauthorized: "never", forbidden: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow" };
+const AFTERWARDS = { unauthorized: "never", forbidden: "never", encryption_required: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow" };
 
 /**
  * `idle` paused by the viewer · `connecting` · `playing` · `stalled` connected without new pictures ·

@@ -1,0 +1,212 @@
+"""With `encryption = "aes-256"` nothing of a stream can be read on the wire, and who has less is refused.
+
+tshark captures both legs on the loopback. The stream carries a text that nobody could mistake, in an SEI
+message; a capture of a stream without a passphrase shows that it would be found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from loadtests.crowd import sdp
+from loadtests.crowd.dtls import Identity
+from loadtests.crowd.viewer import Viewer
+from loadtests.rig.encoder import Programme, ffmpeg_arguments
+from loadtests.rig.process import Process, wait_until
+from loadtests.rig.server import Server
+from tests.behaviour.streams import KEY, OPEN, PASSPHRASE, stream_id
+from transport.rtp import header
+
+SECRET_TEXT = "nobody-may-read-this-on-the-way"
+AES_256 = f"""
+[streams.cam]
+encryption = "aes-256"
+publish_key = "{KEY}"
+passphrase = "{PASSPHRASE}"
+public = true
+"""
+# With the NAL units that every stream has: four bytes alone come by chance in some megabytes.
+_START_CODES = [b"\0\0\0\1" + bytes((kind,)) for kind in (0x06, 0x09, 0x27, 0x41, 0x65, 0x67, 0x68)]
+_TS_PACKET = 188
+_SRT_HEADER = 16
+
+
+class Capture:
+    """tshark on the loopback.
+
+    Args:
+        path: what it writes.
+        ports: UDP ports to listen at.
+    """
+
+    def __init__(self, path: Path, *ports: int) -> None:
+        self.path = path
+        expression = " or ".join(f"udp port {port}" for port in ports)
+        self._process = Process(
+            ["tshark", "-i", "lo", "-f", expression, "-w", str(path), "-F", "pcap", "-B", "64"]
+        )
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with self._process:
+            wait_until(
+                lambda: self.path.exists() and "Capturing on" in self._process.output, 20, "tshark to capture"
+            )
+            yield
+
+    def fields(self, display: str, *names: str) -> list[list[str]]:
+        """What tshark's own dissectors say, a row for each packet."""
+        wanted = [part for name in names for part in ("-e", name)]
+        return [
+            line.split("\t")
+            for line in _run("tshark", "-r", str(self.path), "-Y", display, "-T", "fields", *wanted)
+        ]
+
+    def payloads(self, port: int) -> list[bytes]:
+        """UDP payloads to or from a port."""
+        rows = self.fields(f"udp.port == {port}", "udp.payload")
+        return [bytes.fromhex(row[0].replace(":", "")) for row in rows if row[0]]
+
+
+def _run(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.splitlines()
+
+
+def encoder(server: Server, *, passphrase: str = "", pbkeylen: int = 32) -> Process:
+    key = ["-passphrase", passphrase, "-pbkeylen", str(pbkeylen)] if passphrase else []
+    uuid = "086f3693-b7b3-4f2c-9653-21492feee5b8"
+    return Process(
+        [
+            *ffmpeg_arguments(Programme(gop_s=1.0)),
+            *("-bsf:v", f"h264_metadata=sei_user_data={uuid}+{SECRET_TEXT}"),
+            *key,
+            *("-srt_streamid", stream_id(), "-f", "mpegts", "-muxdelay", "0"),
+            f"srt://127.0.0.1:{server.srt_port}?mode=caller&transtype=live",
+        ]
+    )
+
+
+async def watch(server: Server, profiles: bytes | None = None, packets: int = 800) -> Viewer:
+    """Watch until so many packets were decrypted, then leave."""
+    identity = Identity()
+    if profiles is not None:
+        identity.context.set_tlsext_use_srtp(profiles)
+    viewer = Viewer(identity, "127.0.0.1", checks=True)
+    try:
+        async with aiohttp.ClientSession() as http:
+            url = f"{server.url}/whep/cam"
+            headers = {"Content-Type": "application/sdp"}
+            async with http.post(url, data=sdp.offer(viewer.local, 1), headers=headers) as answer:
+                assert answer.status == 201, await answer.text()
+                remote = sdp.parse(await answer.text())
+            await viewer.connect(remote, timeout_s=10)
+            async with asyncio.timeout(20):
+                while viewer.counts().received < packets:  # noqa: ASYNC110 (a count, without an event)
+                    await asyncio.sleep(0.02)
+            assert viewer.counts().undecipherable == 0
+    finally:
+        viewer.close()
+    return viewer
+
+
+def is_clear_media(payload: bytes) -> str:
+    """Why a payload shows what nobody should see, "" if it does not."""
+    if SECRET_TEXT.encode() in payload:
+        return "the text"
+    if any(code in payload for code in _START_CODES):
+        return "a start code"
+    body = payload[_SRT_HEADER:]
+    if len(body) >= 3 * _TS_PACKET and set(body[::_TS_PACKET]) == {0x47}:
+        return "MPEG-TS"
+    return ""
+
+
+def found(payloads: list[bytes]) -> set[str]:
+    return {is_clear_media(payload) for payload in payloads} - {""}
+
+
+def first_payload_bytes(payloads: list[bytes]) -> list[int]:
+    """Of RTP packets. In the clear these are H.264's fragmentation units, nearly all the same."""
+    media = [payload for payload in payloads if 128 <= payload[0] < 192 and not 192 <= payload[1] < 224]
+    # The padding bit stands in the clear, what it counts is encrypted.
+    return [header.parse(bytes((packet[0] & ~0x20,)) + packet[1:]).payload[0] for packet in media]
+
+
+def test_both_legs_show_nothing(tmp_path: Path) -> None:
+    with Server(AES_256) as server:
+        capture = Capture(tmp_path / "legs.pcap", server.srt_port, server.webrtc_port)
+        with capture.running(), encoder(server, passphrase=PASSPHRASE):
+            server.wait_live("cam")
+            viewer = asyncio.run(watch(server))
+            stream, live = server.stream("cam"), server.request("GET", "/api/v1/live")[1]
+        assert viewer.profile == "AEAD_AES_256_GCM"
+
+    leg = stream["publisher"]["encryption"]
+    assert (stream["encryption"], leg["cipher"], leg["key_state"]) == ("aes-256", "AES-256", "secured")
+    assert (live["streams"][0]["publisher_cipher"], live["signalling"]) == (
+        "AES-256",
+        "plain HTTP within this machine",
+    )
+
+    srt, webrtc = capture.payloads(server.srt_port), capture.payloads(server.webrtc_port)
+    # The kernel shows what was sent at once (GSO) as one datagram, so that a run of packets counts once.
+    assert len(srt) > 200 and sum(map(len, webrtc)) > 200_000
+    assert found(srt + webrtc) == set()
+    # Bits 3-4 of the second word: which key encrypts this data packet; 0 is none (draft-sharabayko-srt 3.1).
+    data = [int.from_bytes(payload[4:8], "big") for payload in srt if payload[0] < 0x80]
+    assert len(data) > 100 and all(word >> 27 & 3 for word in data)
+    first = first_payload_bytes(webrtc)
+    assert len(first) >= 100 and len(set(first)) > 60
+
+
+def test_the_capture_would_show_it(tmp_path: Path) -> None:
+    with Server(OPEN) as server:
+        capture = Capture(tmp_path / "open.pcap", server.srt_port)
+        with capture.running(), encoder(server):
+            server.wait_live("cam")
+            wait_until(lambda: server.stream("cam")["bytes_received"] > 200_000, 20, "some media")
+        payloads = capture.payloads(server.srt_port)
+    text = SECRET_TEXT.encode()
+    assert any(text in payload for payload in payloads)
+    assert {"a start code", "MPEG-TS"} & found(payloads)
+
+
+def test_a_caller_with_aes_128_is_refused(tmp_path: Path) -> None:
+    with Server(AES_256) as server, encoder(server, passphrase=PASSPHRASE, pbkeylen=16) as caller:
+        wait_until(lambda: not caller.running, 20, "the caller to be refused")
+        wait_until(lambda: bool(server.stream("cam")["ingest"]["reason"]), 10, "the reason")
+        stream = server.stream("cam")
+        assert stream["state"] == "offline" and stream["publisher"] is None
+        assert "demands AES-256, the caller encrypts with AES-128" in stream["ingest"]["reason"]
+        assert "demands AES-256, the caller encrypts with AES-128" in server.output
+        assert PASSPHRASE not in server.output
+
+
+@pytest.mark.parametrize("profiles", [b"SRTP_AEAD_AES_128_GCM", b"SRTP_AES128_CM_SHA1_80"])
+def test_a_viewer_with_aes_128_is_refused(profiles: bytes) -> None:
+    with Server(AES_256) as server, encoder(server, passphrase=PASSPHRASE):
+        server.wait_live("cam")
+        with pytest.raises(ConnectionError, match="SRTP profile"):
+            asyncio.run(watch(server, profiles))
+        wait_until(lambda: bool(server.request("GET", "/api/v1/viewers")[1]["failed"]), 10, "the reason")
+        answer = server.request("GET", "/api/v1/viewers")[1]
+        (failed,) = answer["failed"]
+        assert answer["viewers"] == []
+        assert 'encryption = "aes-256"' in failed["reason"] and "AEAD_AES_256_GCM" in failed["reason"]
+        assert failed["reason"] in server.output.replace('\\"', '"')
+
+
+def test_a_floor_of_aes_128_takes_either() -> None:
+    floor = AES_256.replace("aes-256", "aes-128").replace("public", "pbkeylen = 16\npublic")
+    with Server(floor) as server, encoder(server, passphrase=PASSPHRASE, pbkeylen=16):
+        server.wait_live("cam")
+        assert server.stream("cam")["publisher"]["encryption"]["cipher"] == "AES-128"
+        assert asyncio.run(watch(server, b"SRTP_AES128_CM_SHA1_80")).profile == "AES128_CM_SHA1_80"
