@@ -17,7 +17,6 @@ from ops.commands import audit, grants, groups, keys, users
 from ops.commands.desk import ConfigFile
 from ops.commands.token import token
 from ops.database import DatabaseError
-from ops.server import Server
 from streamer.config import Config, load
 from streamer.errors import ConfigError
 from transport.errors import LinkError
@@ -63,6 +62,9 @@ def demo(
 
 
 def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]]) -> None:
+    # Here, as it brings all of WebRTC with it, which the other commands need not wait for.
+    from ops.server import Server
+
     redactor = logs.configure(config)
 
     async def run() -> None:
