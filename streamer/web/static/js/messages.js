@@ -49,7 +49,7 @@ const BY_STATUS = {
 };
 
 /** Errors of the server's that say more than their status. */
-const OWN_WORDS = { encryption_required: 403 };
+const BY_CODE = { encryption_required: "encryption_required", token_expired: "forbidden", token_invalid: "forbidden" };
 
 /** Statuses where the server knows more than this table, so that its own sentence is shown. */
 const SERVER_KNOWS = new Set(["encryption_required", "unplayable", "busy", "server_error"]);
@@ -72,7 +72,7 @@ export function problem(code, detail = "") {
  */
 export function problemOf(error) {
   if (error.code === "bad_answer" || error.code === "nothing_sent") return problem("unplayable");
-  const code = error.code in OWN_WORDS ? error.code : (BY_STATUS[error.status] ?? "server_error");
+  const code = BY_CODE[error.code] ?? BY_STATUS[error.status] ?? "server_error";
   return problem(code, SERVER_KNOWS.has(code) ? sentence(error.message) : "");
 }
 
