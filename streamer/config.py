@@ -156,6 +156,9 @@ class StreamConfig(Section):
     grace_s: float = Field(30.0, ge=0, le=3600)
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     tls_verify: bool = True
+    e2e: bool = False
+    e2e_key_bytes: Literal[16, 32] = 32
+    e2e_rotate_s: float = Field(3600.0, ge=10, le=86_400)
 
     @field_validator("source")
     @classmethod

@@ -38,6 +38,8 @@ const FIGURES = [
   ["Security", [
     ["Cipher", ({ transport }) => cipher(transport.srtpCipher)],
     ["Key exchange", ({ transport }) => transport.dtls],
+    ["End to end", ({ e2e }) => (e2e.keyIndex ? `${e2e.algorithm}, key ${e2e.keyIndex}` : e2e.algorithm)],
+    ["Not decrypted", ({ e2e }) => number(e2e.failed)],
   ]],
   ["Start", [
     ["First picture", ({ timeToFirstFrameMs }) => quantity(timeToFirstFrameMs, "ms")],
