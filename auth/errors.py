@@ -7,8 +7,13 @@ AuthError
 │   └── TokenExpired    one that was good once
 ├── Forbidden           known, but not allowed to do this
 ├── LockedOut           too many failures; says when to try again
+├── RateLimited         too many requests from one address; says when to try again
 ├── NoSuchPrincipal     an account or group that is not there
+├── PasswordRefused     a new password that is too short, too long or too easy to guess; says which
+├── NoSuchGrant         a grant that is not there, or not any more
+├── BadGrant            a grant that cannot be given as asked; says what is expected
 ├── AccountConflict     a name that is taken, or a change that would leave nobody in charge
+├── VaultError          a secret at rest or a master key that cannot be used
 └── AuthUnavailable     who decides (directory, identity provider, webhook, database) does not answer
 
 Protocol status codes are decided at the edge. No text of these carries a secret.
@@ -33,11 +38,13 @@ class FactorNeeded(BadCredentials):
 
     Attributes:
         factors: which would do, of "totp", "passkey", "recovery".
+        ticket: stands for the password in the second step, for a few minutes; a secret.
     """
 
-    def __init__(self, factors: frozenset[str]) -> None:
+    def __init__(self, factors: frozenset[str], ticket: str = "") -> None:
         super().__init__(f"a second factor is needed: {', '.join(sorted(factors))}")
         self.factors = factors
+        self.ticket = ticket
 
 
 class TokenInvalid(AuthError):
@@ -86,6 +93,18 @@ class LockedOut(AuthError):
         self.retry_after_s = retry_after_s
 
 
+class RateLimited(AuthError):
+    """Too many requests from one address.
+
+    Attributes:
+        retry_after_s: when the next request will be taken, seconds from now.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"too many requests; try again in {max(1, round(retry_after_s))} s")
+        self.retry_after_s = retry_after_s
+
+
 class NoSuchPrincipal(AuthError):
     """An account or group that is not there."""
 
@@ -94,8 +113,36 @@ class NoSuchPrincipal(AuthError):
         self.name = name
 
 
+class PasswordRefused(AuthError):
+    """A new password that will not do.
+
+    Attributes:
+        expected: what would, for whoever chose it.
+    """
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"this password will not do: expected {expected}")
+        self.expected = expected
+
+
+class NoSuchGrant(AuthError):
+    """A grant that is not there, or not any more."""
+
+    def __init__(self, grant_id: str) -> None:
+        super().__init__(f"there is no grant {grant_id!r}")
+        self.grant_id = grant_id
+
+
+class BadGrant(AuthError):
+    """A grant, or a token, that cannot be given as asked; the text says what is expected."""
+
+
 class AccountConflict(AuthError):
     """A name that is taken, or a change that would leave nobody in charge."""
+
+
+class VaultError(AuthError):
+    """A secret at rest or a master key that cannot be used; the text quotes neither."""
 
 
 class AuthUnavailable(AuthError):

@@ -1,12 +1,21 @@
-"""`python -m loadtests fanout|join-storm|soak …`; `--help` after each tells what it takes."""
+"""`python -m loadtests PROGRAM …`; `--help` after its name tells what it measures and takes."""
 
 from __future__ import annotations
 
 import sys
 
-from loadtests import fanout, join_storm, soak
+from loadtests import compare, fanout, floor, join_storm, latency, loss, scale, soak
 
-_PROGRAMS = {"fanout": fanout.main, "join-storm": join_storm.main, "soak": soak.main}
+_PROGRAMS = {
+    "compare": compare.main,
+    "fanout": fanout.main,
+    "floor": floor.main,
+    "join-storm": join_storm.main,
+    "latency": latency.main,
+    "loss": loss.main,
+    "scale": scale.main,
+    "soak": soak.main,
+}
 
 
 def main() -> int:

@@ -12,21 +12,19 @@ it as well.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from loadtests.crowd.driver import Driver, Joins, Moment, crowd
 from loadtests.peers.aiortc_relay import aiortc_relay
 from loadtests.peers.janus import janus
 from loadtests.peers.ours import elsewhere, ours
-from loadtests.peers.subject import Subject, Usage
+from loadtests.peers.subject import UNKNOWN_DELAYS, Delays, Subject, Usage
+from loadtests.results import report, report_arguments
 
 #: The join burst and the handshakes' leftovers are over by then.
 _SETTLE_S = 3.0
@@ -69,6 +67,8 @@ class Result:
         cpu_us_per_packet: the server's.
         idle_cores: processors the server kept busy with the publisher alone.
         server_cores: processors the server kept busy in the window.
+        send_delay_p50_ms: from an access unit's writing until its last packet is with the kernel, in the last
+            ten seconds; NaN if the server does not tell.
         rss_kb_per_viewer: what the server grew by.
         profile: SRTP profile of most viewers.
         crowd_share: of the whole machine that the viewers took in the window.
@@ -99,6 +99,9 @@ class Result:
     cpu_us_per_packet: float
     idle_cores: float
     server_cores: float
+    send_delay_p50_ms: float
+    send_delay_p99_ms: float
+    send_delay_max_ms: float
     rss_kb_per_viewer: float
     crowd_share: float
     crowd_overflowed: int
@@ -145,7 +148,9 @@ def _seconds(earlier: Snapshot, later: Snapshot) -> float:
     return later.moment.at - earlier.moment.at
 
 
-def arithmetic(subject: Subject, load: Load, joins: Joins, course: Course) -> Result:
+def arithmetic(
+    subject: Subject, load: Load, joins: Joins, course: Course, delays: Delays = UNKNOWN_DELAYS
+) -> Result:
     """From what was counted at the moments of a run."""
     before, start, end = course.before, course.start, course.end
     window = end.moment.counts.since(start.moment.counts)
@@ -186,6 +191,9 @@ def arithmetic(subject: Subject, load: Load, joins: Joins, course: Course) -> Re
         cpu_us_per_packet=cpu_s * 1e6 / window.delivered if window.delivered else math.nan,
         idle_cores=idle,
         server_cores=cpu_s / window_s,
+        send_delay_p50_ms=delays.p50_ms,
+        send_delay_p99_ms=delays.p99_ms,
+        send_delay_max_ms=delays.max_ms,
         rss_kb_per_viewer=rss,
         crowd_share=(end.moment.cpu_s - start.moment.cpu_s) / window_s / (os.cpu_count() or 1),
         crowd_overflowed=window.overflowed,
@@ -206,7 +214,8 @@ def run(subject: Subject, load: Load) -> Result:
         start = snapshot(subject, driver)
         time.sleep(load.seconds)
         course = Course(live, before, joined, start, snapshot(subject, driver))
-        return arithmetic(subject, load, joins, course)
+        delays = subject.send_delays() if subject.send_delays else UNKNOWN_DELAYS
+        return arithmetic(subject, load, joins, course, delays)
 
 
 def table(results: Sequence[Result]) -> str:
@@ -224,6 +233,7 @@ def table(results: Sequence[Result]) -> str:
         "loss",
         "**CPU µs/packet**",
         "cores",
+        "sent after p50/p99/max ms",
         "RSS KB/viewer",
     )
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -245,6 +255,7 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{result.loss:.3%}",
         f"**{result.cpu_us_per_packet:.2f}**",
         f"{result.server_cores:.2f}",
+        f"{result.send_delay_p50_ms:.1f}/{result.send_delay_p99_ms:.1f}/{result.send_delay_max_ms:.1f}",
         f"{result.rss_kb_per_viewer:.0f}",
     )
 
@@ -286,14 +297,7 @@ def arguments_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peer", default="", help="janus, aiortc, or the URL of a WHEP endpoint")
     parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
     parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
-    parser.add_argument("--json", type=Path)
-
-
-def report(results: Sequence[Result], file: Path | None) -> None:
-    """Print the table and the remarks, keep the numbers."""
-    sys.stdout.write(table(results) + "\n" + "".join(map(remarks, results)))
-    if file:
-        file.write_text(json.dumps([asdict(result) for result in results], indent=2))
+    report_arguments(parser)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -305,5 +309,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = Load(given.viewers, given.mbps, given.seconds, given.rate, given.check_every)
     with subject_for(given.peer, given.mbps, given.host) as subject:
         result = run(subject, load)
-    report([result], given.json)
+    report(table([result]) + "\n" + remarks(result), [asdict(result)], given)
     return 0 if result.joined == load.viewers else 1

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from loadtests.fanout import Load, arguments_of, report, run, subject_for
+from loadtests.fanout import Load, arguments_of, remarks, run, subject_for, table
+from loadtests.results import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,5 +26,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = Load(given.viewers, given.mbps, given.seconds, rate, given.check_every)
     with subject_for(given.peer, given.mbps, given.host) as subject:
         result = run(subject, load)
-    report([result], given.json)
+    report(table([result]) + "\n" + remarks(result), [asdict(result)], given)
     return 0 if result.joined == load.viewers else 1

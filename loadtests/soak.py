@@ -10,8 +10,6 @@ without the first quarter, in which pools fill.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from dataclasses import asdict, dataclass
 from loadtests.crowd.driver import Driver, crowd
 from loadtests.fanout import arguments_of, subject_for
 from loadtests.peers.subject import Subject, Usage
+from loadtests.results import report
 
 _REST_S = 1.0
 
@@ -105,7 +104,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ) as driver,
     ):
         samples = soak(subject, driver, given.viewers, given.rate, given.minutes * 60)
-    sys.stdout.write(table(samples))
-    if given.json:
-        given.json.write_text(json.dumps([asdict(sample) for sample in samples], indent=2))
+    report(table(samples), [asdict(sample) for sample in samples], given)
     return 1 if samples[-1].failed else 0

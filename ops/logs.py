@@ -45,6 +45,9 @@ class Redactor:
                 if value is not None
             ]
             found += _secrets_in(stream.source)
+        if config.database.url is not None:
+            url = config.database.url.get_secret_value()
+            found += [url, *_secrets_in(url)]
         self.know(found)
 
     def __call__(

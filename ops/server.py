@@ -14,6 +14,7 @@ from aiohttp import web
 from auth.secrets import AdminToken
 from ops.health import LoopLag, SendDelay
 from ops.logs import Redactor
+from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
 from ops.reload import Reloader
 from streamer.config import Config, split_address
@@ -74,6 +75,7 @@ class Server:
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
             threads=config.webrtc.threads,
+            ipsec_mb=config.webrtc.cipher == "auto",
             playout_delay_min_ms=config.webrtc.playout_delay_min_ms,
             playout_delay_max_ms=config.webrtc.playout_delay_max_ms,
         )
@@ -97,7 +99,8 @@ class Server:
             self.srt_address = srt.address
             runner = await self._serve_http(egress, lag, delay)
             self._announce(egress)
-            await self._work((self.registry.run, lag.run, delay.run, egress.run, *companions))
+            trimmer = Trimmer(lambda: egress.released, heap_trim())
+            await self._work((self.registry.run, lag.run, delay.run, trimmer.run, egress.run, *companions))
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)

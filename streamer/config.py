@@ -102,6 +102,30 @@ class StateConfig(Section):
     dir: Path = Path("state")
 
 
+class DatabaseConfig(Section):
+    """Accounts, grants and everything else that is looked up; a file in the state directory unless said."""
+
+    url: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url.get_secret_value())
+            usable = parts.port is None or parts.scheme == "postgresql"
+        except ValueError:
+            usable = False
+        in_file = usable and parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1
+        # A PostgreSQL without a host is the one behind the local socket.
+        if not in_file and not (usable and parts.scheme == "postgresql" and "://" in url.get_secret_value()):
+            raise ValueError(
+                'expected "sqlite:///path/to/file" or "postgresql://user:password@host:port/name"'
+            )
+        return url
+
+
 class SrtConfig(Section):
     """The SRT listener, and the defaults of SRT pulls.
 
@@ -123,6 +147,7 @@ class WebRtcConfig(Section):
     listen: ListenAddress = "127.0.0.1:8189"
     advertise: tuple[AdvertisedAddress, ...] = ()
     threads: int = Field(0, ge=0, le=256)
+    cipher: Literal["auto", "openssl"] = "auto"
     max_viewers: int = Field(10_000, ge=1)
     playout_delay_min_ms: int = Field(0, ge=0, le=40_950)
     playout_delay_max_ms: int = Field(1000, ge=0, le=40_950)
@@ -242,6 +267,7 @@ class Config(BaseSettings):
 
     http: HttpConfig = HttpConfig()
     state: StateConfig = StateConfig()
+    database: DatabaseConfig = DatabaseConfig()
     srt: SrtConfig = SrtConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
     log: LogConfig = LogConfig()
@@ -348,6 +374,8 @@ def _shown(key: str, value: object) -> str:
     last = key.rpartition(".")[2]
     known = last in StreamConfig.model_fields and last not in _SECRETS
     if isinstance(value, SecretStr) or (not known and _LIKE_A_SECRET.search(last)):
+        return "***"
+    if last == "url" and "//" not in str(value):
         return "***"
     if isinstance(value, dict | list | BaseModel):
         return "{…}" if not isinstance(value, list) else "[…]"

@@ -47,6 +47,7 @@ class Viewer:
         profile: what SRTP uses, "" before the handshake.
         started_at: time.monotonic() of its making.
         first_packet_at: of the first media it could decrypt, 0 before.
+        on_media: is given every RTP packet it decrypted, without retransmissions.
     """
 
     def __init__(self, identity: Identity, host: str, *, checks: bool) -> None:
@@ -55,6 +56,7 @@ class Viewer:
         self.profile = ""
         self.started_at = time.monotonic()
         self.first_packet_at = 0.0
+        self.on_media: Callable[[bytes], None] | None = None
         self._identity = identity
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -256,6 +258,8 @@ class Viewer:
             return
         if not self.first_packet_at:
             self.first_packet_at = time.monotonic()
+        if self.on_media is not None:
+            self.on_media(plain)
         seq = plain[2] << 8 | plain[3]
         sequence = self._sequences.get(ssrc := int.from_bytes(plain[8:12], "big"))
         if sequence is None:

@@ -6,10 +6,10 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from loadtests.peers.namespace import namespace
+from loadtests.peers.namespace import Namespace, namespace
 from loadtests.peers.ours import programme
 from loadtests.peers.subject import Subject
 from loadtests.rig.encoder import ffmpeg_arguments
@@ -62,15 +62,23 @@ general: {{
 
 
 @contextmanager
-def janus(mbps: float) -> Iterator[Subject]:
+def janus(mbps: float, space: Namespace | None = None, host: str = "") -> Iterator[Subject]:
     """Janus and its encoder in a namespace: it leaves loopback out of its candidates.
+
+    Args:
+        mbps: of the picture.
+        space: the namespace, None for one of its own.
+        host: ignored: it offers every address there.
 
     Raises:
         RuntimeError: not installed, or it ended at once.
     """
     if shutil.which("janus") is None:
         raise RuntimeError("no Janus on this machine: apt-get install janus")
-    with tempfile.TemporaryDirectory(prefix="janus-") as name, namespace() as space:
+    with (
+        tempfile.TemporaryDirectory(prefix="janus-") as name,
+        nullcontext(space) if space is not None else namespace() as space,
+    ):
         folder = Path(name)
         _configure(folder)
         command = ["janus", "--config", str(folder / "janus.jcfg"), "--configs-folder", name]

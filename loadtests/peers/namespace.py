@@ -1,13 +1,22 @@
-"""A network namespace joined to this machine by a veth pair, for servers that refuse loopback."""
+"""A network namespace joined to this machine by a veth pair, for servers that refuse loopback.
+
+`link.py` joins one to another by a cable that is as bad as one likes.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+_numbers = itertools.count()
+#: At most so many by one process at a time.
+_PER_PROCESS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +25,31 @@ class Namespace:
 
     Attributes:
         name: as `ip netns` knows it.
-        near: this machine's address on the cable.
+        near: the address at the cable's other end.
         far: the namespace's.
+        devices: the near and the far device.
     """
 
     name: str
     near: str
     far: str
+    devices: tuple[str, str]
 
     def command(self, command: Sequence[str]) -> list[str]:
         """The command that runs another one inside; `ip` becomes it, so the process id is its own."""
         return ["ip", "netns", "exec", self.name, *command]
 
+    def program(self, folder: Path, path: str) -> Path:
+        """A program that runs another one inside, for who takes a path and no command."""
+        script = folder / Path(path).name
+        script.write_text(f'#!/bin/sh\nexec ip netns exec {self.name} "{path}" "$@"\n')
+        script.chmod(0o755)
+        return script
+
 
 @contextmanager
-def namespace() -> Iterator[Namespace]:
-    """Make one, remove it again.
+def unplugged() -> Iterator[Namespace]:
+    """Make a namespace whose cable is still to be laid, remove it again and the devices in it.
 
     Raises:
         RuntimeError: not root, or no `ip` on this machine.
@@ -40,29 +58,69 @@ def namespace() -> Iterator[Namespace]:
         raise RuntimeError("no `ip` on this machine: apt-get install iproute2")
     if os.geteuid():
         raise RuntimeError("network namespaces need root")
-    number = os.getpid() % 0x4000
-    # RFC 2544's network for benchmarks; a /30 for each of us.
-    low = number * 4
+    number = next(_numbers)
+    # RFC 2544's network for benchmarks; a /30 for each cable.
+    low = 4 * (os.getpid() % 0x2000 * _PER_PROCESS + number % _PER_PROCESS)
     prefix = f"198.{18 + (low >> 16 & 1)}.{low >> 8 & 0xFF}"
-    space = Namespace(f"peer-{os.getpid()}", f"{prefix}.{(low & 0xFF) + 1}", f"{prefix}.{(low & 0xFF) + 2}")
-    near, far = f"pn{os.getpid()}", f"pf{os.getpid()}"
-    _ip("netns", "add", space.name)
+    # Never the same name twice: the kernel takes devices away some time after their namespace.
+    name = f"{os.getpid()}-{number}"
+    addresses = f"{prefix}.{(low & 0xFF) + 1}", f"{prefix}.{(low & 0xFF) + 2}"
+    space = Namespace(f"peer-{name}", *addresses, (f"pn{name}", f"pf{name}"))
+    ip("netns", "add", space.name)
     try:
-        _ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", space.name)
-        _ip("address", "add", f"{space.near}/30", "dev", near)
-        _ip("link", "set", near, "up")
-        for command in (
-            ("address", "add", f"{space.far}/30", "dev", far),
-            ("link", "set", far, "up"),
-            ("link", "set", "lo", "up"),
-        ):
-            _ip("-n", space.name, *command)
+        ip("-n", space.name, "link", "set", "lo", "up")
         yield space
     finally:
-        _ip("netns", "delete", space.name)
+        ip("netns", "delete", space.name)
 
 
-def _ip(*arguments: str) -> None:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+@contextmanager
+def namespace(inside: Namespace | None = None) -> Iterator[Namespace]:
+    """Make one with a cable, remove it again.
+
+    Args:
+        inside: where the near end is; None for this process's own namespace.
+
+    Raises:
+        RuntimeError: not root, or no `ip` on this machine.
+    """
+    with unplugged() as space:
+        near, far = space.devices
+        ip("link", "add", far, "netns", space.name, "type", "veth", "peer", "name", near)
+        if inside is not None:
+            ip("link", "set", near, "netns", inside.name)
+        plug_in(space, inside)
+        yield space
+
+
+def plug_in(space: Namespace, inside: Namespace | None) -> None:
+    """Address the two devices, which are where they belong, and switch them on."""
+    near, far = space.devices
+    here = ("-n", inside.name) if inside is not None else ()
+    ip(*here, "address", "add", f"{space.near}/30", "dev", near)
+    ip(*here, "link", "set", near, "up")
+    ip("-n", space.name, "address", "add", f"{space.far}/30", "dev", far)
+    ip("-n", space.name, "link", "set", far, "up")
+    # A browser looks for its address on the way to the internet.
+    ip("-n", space.name, "route", "add", "default", "via", space.near)
+
+
+def ip(*arguments: str) -> None:
+    """Run `ip`.
+
+    Raises:
+        RuntimeError: it failed; carries what it said.
+    """
+    run("ip", *arguments)
+
+
+def run(*command: str) -> str:
+    """Run a command that is done at once, return its output.
+
+    Raises:
+        RuntimeError: it failed; carries what it said.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

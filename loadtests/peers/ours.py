@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from loadtests.peers.subject import Subject
+from loadtests.peers.namespace import Namespace
+from loadtests.peers.subject import Delays, Subject
 from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.process import Process
 from loadtests.rig.server import Server
 
 _KEY = "key-of-the-encoder"
@@ -25,24 +29,52 @@ def programme(mbps: float, audio: str = "opus") -> Programme:
 
 
 @contextmanager
-def ours(mbps: float) -> Iterator[Subject]:
-    """The server that this repository holds."""
-    with (
-        Server(_STREAM) as server,
-        ffmpeg_srt(
+def ours(
+    mbps: float, space: Namespace | None = None, host: str = "", *, cipher: str = "auto"
+) -> Iterator[Subject]:
+    """The server that this repository holds.
+
+    Args:
+        mbps: of the picture.
+        space: a namespace for it and its encoder, None for this one.
+        host: the address there that viewers use, "" for the only one.
+        cipher: as in its configuration.
+    """
+    inside = space.command if space is not None else list
+    address = space.far if space is not None else "127.0.0.1"
+    with Server(_STREAM, host=address, media_host=host, inside=inside, cipher=cipher) as server:
+        encoder = ffmpeg_srt(
             server.srt_port, f"#!::r=cam,m=publish,s={_KEY}", programme(mbps), passphrase=_PASSPHRASE
-        ) as _,
-    ):
-        server.wait_live("cam")
-        _, about = server.request("GET", "/api/v1/server")
-        yield Subject(
-            name="Streamer",
-            url=f"{server.url}/whep/cam",
-            pid=server.pid,
-            plane=about["plane"],
-            cipher=about["plane_cipher"],
-            packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
         )
+        with Process(inside(encoder.command)):
+            server.wait_live("cam")
+            yield _subject(server)
+
+
+def _subject(server: Server) -> Subject:
+    about = _about(server)
+    return Subject(
+        name="Streamer",
+        url=f"{server.url}/whep/cam",
+        pid=server.pid,
+        plane=about["plane"],
+        cipher=about["plane_cipher"],
+        packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
+        send_delays=lambda: _delays(server),
+        page=f"{server.url}/watch/cam",
+        viewers=server.viewers,
+    )
+
+
+def _about(server: Server) -> dict[str, Any]:
+    _, about = server.request("GET", "/api/v1/server")
+    assert isinstance(about, dict)
+    return about
+
+
+def _delays(server: Server) -> Delays:
+    about = _about(server)
+    return Delays(*(about[f"send_delay_{what}_ms"] or math.nan for what in ("p50", "p99", "max")))
 
 
 @contextmanager

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """From an access unit's writing until its last packet is with the kernel, over the last ten seconds."""
+
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+UNKNOWN_DELAYS = Delays(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,9 @@ class Subject:
         plane: what sends the media, in the server's own words.
         cipher: whose cipher it uses, as above.
         packets_sent: asks the server how many media packets it sent to its present viewers.
+        send_delays: asks it how late they left.
+        page: a page of the server's own that plays the stream, "" if it has none.
+        viewers: asks the server what it knows of each of its viewers.
     """
 
     name: str
@@ -33,6 +50,9 @@ class Subject:
     plane: str = ""
     cipher: str = ""
     packets_sent: Callable[[], int] | None = field(default=None, repr=False)
+    send_delays: Callable[[], Delays] | None = field(default=None, repr=False)
+    page: str = ""
+    viewers: Callable[[], list[dict[str, Any]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
@@ -34,12 +35,26 @@ _REPORT = """async () => {
 }"""
 
 
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A headless browser."""
+def chromium_path() -> str:
+    """Where it is.
+
+    Raises:
+        RuntimeError: not on this machine.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         raise RuntimeError("no Chromium on this machine; run ops/bootstrap.sh test")
+    return path
+
+
+@asynccontextmanager
+async def chromium(path: Path | None = None) -> AsyncIterator[Browser]:
+    """A headless browser.
+
+    Args:
+        path: a program that starts one, None for the machine's own.
+    """
+    path = path or Path(chromium_path())
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,14 +17,15 @@ from loadtests.rig.process import Process, wait_until
 
 _CONFIG = """
 [http]
-listen = "127.0.0.1:{http}"
+listen = "{listen}:{http}"
 [state]
 dir = "{state}"
 [srt]
 listen = "127.0.0.1:{srt}"
 latency_ms = {latency_ms}
 [webrtc]
-listen = "127.0.0.1:{webrtc}"
+listen = "{media}:{webrtc}"
+cipher = "{cipher}"
 {streams}
 """
 
@@ -55,21 +57,39 @@ class Server(Process):
     Args:
         streams: the `[streams.…]` tables, TOML.
         latency_ms: of the SRT listener.
+        host: where it can be reached; with another one than loopback it listens on every address.
+        media_host: where viewers get media, "" for `host`.
+        inside: makes the command run elsewhere, in a network namespace for example.
+        cipher: of the media plane, "auto" or "openssl".
     """
 
-    def __init__(self, streams: str, *, latency_ms: int = 120) -> None:
+    def __init__(
+        self,
+        streams: str,
+        *,
+        latency_ms: int = 120,
+        host: str = "127.0.0.1",
+        media_host: str = "",
+        inside: Callable[[Sequence[str]], list[str]] = list,
+        cipher: str = "auto",
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-")
         self.folder = Path(self._folder.name)
         self.http_port, self.srt_port, self.webrtc_port = free_ports(3)
         self._latency_ms = latency_ms
+        self._cipher = cipher
+        self._host = host
+        self._media_host = media_host or host
         self.config_path = self.folder / "streamer.toml"
         self.configure(streams)
-        super().__init__([sys.executable, "-m", "ops.cli", "serve", "--config", str(self.config_path)])
+        super().__init__(
+            inside([sys.executable, "-m", "ops.cli", "serve", "--config", str(self.config_path)])
+        )
 
     @property
     def url(self) -> str:
         """Of the pages, without a slash at the end."""
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"http://{self._host}:{self.http_port}"
 
     @property
     def token(self) -> str:
@@ -79,11 +99,14 @@ class Server(Process):
     def configure(self, streams: str) -> None:
         """Write the configuration; a running server takes it up by itself."""
         text = _CONFIG.format(
+            listen=self._host if self._host == "127.0.0.1" else "0.0.0.0",
+            media=self._media_host,
             http=self.http_port,
             srt=self.srt_port,
             webrtc=self.webrtc_port,
             state=self.folder / "state",
             latency_ms=self._latency_ms,
+            cipher=self._cipher,
             streams=streams,
         )
         partial = self.config_path.with_suffix(".new")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pylibsrtp
 
+from tests.fakes.nonces import current_watch
 from transport.plane import stun
 from transport.plane.framing import Framer, frame
 from transport.plane.interface import Peer, SrtpProfile, Subscription
@@ -64,26 +65,6 @@ class Received:
     at: list[float] = field(default_factory=list)
 
 
-class NonceChecker:
-    """Fails when one (ssrc, rollover counter, sequence number) comes with two different contents."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[int, int], bytes] = {}
-        self._highest: dict[int, int] = {}
-
-    def index(self, ssrc: int, seq: int) -> int:
-        highest = self._highest.setdefault(ssrc, seq)
-        index = highest + ((seq - highest + 0x8000) & 0xFFFF) - 0x8000
-        self._highest[ssrc] = max(highest, index)
-        return index
-
-    def check(self, datagram: bytes) -> None:
-        seq = int.from_bytes(datagram[2:4], "big")
-        ssrc = int.from_bytes(datagram[8:12], "big")
-        key = (ssrc, self.index(ssrc, seq))
-        assert self._seen.setdefault(key, datagram) == datagram, f"{key} was encrypted twice"
-
-
 class FakeViewer:
     """One browser, as far as a plane can tell.
 
@@ -92,6 +73,7 @@ class FakeViewer:
         rtcp: packets in order of arrival.
         dtls: DTLS datagrams.
         stun: answers to checks.
+        undecipherable: packets that could not be decrypted, and were not among those that could be before.
     """
 
     def __init__(
@@ -117,9 +99,10 @@ class FakeViewer:
         self.is_ended = False
         self.undecipherable = 0
         self.loses: Callable[[RtpPacket], bool] = lambda packet: False
-        self.nonces = NonceChecker()
+        self.nonces = current_watch()
         size = profile.key_bytes + profile.salt_bytes
         self.server_key, self.own_key = os.urandom(size), os.urandom(size)
+        self._deciphered: set[bytes] = set()
         self._framer = Framer()
         self._receive_bytes = receive_bytes
         self.socket = self._connect()
@@ -127,10 +110,11 @@ class FakeViewer:
 
     def _connect(self) -> socket.socket:
         kind = socket.SOCK_DGRAM if self.protocol == "udp" else socket.SOCK_STREAM
-        sock = socket.socket(socket.AF_INET, kind)
+        is_v6 = ":" in self.server[0]
+        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, kind)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         if self.protocol == "udp":
-            sock.bind(("127.0.0.1", 0))
+            sock.bind(("::1" if is_v6 else "127.0.0.1", 0))
         else:
             sock.connect(self.server)
         sock.setblocking(False)
@@ -153,7 +137,7 @@ class FakeViewer:
 
     @property
     def address(self) -> tuple[str, int]:
-        host, port = self.socket.getsockname()
+        host, port = self.socket.getsockname()[:2]
         return host, port
 
     def give_keys(self, peer: Peer) -> None:
@@ -245,6 +229,8 @@ class FakeViewer:
             self._take_rtp(datagram)
 
     def _take_rtcp(self, datagram: bytes) -> None:
+        is_gcm = self.profile is not SrtpProfile.AES128_CM_SHA1_80
+        self.nonces.see_rtcp(self.server_key, datagram, is_gcm=is_gcm)
         try:
             plain = self._rx.unprotect_rtcp(datagram)
         except pylibsrtp.Error:
@@ -255,15 +241,17 @@ class FakeViewer:
         self.rtcp_at += [time.monotonic()] * len(packets)
 
     def _take_rtp(self, datagram: bytes) -> None:
-        self.nonces.check(datagram)
+        self.nonces.see_rtp(self.server_key, datagram)
         # Its padding is encrypted too, so that nothing can be read off it.
         if self.loses(header.parse(bytes((datagram[0] & ~0x20,)) + datagram[1:])):
             return
         try:
             plain = self._rx.unprotect(datagram)
         except pylibsrtp.Error:
-            self.undecipherable += 1
+            # Without RTX what is sent again is the very same packet, which libsrtp takes for a replay.
+            self.undecipherable += _fingerprint(datagram) not in self._deciphered
             return
+        self._deciphered.add(_fingerprint(datagram))
         packet = header.parse(plain)
         received = self.streams.setdefault(packet.ssrc, Received())
         received.packets.append(packet)
@@ -283,3 +271,7 @@ class FakeViewer:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def _fingerprint(datagram: bytes) -> bytes:
+    return datagram[:12] + datagram[-16:]

@@ -20,6 +20,7 @@ STREAMS = {
     "hall": {"source": "rtsp://192.0.2.1/1?user=admin&password=another-password"},
     "far": {"source": "srt://192.0.2.1:9000?passphrase=yet-another-phrase&streamid=publish:a:its-own-key"},
 }
+DATABASE = "postgresql://streamer:of%20the-database@db.example/streamer"
 SECRETS = (
     KEY,
     PASSPHRASE,
@@ -29,6 +30,8 @@ SECRETS = (
     "yet-another-phrase",
     "its-own-key",
     "the-admin-token",
+    "of%20the-database",
+    "of the-database",
 )
 
 Configure = Callable[[str], io.StringIO]
@@ -56,7 +59,9 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
 
 
 def configuration(format: str = "json", level: str = "info") -> Config:
-    return parse({"log": {"format": format, "level": level}, "streams": STREAMS})
+    return parse(
+        {"log": {"format": format, "level": level}, "database": {"url": DATABASE}, "streams": STREAMS}
+    )
 
 
 def line(output: io.StringIO) -> dict[str, Any]:

@@ -275,3 +275,41 @@ class TestEndToEnd:
         sealed, clear = (parse({"streams": {"cam": {"e2e": e2e}}}).streams["cam"] for e2e in (True, False))
         assert not sealed.allows_in_place(clear)
         assert not clear.allows_in_place(sealed)
+
+
+class TestDatabase:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "sqlite:///streamer.db",
+            "sqlite:////var/lib/streamer/streamer.db",
+            "postgresql://streamer:secret@db.example:5432/streamer",
+            "postgresql:///streamer?host=/run/postgresql",
+        ],
+    )
+    def test_where_it_can_be(self, url: str) -> None:
+        configured = parse({"database": {"url": url}}).database.url
+        assert configured is not None
+        assert configured.get_secret_value() == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mysql://streamer:the-secret@db.example/streamer",
+            "postgresql:streamer:the-secret@db.example",
+            "streamer:the-secret@db.example/streamer",
+            "postgresql://streamer:the-secret@db.example:many/streamer",
+            "postgresql://streamer:the/the-secret@db.example/streamer",
+            "sqlite://",
+            "sqlite://the-secret@host/file",
+        ],
+    )
+    def test_where_it_cannot_be(self, url: str) -> None:
+        finding = only_finding({"database": {"url": url}})
+        assert finding.key == "database.url"
+        assert "postgresql://user:password@host:port/name" in finding.expected
+        assert "the-secret" not in str(finding)
+
+    def test_its_password_is_not_shown(self) -> None:
+        config = parse({"database": {"url": "postgresql://streamer:the-secret@db.example/streamer"}})
+        assert "the-secret" not in repr(config)

@@ -50,7 +50,7 @@ def open_plane(
     reason = _MISSING
     if _HAS_NATIVE:
         try:
-            return NativePlane(udp, tcp, options, clock, wall_clock)
+            return NativePlane(udp, tcp, options, clock, wall_clock, ipsec_mb=options.ipsec_mb)
         except OSError as error:
             reason = str(error)
     _log.warning("the native media plane does not work here (%s); the slow one in Python runs", reason)

@@ -72,16 +72,19 @@ class PlaneOptions:
 
     Attributes:
         threads: sending threads, 0 for one per core (the Python twin always uses one).
+        ipsec_mb: use intel-ipsec-mb where it is installed, not OpenSSL alone (the twin has its own).
         max_payload_bytes: of one RTP payload, without header, extensions and SRTP tag.
         history_s: how long a packet can be retransmitted; never less than the current GOP.
         max_history_bytes: per feed; the oldest packets go first.
         consent_s: silence after which a viewer is not sent to any more (RFC 7675).
-        playout_delay_min_ms: told to browsers that understand the extension.
+        playout_delay_min_ms: told to browsers that understand the extension, unless their line loses packets:
+            then more, see `playout.py`.
         playout_delay_max_ms: as above.
         max_rtx_fraction: of a viewer's bit rate that retransmissions may add, averaged over a second.
     """
 
     threads: int = 0
+    ipsec_mb: bool = True
     max_payload_bytes: int = 1160
     history_s: float = 1.5
     max_history_bytes: int = 64 * 1024 * 1024

@@ -64,6 +64,7 @@ cdef extern from "core/outgoing.h" nogil:
         uint32_t rtx_ssrc
         uint8_t *extensions
         size_t extensions_bytes
+        size_t playout_delay_at
         uint8_t *cname
         size_t cname_bytes
     ctypedef struct outgoing:

@@ -25,7 +25,7 @@ from transport.plane.interface import (
     PlaneOptions,
     SrtpProfile,
 )
-from transport.plane.outgoing import extension_block
+from transport.plane.outgoing import extension_block, playout_delay_offset
 from transport.rtp.packetize import Packetizer
 from transport.rtp.padding import PaddedPayload
 
@@ -277,6 +277,7 @@ cdef class NativePeer:
         s.ssrc = wanted.ssrc
         memcpy(s.extensions, PyBytes_AS_STRING(extensions), len(extensions))
         s.extensions_bytes = len(extensions)
+        s.playout_delay_at = playout_delay_offset(wanted)
         memcpy(s.cname, PyBytes_AS_STRING(cname), len(cname))
         s.cname_bytes = len(cname)
         told.feed = feed_hold(feed._feed)

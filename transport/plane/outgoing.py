@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from transport.plane.history import PacketizedUnit
 from transport.plane.interface import PlaneOptions, Subscription
+from transport.plane.playout import Playout
 from transport.plane.source import Source
 from transport.plane.timeline import Timeline, begin
 from transport.rtp.header import serialize_extensions, serialize_header
@@ -73,6 +74,7 @@ class _Segment:
     timeline: Timeline
     first_number: int
     first_packet: int
+    playout_delay_min_ms: int
 
     def packet(self, number: int, unit: PacketizedUnit, place: int) -> SentPacket:
         return SentPacket(
@@ -96,8 +98,15 @@ class _Waiting:
     from_index: int
 
 
-def extension_block(subscription: Subscription, options: PlaneOptions) -> bytes:
+def extension_block(
+    subscription: Subscription, options: PlaneOptions, playout_delay_min_ms: int | None = None
+) -> bytes:
     """Header extensions of every packet of a subscription, all of the same size.
+
+    Args:
+        subscription: which extensions it has, under which ids.
+        options: the playout delay.
+        playout_delay_min_ms: instead of the option.
 
     Raises:
         ValueError: an id or a MID that the one-byte form cannot carry.
@@ -107,11 +116,19 @@ def extension_block(subscription: Subscription, options: PlaneOptions) -> bytes:
         extensions.append((subscription.mid_extension, subscription.mid.encode()))
     if subscription.playout_delay_extension:
         # Two times 12 bits in units of 10 ms.
-        low, high = (
-            min(0xFFF, ms // 10) for ms in (options.playout_delay_min_ms, options.playout_delay_max_ms)
-        )
+        min_ms = options.playout_delay_min_ms if playout_delay_min_ms is None else playout_delay_min_ms
+        low, high = (min(0xFFF, ms // 10) for ms in (min_ms, options.playout_delay_max_ms))
         extensions.append((subscription.playout_delay_extension, (low << 12 | high).to_bytes(3, "big")))
     return serialize_extensions(extensions)
+
+
+def playout_delay_offset(subscription: Subscription) -> int:
+    """Where in the block the three bytes of the playout delay are, 0 if it has none."""
+    if not subscription.playout_delay_extension:
+        return 0
+    # A header of four bytes, and one before each value (RFC 8285 section 4.2).
+    mid_bytes = 1 + len(subscription.mid.encode()) if subscription.mid_extension else 0
+    return 4 + mid_bytes + 1
 
 
 class Outgoing:
@@ -122,6 +139,7 @@ class Outgoing:
         deadline: when `pull` has more to give, None if only a new unit can change that.
         packets: sent so far, as `octets` (payload only) for sender reports.
         skipped: packets left out because the viewer's connection was full or it fell behind.
+        playout: how long the viewer should keep pictures.
     """
 
     def __init__(self, subscription: Subscription, source: Source, options: PlaneOptions) -> None:
@@ -130,6 +148,7 @@ class Outgoing:
         self.packets = 0
         self.octets = 0
         self.skipped = 0
+        self.playout = Playout(options.playout_delay_min_ms, options.playout_delay_max_ms)
         self._options = options
         self._segments: deque[_Segment] = deque(maxlen=_MAX_SEGMENTS)
         self._waiting: _Waiting | None = _Waiting(subscription, source, 0)
@@ -256,7 +275,8 @@ class Outgoing:
         self._place = 0
         self._unit_started_at = now
         self._gap_s = self._gap(unit, segment)
-        if self._count_skipped(segment, unit.first_packet):
+        is_gap = self._count_skipped(segment, unit.first_packet)
+        if is_gap or segment.playout_delay_min_ms != self.playout.min_ms:
             self._append_segment(segment.subscription, segment.source, segment.timeline, unit)
         return True
 
@@ -314,9 +334,10 @@ class Outgoing:
     def _append_segment(
         self, subscription: Subscription, source: Source, timeline: Timeline, unit: PacketizedUnit
     ) -> None:
-        extensions = extension_block(subscription, self._options)
+        min_ms = self.playout.min_ms
+        extensions = extension_block(subscription, self._options, min_ms)
         self._segments.append(
-            _Segment(subscription, extensions, source, timeline, self._next_number, unit.first_packet)
+            _Segment(subscription, extensions, source, timeline, self._next_number, unit.first_packet, min_ms)
         )
 
     def _due(self, unit: PacketizedUnit, segment: _Segment) -> float:

@@ -164,7 +164,7 @@ class Viewer:
             match packet:
                 case rtcp.ReceiverReport(_, blocks) | rtcp.SenderReport(_, _, _, _, _, blocks):
                     for block in blocks:
-                        self._take_block(block, wall_s)
+                        self._take_block(block, now, wall_s)
                 case rtcp.Nack(_, media_ssrc, seqs):
                     self._repair(media_ssrc, seqs, now, reaction)
                 case rtcp.PictureLoss(_, media_ssrc):
@@ -205,7 +205,7 @@ class Viewer:
             self._reference_times = {}
         return rtcp.serialize_compound(packets)
 
-    def _take_block(self, block: rtcp.ReportBlock, wall_s: float) -> None:
+    def _take_block(self, block: rtcp.ReportBlock, now: float, wall_s: float) -> None:
         outgoing = self._outgoing.get(block.ssrc)
         if outgoing is None:
             return
@@ -223,6 +223,8 @@ class Viewer:
             elapsed = rtcp.middle_bits(rtcp.ntp_time(wall_s)) - block.lsr - block.dlsr & 0xFFFFFFFF
             if elapsed < _MAX_RTT_S * 65536:  # else the clock was set, or the report is wrong
                 counters.rtt_ms = elapsed * 1000 / 65536
+        if outgoing.source.is_video:
+            outgoing.playout.reported(block.fraction_lost, counters.rtt_ms, now)
 
     def _want_keyframe(self, ssrc: int, reaction: Reaction) -> None:
         outgoing = self._outgoing.get(ssrc)

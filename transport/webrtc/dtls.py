@@ -135,6 +135,12 @@ class DtlsSession:
         else:
             self.dropped += 1
 
+    def settle(self) -> None:
+        """The viewer has shown that it has the keys, so it needs nothing repeated: let go of OpenSSL now."""
+        if self._connection is not None and not self._is_pending() and not self._closed:
+            self._disarm()
+            self._settle(self._connection)
+
     async def close(self) -> None:
         """Say goodbye and let go of everything. Idempotent; a handshake under way ends with a LinkError."""
         if self._closed:

@@ -51,10 +51,14 @@ class WebRtcEgress:
         plane: what encrypts and sends.
         config: limits.
         candidates: every answer's candidates, the preferred one first.
+
+    Attributes:
+        released: how often a viewer's handshake or session was let go of, so that memory became free.
     """
 
     def __init__(self, plane: Plane, config: WebRtcConfig, candidates: Sequence[Candidate]) -> None:
         self.plane = plane
+        self.released = 0
         self._config = config
         self._candidates = tuple(candidates)
         self._outputs: dict[Stream, Outputs] = {}
@@ -64,6 +68,7 @@ class WebRtcEgress:
         self._by_key: dict[str, Viewer] = {}
         self._by_peer: dict[int, Viewer] = {}
         self._departed: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
+        self._unsettled: set[Viewer] = set()
         self._measured_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -80,6 +85,7 @@ class WebRtcEgress:
         while True:
             await asyncio.sleep(_MEASURE_EVERY_S)
             self._measure()
+            self._settle()
 
     async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str) -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
@@ -147,7 +153,9 @@ class WebRtcEgress:
         stream = viewer.stream
         viewers = self._by_stream[stream]
         viewers.discard(viewer)
+        self._unsettled.discard(viewer)
         viewer.end()
+        self.released += 1
         if not viewers:
             del self._by_stream[stream]
             del self._outputs[stream]
@@ -270,6 +278,7 @@ class WebRtcEgress:
         self._by_key[viewer.key] = viewer
         self._by_peer[viewer.peer.id] = viewer
         self._by_stream[viewer.stream].add(viewer)
+        self._unsettled.add(viewer)
         self._spawn(self._connect(viewer))
 
     async def _connect(self, viewer: Viewer) -> None:
@@ -369,6 +378,14 @@ class WebRtcEgress:
             viewer = self._by_peer.get(int(row["peer_id"]))
             if viewer is not None:
                 viewer.counters = row
+
+    def _settle(self) -> None:
+        """Who reported a round trip has our keys: what its handshake took can go."""
+        settled = {viewer for viewer in self._unsettled if viewer.counters["rtt_ms"] > 0}
+        self._unsettled -= settled
+        for viewer in settled:
+            viewer.dtls.settle()
+        self.released += len(settled)
 
     def _count_departed(self, viewer: Viewer) -> None:
         self._measure()

@@ -21,6 +21,7 @@ import pytest
 from tests.fakes.media import AUDIO, VIDEO, audio_units, gop, h264_unit
 from tests.fakes.viewer import (
     PATIENCE_S,
+    PLAYOUT_ID,
     PROFILES,
     FakeViewer,
     audio_subscription,
@@ -76,10 +77,16 @@ def assert_contiguous(seqs: list[int]) -> None:
 class Bench:
     """A plane, its clock, and viewers that are closed at the end."""
 
-    def __init__(self, open_plane: Callable[..., Plane], options: PlaneOptions, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        open_plane: Callable[..., Plane],
+        options: PlaneOptions,
+        stack: ExitStack,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.clock = FakeClock()
-        udp, tcp = bind_sockets("127.0.0.1", 0)
-        self.address: tuple[str, int] = udp[0].getsockname()
+        udp, tcp = bind_sockets(host, 0)
+        self.address: tuple[str, int] = ("127.0.0.1", udp[0].getsockname()[1])
         self.plane = open_plane(udp, tcp, options, clock=self.clock)
         stack.callback(self.plane.close)
         self.events: list[Event] = []
@@ -266,6 +273,70 @@ class PlaneContract:
         assert counters["nacks"] == counters["retransmitted"] == len(lost) > 5
         assert viewer.undecipherable == 0
 
+    def test_a_line_that_loses_packets_is_given_more_time(self, bench: Bench) -> None:
+        feed = bench.feed()
+        write_all(feed, gop(0, 2, size=500))
+        peer, viewer = bench.join((feed, video_subscription()))
+        told: list[bytes | None] = []
+        # One report is an accident, the second one is not, and what is lost later must not change it again.
+        for number, fraction_lost in enumerate((0.0, 0.25, 0.25, 0.0, 0.0)):
+            viewer.wait(lambda count=2 + number: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == count)  # type: ignore[misc]
+            told.append(viewer.packets(VIDEO_SSRC)[-1].extension(PLAYOUT_ID))
+            bench.clock.advance(10.0 if number > 2 else 0.1)
+            jitter = 90 * (number + 1)
+            viewer.send_rtcp(
+                rtcp.ReceiverReport(
+                    1, (rtcp.ReportBlock(VIDEO_SSRC, fraction_lost, number, 1, jitter, 0, 0),)
+                )
+            )
+            viewer.wait(lambda ms=number + 1: bench.counters(peer)["video_jitter_ms"] == ms)  # type: ignore[misc]
+            feed.write(h264_unit(3000 * (2 + number), keyframe=False, size=500))
+        viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 7)
+        told.append(viewer.packets(VIDEO_SSRC)[-1].extension(PLAYOUT_ID))
+        usual, longer = b"\x00\x00\x64", b"\x00\xf0\x64"  # 150 ms: the round trip is not known
+        assert told == [usual, usual, usual, longer, longer, usual]
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+        sent = {packet.seq: packet for packet in viewer.packets(VIDEO_SSRC)}
+        viewer.nack(VIDEO_SSRC, *sent)
+        viewer.wait(lambda: len(viewer.packets(RTX_SSRC)) == len(sent))
+        for packet in viewer.packets(RTX_SSRC):
+            assert packet.extensions == sent[int.from_bytes(packet.payload[:2], "big")].extensions
+
+    def test_what_is_too_old_or_was_never_sent_is_not_repeated(self, stack: ExitStack) -> None:
+        bench = Bench(self.open_plane, PlaneOptions(history_s=1.0), stack)
+        feed = bench.feed()
+        peer, viewer = bench.join((feed, video_subscription()))
+        write_all(feed, gop(0, 3))
+        viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 3)
+        old = viewer.seqs(VIDEO_SSRC)[0]
+        for count in (1, 2):  # a GOP goes when the keyframe after it is old enough
+            bench.clock.advance(2.0)
+            write_all(feed, gop(count * 90_000, 3))
+            viewer.wait(
+                lambda count=count: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 3 + 3 * count
+            )  # type: ignore[misc]
+        last = viewer.seqs(VIDEO_SSRC)[-1]
+        viewer.nack(VIDEO_SSRC, (old - 1) & 0xFFFF, old, (last + 1) & 0xFFFF, last)
+        viewer.wait(lambda: viewer.packets(RTX_SSRC))
+        counters = bench.counters(peer)
+        assert (counters["nacks"], counters["rtx_refused"], counters["retransmitted"]) == (4, 3, 1)
+
+    def test_there_is_a_cap_on_what_is_repeated(self, stack: ExitStack) -> None:
+        bench = Bench(self.open_plane, PlaneOptions(max_rtx_fraction=0.0), stack)
+        feed = bench.feed()
+        peer, viewer = bench.join((feed, video_subscription()))
+        write_all(feed, [h264_unit(0, keyframe=True, size=100_000)])
+        viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 1)
+        seqs = viewer.seqs(VIDEO_SSRC)
+        viewer.nack(VIDEO_SSRC, *seqs)
+        viewer.wait(lambda: bench.counters(peer)["nacks"] == len(seqs))
+        viewer.connect()
+        counters = bench.counters(peer)
+        assert counters["retransmitted"] + counters["rtx_refused"] == len(seqs)
+        # 200 kb/s are always allowed.
+        assert 15 <= counters["retransmitted"] <= 25
+        assert len(viewer.packets(RTX_SSRC)) == counters["retransmitted"]
+
     # Addresses
 
     def test_a_check_without_the_password_gains_nothing(self, bench: Bench) -> None:
@@ -312,6 +383,20 @@ class PlaneContract:
         assert_contiguous(viewer.seqs(VIDEO_SSRC))
         learned = bench.wait_for_event(AddressLearned, 2)
         assert [e.address for e in learned if isinstance(e, AddressLearned)] == [first, viewer.address]
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+    @pytest.mark.parametrize("protocol", ["udp", "tcp"])
+    def test_one_socket_serves_both_families(self, stack: ExitStack, host: str, protocol: str) -> None:
+        bench = Bench(self.open_plane, PlaneOptions(), stack, host="")
+        bench.address = (host, bench.address[1])
+        feed = bench.feed()
+        pictures = gop(0, 5)
+        write_all(feed, pictures)
+        others = [bench.join((feed, video_subscription()), protocol=protocol) for _ in range(3)]
+        for peer, viewer in others:
+            assert peer.address == viewer.address == viewer.stun[-1].xor_mapped_address
+            viewer.wait(lambda viewer=viewer: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 5)  # type: ignore[misc]
+            assert units_of(viewer.packets(VIDEO_SSRC)) == [unit.data for unit in pictures]
 
     def test_a_viewer_may_go_from_udp_to_tcp_and_back(self, bench: Bench) -> None:
         feed = bench.feed()
@@ -453,6 +538,29 @@ class PlaneContract:
         stamps = [p.timestamp for p in packets if p.marker]
         assert all(0 < (b - a) & 0xFFFFFFFF < 1 << 31 for a, b in pairwise(stamps))
 
+    def test_a_subscription_that_moves_often_loses_nothing(self, bench: Bench) -> None:
+        epoch_s = time.time()
+        feeds = [bench.feed(epoch_s=epoch_s) for _ in range(3)]
+        peer, viewer = bench.join((feeds[0], video_subscription()))
+        for number in range(20):
+            feed = feeds[number % 3]
+            feed.write(h264_unit(number * 9000, keyframe=True))
+            if number > 0:
+                peer.subscribe(feed, video_subscription())
+            viewer.wait(lambda number=number: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) > number)  # type: ignore[misc]
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+        assert len(units_of(viewer.packets(VIDEO_SSRC))) == 20
+        # What can still be had is what it was.
+        viewer.nack(VIDEO_SSRC, *viewer.seqs(VIDEO_SSRC))
+        count = len(viewer.seqs(VIDEO_SSRC))
+        viewer.wait(lambda: bench.counters(peer)["nacks"] == count)
+        viewer.connect()
+        sent = {packet.seq: packet for packet in viewer.packets(VIDEO_SSRC)}
+        assert viewer.packets(RTX_SSRC)
+        for repeated in viewer.packets(RTX_SSRC):
+            original = sent[int.from_bytes(repeated.payload[:2], "big")]
+            assert (repeated.payload[2:], repeated.timestamp) == (original.payload, original.timestamp)
+
     def test_closing_ends_the_threads_and_the_sockets(self, bench: Bench) -> None:
         before = {thread.ident for thread in threading.enumerate()}
         with ExitStack() as stack:
@@ -525,6 +633,34 @@ class PlaneContract:
         assert counters["packets_sent"] == len(viewer.packets(VIDEO_SSRC))
         assert counters["bytes_sent"] > 0
         assert counters["last_heard_s"] == pytest.approx(bench.clock(), abs=PATIENCE_S)
+
+    def test_reports_about_sound_are_kept_apart(self, bench: Bench) -> None:
+        video, audio = bench.feed(), bench.feed(Codec.OPUS)
+        peer, viewer = bench.join((video, video_subscription()), (audio, audio_subscription()))
+        viewer.connect()
+        blocks = (
+            rtcp.ReportBlock(AUDIO_SSRC, 0.5, -3, 1, 480, 0, 0),
+            rtcp.ReportBlock(VIDEO_SSRC, 0.25, 9, 1, 90, 0, 0),
+        )
+        viewer.send_rtcp(rtcp.ReceiverReport(1, blocks))
+        viewer.wait(lambda: bench.counters(peer)["audio_lost"] == -3)
+        viewer.connect()
+        counters = bench.counters(peer)
+        assert (counters["audio_fraction_lost"], counters["audio_jitter_ms"]) == (0.5, 10.0)
+        assert (counters["video_fraction_lost"], counters["video_jitter_ms"]) == (0.25, 1.0)
+        assert (counters["video_lost"], counters["rtt_ms"]) == (9, 0.0)
+
+    @pytest.mark.parametrize("profile", list(SrtpProfile))
+    def test_a_report_counts_once_whatever_the_order(self, bench: Bench, profile: SrtpProfile) -> None:
+        peer, viewer = bench.join((bench.feed(), video_subscription()), profile=profile)
+        viewer.connect()
+        report = rtcp.serialize_compound([rtcp.ReceiverReport(1), rtcp.PictureLoss(1, VIDEO_SSRC)])
+        datagrams = [viewer._tx.protect_rtcp(report) for _ in range(200)]
+        order = [199, 198, 199, 198, 150, 136, 60, 0, 199, 150]  # 64 to 128 of them are remembered
+        for number in order:
+            viewer.send(datagrams[number])
+        viewer.connect()
+        assert bench.counters(peer)["plis"] == len({199, 198, 150, 136})
 
     def test_keyframes_are_wanted_once_a_second_and_feed(self, bench: Bench) -> None:
         feed = bench.feed()

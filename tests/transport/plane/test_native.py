@@ -16,6 +16,9 @@ from transport.plane import stun
 from transport.plane.interface import ConsentLost, Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal
 
+#: From asm-generic/socket.h.
+_SO_NO_CHECK = 11
+
 # RFC 7714 sections 16.1.1 and 16.2.1: AES-128-GCM and AES-256-GCM over the same packet.
 _HEADER = bytes.fromhex("8040f17b8041f8d35501a0b2")
 _IV = bytes.fromhex("51753c6580c2726f20718414")
@@ -34,6 +37,26 @@ def test_the_vectors_of_rfc_7714(key_bytes: int, ipsec_mb: bool) -> None:
     name, sealed = seal(bytes(range(key_bytes)), _IV, _HEADER, _PLAIN, ipsec_mb=ipsec_mb)
     assert sealed.hex() == _SEALED[key_bytes]
     assert name == "openssl" or ipsec_mb
+
+
+# Sections 17.1 and 17.2: a sender report, its SRTCP index in the additional data.
+_REPORT = bytes.fromhex("81c8000d4d617273")
+_REPORT_IV = bytes.fromhex("517524055203726f207170bb")
+_REPORT_PLAIN = b"NTP1NTP2RTP " + bytes.fromhex("0000042a0000e930") + b"Luna" + bytes.fromhex("deadbeef") * 5
+_REPORT_SEALED = {
+    16: "63e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32dc676a5f1730d6fda4ce09b4686303ded0bb9275b"
+    "c84aa45896cf4d2fc5abf87245d9eade",
+    32: "d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50a2eaa5c1110555be8415f658c61de0476f1b6fad"
+    "1d1eb30c4446839f57ff6f6cb26ac3be",
+}
+
+
+@pytest.mark.parametrize("key_bytes", [16, 32])
+@pytest.mark.parametrize("ipsec_mb", [False, True])
+def test_the_vectors_of_rfc_7714_for_reports(key_bytes: int, ipsec_mb: bool) -> None:
+    aad = _REPORT + bytes.fromhex("800005d4")
+    _, sealed = seal(bytes(range(key_bytes)), _REPORT_IV, aad, _REPORT_PLAIN, ipsec_mb=ipsec_mb)
+    assert sealed.hex() == _REPORT_SEALED[key_bytes]
 
 
 class TestNativePlane(PlaneContract):
@@ -129,6 +152,45 @@ def test_runs_that_the_kernel_refuses_go_packet_by_packet(crowd: Crowd, error: i
     assert crowd.bench.counters_of_all("packets_dropped") == 0
 
 
+def test_a_kernel_that_really_refuses_runs(crowd: Crowd) -> None:
+    with ExitStack() as stack:
+        bench = Bench(_open_without_checksums, PlaneOptions(threads=1), stack)
+        feed = bench.feed()
+        pictures = gop(0, 10, size=8000)
+        for unit in pictures:
+            feed.write(unit)
+        viewers = [bench.join((feed, video_subscription()))[1] for _ in range(3)]
+        for viewer in viewers:
+            viewer.wait(lambda viewer=viewer: marks(viewer) == 10)  # type: ignore[misc]
+            assert_contiguous(viewer.seqs(VIDEO_SSRC))
+            assert units_of(viewer.packets(VIDEO_SSRC)) == [unit.data for unit in pictures]
+        assert isinstance(bench.plane, NativePlane)
+        assert bench.plane.refused_runs > 0
+        assert bench.counters_of_all("packets_dropped") == 0
+
+
+def _open_without_checksums(udp: list[socket.socket], *rest: object, clock: Callable[[], float]) -> Plane:
+    """Linux segments no datagrams of a socket that wants no checksums: EINVAL, as on some paths."""
+    for sock in udp:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_NO_CHECK, 1)
+    return NativePlane(udp, *rest, clock)  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_refused_may_then_be_taken_in_pieces(crowd: Crowd) -> None:
+    crowd.write()
+    crowd.wait_all()
+    crowd.plane._send_one_by_one(True)
+    crowd.plane._fail_sends(errno.EIO, 1, only_runs=True)
+    for _ in range(3):
+        crowd.write(size=8000)
+    crowd.wait_all()
+    assert crowd.plane.refused_runs == 1 and not crowd.plane.has_gso
+    for viewer in crowd.viewers:
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+        assert viewer.undecipherable == 0
+    assert crowd.bench.counters_of_all("packets_dropped") == 0
+
+
 def test_short_counts_lose_nothing(crowd: Crowd) -> None:
     crowd.plane._send_one_by_one(True)
     for _ in range(5):
@@ -144,9 +206,7 @@ def test_a_full_socket_drops_runs_and_counts_them(crowd: Crowd) -> None:
     crowd.wait_all()
     sent = crowd.bench.counters_of_all("packets_sent")
     crowd.plane._fail_sends(errno.EAGAIN, 2)  # the runs of two viewers
-    crowd.write()
-    for viewer in crowd.viewers:
-        viewer.check()
+    crowd.write()  # and no check meanwhile, whose answer might be what is not sent
     survivors: list[FakeViewer] = []
     while not survivors:
         for viewer in crowd.viewers:
@@ -165,6 +225,76 @@ def test_a_full_socket_drops_runs_and_counts_them(crowd: Crowd) -> None:
         viewer.wait(lambda viewer=viewer: len(viewer.packets(VIDEO_SSRC + 1)) == missing)  # type: ignore[misc]
 
 
+def test_a_storm_of_full_sockets_is_loss_and_nothing_else(crowd: Crowd) -> None:
+    """While the kernel takes nothing, pictures, reports, answers and retransmissions are lost."""
+    feed_peer, on_tcp = crowd.bench.join((crowd.feed, video_subscription()), protocol="tcp")
+    on_tcp.connect()
+    crowd.write()
+    crowd.wait_all()
+    on_tcp.wait(lambda: marks(on_tcp) == 1)
+    before = {viewer: viewer.seqs(VIDEO_SSRC)[-1] for viewer in crowd.viewers}
+    crowd.plane._fail_sends(errno.EAGAIN, 1 << 30)
+    for number in range(30):
+        crowd.write(size=8000)
+        on_tcp.check()
+        for viewer in crowd.viewers:
+            viewer.check()
+            viewer.nack(VIDEO_SSRC, before[viewer])
+        on_tcp.wait(lambda number=number: marks(on_tcp) == 2 + number)  # type: ignore[misc]
+        crowd.bench.clock.advance(1.0)  # reports are due
+    lost = len(on_tcp.packets(VIDEO_SSRC)) - len(crowd.viewers[0].packets(VIDEO_SSRC))
+    on_tcp.wait(lambda: crowd.bench.counters_of_all("packets_dropped") == 3 * lost)
+    on_tcp.wait(lambda: crowd.bench.counters_of_all("nacks") == 3 * 30)
+    on_tcp.connect()  # whatever was made before this answer was offered to the kernel by now
+    for viewer in crowd.viewers:
+        viewer.poll()
+        assert viewer.seqs(VIDEO_SSRC)[-1] == before[viewer]
+    assert not [event for event in crowd.bench.poll() if isinstance(event, ConsentLost)]
+    crowd.plane._fail_sends(0, 0)
+    crowd.write(size=8000)
+    for viewer in crowd.viewers:
+        viewer.wait(lambda viewer=viewer: marks(viewer) == 2)  # type: ignore[misc]
+        last = [packet.seq for packet in viewer.packets(VIDEO_SSRC)][-7:]
+        assert_contiguous(last)
+        # What was lost has its numbers, and the newest of it can still be had.
+        assert (last[0] - before[viewer] - 1) & 0xFFFF == lost
+        assert viewer.packets(VIDEO_SSRC + 1) == []
+        viewer.nack(VIDEO_SSRC, *((last[0] - back) & 0xFFFF for back in range(1, 8)))
+        viewer.wait(lambda viewer=viewer: len(viewer.packets(VIDEO_SSRC + 1)) == 7)  # type: ignore[misc]
+        assert viewer.undecipherable == 0
+    assert on_tcp.undecipherable == 0 and crowd.bench.counters(feed_peer)["packets_dropped"] == 0
+
+
+def test_a_viewer_moves_while_its_packets_are_under_way(crowd: Crowd) -> None:
+    """In the middle of pictures, back and forth: each packet comes once, to the one place or the other."""
+    viewer = crowd.viewers[0]
+    places = [viewer.socket]
+    crowd.write()
+    crowd.wait_all()
+
+    def has_all() -> bool:
+        for place in places:
+            viewer.socket = place
+            viewer.poll()
+        return marks(viewer) == crowd.pictures
+
+    with ExitStack() as stack:
+        for number in range(20):
+            crowd.write(size=40_000)  # more than goes out at once
+            if number % 4 == 3:
+                viewer.socket = places[0]
+            else:
+                viewer.move()
+                places.append(stack.enter_context(viewer.socket))
+            viewer.connect()
+            has_all()
+        stack.enter_context(places[0])
+        viewer.wait(has_all)
+        first = min(viewer.seqs(VIDEO_SSRC))
+        assert sorted(viewer.seqs(VIDEO_SSRC)) == list(range(first, first + len(viewer.seqs(VIDEO_SSRC))))
+        assert viewer.undecipherable == 0
+
+
 def test_viewers_on_all_threads_see_the_same(crowd: Crowd) -> None:
     with ExitStack() as stack:
         bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=4), stack)
@@ -180,12 +310,13 @@ def test_viewers_on_all_threads_see_the_same(crowd: Crowd) -> None:
             viewer.wait(lambda viewer=viewer: viewer.packets(VIDEO_SSRC + 1))  # type: ignore[misc]
 
 
-def test_an_address_that_another_viewer_proves_is_taken_over(crowd: Crowd) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_address_that_another_viewer_proves_is_taken_over(threads: int) -> None:
     with ExitStack() as stack:
-        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=2), stack)
+        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=threads), stack)
         feed = bench.feed()
         first, viewer = bench.join((feed, video_subscription()))
-        second, other = bench.peer()  # on the other thread
+        second, other = bench.peer()  # on the other thread, if there is one
         feed.write(h264_unit(0, keyframe=True))
         viewer.wait(lambda: marks(viewer) == 1)
         viewer.ufrag, viewer.pwd = other.ufrag, other.pwd

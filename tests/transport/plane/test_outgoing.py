@@ -9,7 +9,7 @@ from tests.fakes.media import audio_units, h264_unit
 from tests.fakes.viewer import audio_subscription, video_subscription
 from transport.media import Codec
 from transport.plane.interface import PlaneOptions
-from transport.plane.outgoing import Outgoing, extension_block
+from transport.plane.outgoing import Outgoing, extension_block, playout_delay_offset
 from transport.plane.source import Source
 from transport.rtp import header
 from transport.rtp.header import RtpPacket
@@ -179,6 +179,32 @@ def test_a_packet_is_found_again_byte_for_byte() -> None:
         assert sent is not None and sent.serialize() == wire
     assert receiver.outgoing.find((receiver.packets[-1].seq + 1) & 0xFFFF) is None
     assert receiver.outgoing.find((receiver.packets[0].seq - 1) & 0xFFFF) is None
+
+
+def test_a_changed_playout_delay_begins_with_a_picture_and_changes_nothing_that_was_sent() -> None:
+    source = video_source()
+    write(source, 30, at=0.0)
+    receiver = start(source, 1.0, 3.0)
+    before = len(receiver.packets)
+    for second in range(2):
+        receiver.outgoing.playout.reported(0.1, 60, 3.0 + second)
+    write(source, 3, at=5.0, first=30, keyframe=False)
+    receiver.run(6.0, 6.0)
+    receiver.assert_contiguous()
+    assert {p.extension(6) for p in receiver.packets[:before]} == {b"\x00\x00\x64"}
+    assert {p.extension(6) for p in receiver.packets[before:]} == {b"\x01\xe0\x64"}  # 300 ms
+    assert receiver.packets[before].timestamp != receiver.packets[before - 1].timestamp
+    for packet, wire in zip(receiver.packets, receiver.wire, strict=True):
+        sent = receiver.outgoing.find(packet.seq)
+        assert sent is not None and sent.serialize() == wire
+
+
+@pytest.mark.parametrize("mid_extension", [0, 4])
+def test_the_playout_delay_is_found_in_the_block(mid_extension: int) -> None:
+    subscription = replace(video_subscription(), mid="video", mid_extension=mid_extension)
+    at = playout_delay_offset(subscription)
+    assert extension_block(subscription, OPTIONS, 250)[at : at + 3] == b"\x01\x90\x64"
+    assert playout_delay_offset(replace(subscription, playout_delay_extension=0)) == 0
 
 
 def test_what_left_the_history_is_not_found() -> None:

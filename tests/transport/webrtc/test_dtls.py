@@ -347,6 +347,18 @@ class TestAfterwards:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         await ends.session.close()
 
+    async def test_openssl_goes_as_soon_as_the_viewer_needs_nothing_repeated(self):
+        closed = asyncio.Event()
+        ends = pair(on_closed=closed.set)
+        ends.session.settle()  # too early to mean anything
+        await ends.handshake()
+        assert ends.session._connection is not None
+        ends.session.settle()
+        ends.session.settle()
+        assert ends.session._connection is None and ends.session._timer is None
+        ends.viewer.shutdown()
+        await asyncio.wait_for(closed.wait(), 10)
+
     async def test_a_suite_without_farewell_keeps_openssl_and_works_on(self):
         certificate = RTCCertificate.generateCertificate()
         context = viewer_context(certificate)

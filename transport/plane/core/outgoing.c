@@ -64,6 +64,7 @@ outgoing *outgoing_new(struct peer *peer, subscription *s, feed *f, int64_t firs
     o->reported_at = -HUGE_VAL;
     o->first_number = o->next_number = first_number;
     o->links[0].outgoing = o->links[1].outgoing = o;
+    playout_reset(&o->playout, s);
     wait_for(o, s, f, 0);
     return o;
 }
@@ -93,6 +94,7 @@ void outgoing_move(outgoing *o, subscription *s, feed *f, double now) {
     subscription_hold(s);
     subscription_release(o->subscription);
     o->subscription = s;
+    playout_reset(&o->playout, s);
     int64_t from = feed_next_index(f);
     unit *keyframe = feed_keyframe(f);
     if (f->is_video && keyframe != NULL && now - keyframe->at <= FRESH_KEYFRAME_S)
@@ -108,7 +110,8 @@ void outgoing_rekey(outgoing *o) {
 
 static void append_segment(outgoing *o, subscription *s, feed *f, const timeline *t, const unit *u) {
     /* Before an old one goes: they may be the very same. */
-    segment added = {subscription_hold(s), feed_hold(f), *t, o->next_number, u->first_packet};
+    segment added = {subscription_hold(s), feed_hold(f), *t, o->next_number, u->first_packet,
+                     o->playout.min};
     if (o->segments_count == MAX_SEGMENTS) {
         clear_segment(&o->segments[o->segments_first]);
         o->segments_first = (o->segments_first + 1) % MAX_SEGMENTS;
@@ -243,7 +246,8 @@ static bool take_unit(outgoing *o, double now, bool is_blocked) {
     o->place = 0;
     o->unit_started_at = now;
     o->gap_s = gap_of(o, u, s);
-    if (count_skipped(o, u->first_packet)) {
+    bool is_gap = count_skipped(o, u->first_packet);
+    if (is_gap || (o->playout.min != s->playout_delay_min && s->subscription->playout_delay_at != 0)) {
         timeline t = s->timeline;
         append_segment(o, s->subscription, s->feed, &t, u);
     }
@@ -312,5 +316,6 @@ size_t packet_header(const packet *p, uint8_t *out, uint8_t payload_type, uint32
     put32(out + 4, (uint32_t)timeline_map(&p->segment->timeline, p->unit->timestamp));
     put32(out + 8, ssrc);
     memcpy(out + RTP_HEADER_BYTES, s->extensions, s->extensions_bytes);
+    playout_write(s, p->segment->playout_delay_min, out + RTP_HEADER_BYTES);
     return RTP_HEADER_BYTES + s->extensions_bytes;
 }

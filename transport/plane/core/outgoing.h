@@ -22,6 +22,7 @@ typedef struct subscription {
     uint32_t ssrc, rtx_ssrc;
     uint8_t extensions[MAX_EXTENSION_BYTES]; /* serialised; a multiple of four */
     size_t extensions_bytes;
+    size_t playout_delay_at; /* where the three bytes of that extension are, 0 if there is none */
     uint8_t cname[255];
     size_t cname_bytes;
 } subscription;
@@ -39,12 +40,27 @@ int64_t timeline_map(const timeline *t, int64_t timestamp);
 timeline timeline_begin(int64_t start, int64_t newest, int64_t backlog_units, int64_t clock_rate,
                         const int64_t *last, double seconds);
 
+/* What a viewer's reports say about its line. */
+typedef struct playout {
+    uint16_t min; /* what it should be told, in units of 10 ms */
+    bool is_raised;
+    unsigned lossy_reports;
+    double rtt_ms, hold_until;
+} playout;
+
+/* As the subscription says, unless it is raised. */
+void playout_reset(playout *p, const subscription *s);
+void playout_reported(playout *p, const subscription *s, double fraction_lost, double rtt_ms, double now);
+/* Put a delay into a subscription's serialised extensions. */
+void playout_write(const subscription *s, uint16_t min, uint8_t *extensions);
+
 /* A stretch in which sequence numbers follow the feed's packet numbers. */
 typedef struct segment {
     subscription *subscription;
     feed *feed;
     timeline timeline;
     int64_t first_number, first_packet;
+    uint16_t playout_delay_min; /* in units of 10 ms */
 } segment;
 
 /* In a feed's list of subscribers. */
@@ -65,6 +81,7 @@ typedef struct outgoing {
     int64_t rollover_base;      /* of the keys in force: a multiple of 2**16 */
     double reported_at;         /* -HUGE_VAL before the first report */
     attachment links[2];
+    playout playout;
 
     int64_t first_number;
     segment segments[MAX_SEGMENTS];

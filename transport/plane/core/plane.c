@@ -154,6 +154,8 @@ peer *peer_hold(peer *p) {
 void peer_release(peer *p) {
     if (p == NULL || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    /* There are some if the plane ended before the viewer; then nobody looks for them any more. */
+    tables_remove_credentials(p->plane, p);
     plane_release(p->plane);
     free(p);
 }

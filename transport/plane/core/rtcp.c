@@ -45,6 +45,8 @@ static void take_block(reaction *r, const uint8_t *block) {
         if (elapsed < MAX_RTT_S * 65536u) /* else the clock was set, or the report is wrong */
             NOTE(p->counters.rtt_ms, (float)((double)elapsed * 1000 / 65536));
     }
+    if (f->is_video)
+        playout_reported(&o->playout, o->subscription, fraction, p->counters.rtt_ms, r->now);
 }
 
 static void want_keyframe(reaction *r, uint32_t ssrc) {

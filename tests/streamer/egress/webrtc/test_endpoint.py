@@ -341,3 +341,19 @@ class TestCounters:
         await until(lambda: int(viewer.counters["nacks"]) == 3)
         running.cancel()
         await asyncio.wait([running])
+
+
+async def test_a_viewer_that_reports_needs_its_handshake_no_more(rig: Rig) -> None:
+    rig.make()
+    rig.publish()
+    viewer = await rig.connected()
+    released = rig.egress.released
+    rig.egress._settle()
+    assert rig.egress.released == released
+    rig.plane.counters[viewer.peer.id] = {"rtt_ms": 12.0}
+    rig.egress._measure(0.0)
+    rig.egress._settle()
+    rig.egress._settle()
+    assert rig.egress.released == released + 1
+    rig.egress.leave(viewer, "test")
+    assert rig.egress.released == released + 2

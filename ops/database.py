@@ -1,0 +1,193 @@
+"""Opening the database: SQLite in a file or PostgreSQL, brought up to date before anybody uses it.
+
+On SQLite `engine.begin()` takes the write lock at once and `engine.connect()` reads a snapshot without any,
+so write in `begin` blocks only: a transaction that reads first and writes later would be refused instead of
+waiting its turn. A database that stops answering becomes `AuthUnavailable`, wherever it is noticed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, ExceptionContext, MetaData, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DatabaseError as DriverError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+import auth
+from auth.errors import AuthUnavailable
+from auth.schema import metadata
+from streamer.config import Config
+from streamer.errors import StreamerError
+
+_FILE = "streamer.db"
+# A writer waits this long for another one; longer means that something holds the file that should not.
+_BUSY_S = 10.0
+_CONNECT_S = 10.0
+_STATEMENT_S = 30.0
+# Taken while migrating, so that two processes that start together do not both do it. Any number would do.
+_MIGRATION_LOCK = 0x53_74_72_65_61_6D
+_WRITES = "streamer_writes"
+
+
+class DatabaseError(StreamerError):
+    """The database cannot be opened or brought up to date; says which and why, without its password."""
+
+    def __init__(self, url: URL, why: str) -> None:
+        super().__init__(f"database {url.render_as_string(hide_password=True).split('?')[0]}: {why}")
+
+
+def database_url(config: Config) -> URL:
+    """Where the database is: as configured, else a file in the state directory."""
+    configured = config.database.url
+    if configured is None:
+        return URL.create("sqlite", database=str(config.state.dir / _FILE))
+    return make_url(configured.get_secret_value())
+
+
+async def open_database(url: URL) -> AsyncEngine:
+    """Open a database and bring it up to date. The caller disposes of the engine.
+
+    Raises:
+        DatabaseError: it cannot be reached, opened or migrated, or a newer version of the server wrote it.
+    """
+    engine = make_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await _migrate(connection, url)
+    except (AuthUnavailable, DriverError) as error:
+        await engine.dispose()
+        raise DatabaseError(url, str(getattr(error, "orig", error))) from error
+    except BaseException:
+        await engine.dispose()
+        raise
+    return engine
+
+
+def make_engine(url: URL) -> AsyncEngine:
+    """An engine for a database that is up to date; connects when it is first used.
+
+    Raises:
+        DatabaseError: the file cannot be made.
+    """
+    if url.get_backend_name() == "postgresql":
+        return _postgresql(url)
+    try:
+        return _sqlite(url)
+    except OSError as error:
+        raise DatabaseError(url, error.strerror or str(error)) from error
+
+
+def schema() -> MetaData:
+    """Every table that any part of `auth` declares; imports all of it."""
+    for module in pkgutil.walk_packages(auth.__path__, "auth."):
+        importlib.import_module(module.name)
+    return metadata
+
+
+def alembic_config(connection: Connection, declared: MetaData | None = None) -> AlembicConfig:
+    """What alembic needs to know; there is no alembic.ini.
+
+    Args:
+        connection: where to work, in the transaction it is in.
+        declared: `schema()`, for who lets a new step be written.
+    """
+    config = AlembicConfig()
+    config.set_main_option("script_location", "ops:migrations")
+    config.attributes.update(connection=connection, declared=declared)
+    return config
+
+
+async def _migrate(connection: AsyncConnection, url: URL) -> None:
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    await connection.run_sync(partial(_upgrade, url=url))
+
+
+def _upgrade(connection: Connection, url: URL) -> None:
+    config = alembic_config(connection)
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    newer = set(MigrationContext.configure(connection).get_current_heads()) - known
+    if newer:
+        raise DatabaseError(
+            url, f"a newer version of the server wrote it (revision {', '.join(sorted(newer))}); use that one"
+        )
+    command.upgrade(config, "head")
+
+
+class _SqliteEngine(AsyncEngine):
+    """Marks what `begin` opens as writing."""
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        async with self.connect() as connection:
+            await connection.execution_options(**{_WRITES: True})
+            async with connection.begin():
+                yield connection
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    path = Path(url.database or _FILE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Made with its final mode; SQLite gives the same one to the files it puts beside it.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    made = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
+    )
+    engine = _SqliteEngine(made.sync_engine)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        # Python's driver would begin transactions at the first write only; `begin` below does it.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {int(_BUSY_S * 1000)}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine.sync_engine, "handle_error", _unavailable)
+    return engine
+
+
+def _postgresql(url: URL) -> AsyncEngine:
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def connect() -> Any:
+        # The whole address goes to asyncpg, which reads it as libpq does: sslmode, sslrootcert, sockets.
+        try:
+            return await asyncpg.connect(dsn, timeout=_CONNECT_S, command_timeout=_STATEMENT_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise AuthUnavailable(f"the database does not answer: {error or type(error).__name__}") from error
+
+    # The ping notices a server that was restarted before a request does.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True)
+    event.listen(engine.sync_engine, "handle_error", _unavailable)
+    return engine
+
+
+def _unavailable(context: ExceptionContext) -> AuthUnavailable | None:
+    error = context.sqlalchemy_exception
+    # asyncpg's adapter has no class of its own for a connection that broke in the middle of a statement.
+    gone = isinstance(error, OperationalError | InterfaceError) or type(error) is DBAPIError
+    # The ping looks at the driver's own error to decide whether to connect again.
+    if context.is_pre_ping or not (gone or context.is_disconnect):
+        return None
+    return AuthUnavailable(f"the database does not answer: {context.original_exception}")

@@ -1,0 +1,24 @@
+"""What holds in every test, whether it asks for it or not, and servers that the tests start once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.nonces import NonceWatch, watching
+from tests.rigs.postgresql import Cluster, cluster
+
+
+@pytest.fixture(autouse=True)
+def nonces() -> Iterator[NonceWatch]:
+    """Fails a test in which one key encrypted two packets with one nonce."""
+    with watching() as watch:
+        yield watch
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A running PostgreSQL, begun when the first test asks for it."""
+    with cluster() as running:
+        yield running

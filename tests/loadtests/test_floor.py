@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from loadtests import floor
+
+
+def test_it_sends_runs_and_tells_what_they_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    assert floor.main(["--viewers", "40", "--packets", "5", "--seconds", "0.1"]) == 0
+    used, _, rest = capsys.readouterr().out.partition(" ")
+    assert float(used) > 0
+    assert rest == "µs of processor time per packet, 5 packets a run\n"

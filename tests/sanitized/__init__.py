@@ -1,0 +1,8 @@
+"""The native plane under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+`python -m tests.sanitized COMMAND…` compiles the extension once more, into a place of its own (`build.py`),
+and runs a Python command with it: `-m pytest -p tests.sanitized.plugin …` or `-m tests.fuzz`. In that process
+`loader.py` puts it where the ordinary one would be; `plugin.py` has pytest do so and looks for leaks.
+Compiled in besides the sanitizers: `nonces.c` looks at everything that is encrypted, `edges.c` tells a fuzzer
+what is new. `proof.py` shows that each of them sees what it should.
+"""

@@ -1,0 +1,77 @@
+"""Puts the sanitized extension where the ordinary one would be, and knows that it is the one that runs."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+NAME = "transport.plane.native"
+#: Path of the extension, set by `__main__.py`.
+VARIABLE = "SANITIZED_EXTENSION"
+#: Where the sanitizers write, followed by a dot and the process id.
+REPORT_VARIABLE = "SANITIZED_REPORT"
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != NAME:
+            return None
+        return importlib.util.spec_from_file_location(NAME, os.environ[VARIABLE])
+
+
+class Sanitized:
+    """The extension as it was loaded, and what was compiled into it besides.
+
+    Raises:
+        RuntimeError: the process runs another extension, or one without sanitizers.
+    """
+
+    def __init__(self) -> None:
+        if NAME in sys.modules:
+            raise RuntimeError(f"{NAME} was loaded before the sanitized one could be")
+        sys.meta_path.insert(0, _Finder())
+        from transport.plane import native
+
+        wanted = os.environ[VARIABLE]
+        if native.__file__ != wanted:
+            raise RuntimeError(f"{NAME} is {native.__file__}, expected {wanted}")
+        if b"__asan_report_store" not in Path(wanted).read_bytes():
+            raise RuntimeError(f"{wanted} was compiled without AddressSanitizer")
+        self.library = ctypes.CDLL(wanted)
+        self.library.nonces_seen.restype = ctypes.c_size_t
+        # By item, as a class mangles what begins with two underscores; an error if there is no sanitizer.
+        self._look_for_leaks = ctypes.CDLL(None)["__lsan_do_recoverable_leak_check"]
+
+    @property
+    def edges_seen(self) -> int:
+        """Edges of the C code that ran so far."""
+        return int(self.library.edges_seen())
+
+    @property
+    def nonces_seen(self) -> int:
+        """Pairs of key and IV that encrypted something so far."""
+        return int(self.library.nonces_seen())
+
+    def leaks(self) -> list[str]:
+        """What the plane allocated and nobody can reach any more; Python's own leaks are left out."""
+        report = Path(f"{os.environ[REPORT_VARIABLE]}.{os.getpid()}")
+        before = len(report.read_text()) if report.exists() else 0
+        self._look_for_leaks()
+        if not report.exists():
+            return []
+        text = report.read_text()[before:]
+        os.truncate(report, before)
+        if "LeakSanitizer: detected memory leaks" not in text:
+            return [text]  # it could not look
+        leaks = re.findall(r"^(?:Direct|Indirect) leak of .*?(?:\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
+        return [leak for leak in leaks if "/plane/core/" in leak]
