@@ -238,6 +238,9 @@ class StreamConfig(Section):
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     tls_verify: bool = True
     tls_ca_file: Path | None = None
+    e2e: bool = False
+    e2e_key_bytes: Literal[16, 32] = 32
+    e2e_rotate_s: float = Field(3600.0, ge=10, le=86_400)
 
     @field_validator("source")
     @classmethod
@@ -286,6 +289,8 @@ class StreamConfig(Section):
         return self
 
     def _check_floor(self) -> None:
+        if self.e2e and self.e2e_key_bytes < self.encryption.key_bytes:
+            raise ValueError(f'e2e_key_bytes {self.e2e_key_bytes} is below "{self.encryption}"; expected 32')
         if self.is_published:
             has_passphrase = self.passphrase is not None
             check_published(self.encryption, has_passphrase=has_passphrase, pbkeylen=self.pbkeylen)

@@ -139,6 +139,11 @@ class Stream:
     def warnings(self) -> list[str]:
         """What would make this stream cheaper or better, in words for the producer."""
         found = self.meter.warnings(self.source.tracks, transcoding=self.h264.active)
+        if self.config.e2e and self.config.public:
+            found.append(
+                "The stream is encrypted end to end, but public: anybody is given its content key. "
+                "Set public = false."
+            )
         publisher = self.publisher
         return found + list(publisher.warnings()) if publisher is not None else found
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import importlib.metadata
+import random
 import time
 from collections.abc import Callable
 
@@ -18,12 +20,15 @@ from streamer.hub.stream import State, Stream
 from streamer.web import models
 from streamer.web.access import Access
 from streamer.web.confidential import require_confidential
-from streamer.web.operations import Operation, openapi
+from streamer.web.operations import CONTENT_KEY_PATH, Operation, openapi
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from streamer.web.thumbnails import Thumbnails
 from transport.media import Track
 from transport.rtsp import redact_url
+
+# Of the time before a key is used in which players fetch it: the latest must have it before then.
+_ASK_WITHIN_SHARE = 0.8
 
 
 class Api:
@@ -97,6 +102,19 @@ class Api:
             ),
             Operation(
                 "GET",
+                CONTENT_KEY_PATH,
+                self.content_key,
+                "The keys to decrypt a stream with, for those who may watch it",
+                {
+                    200: "The keys, and when to ask again",
+                    **closed,
+                    404: "No such stream, or it is not encrypted end to end",
+                },
+                returns=models.ContentKeysModel,
+                needs="watch",
+            ),
+            Operation(
+                "GET",
                 "/api/v1/viewers",
                 self.viewers,
                 "All viewers",
@@ -166,6 +184,33 @@ class Api:
         await self._access.require_admin(request)
         return _json(self._stream(self._registry.find(request.match_info["name"])))
 
+    async def content_key(self, request: web.Request) -> web.Response:
+        """The content keys of a stream."""
+        stream = self._registry.find(request.match_info["name"])
+        await self._access.require_watch(request, stream, Protocol.API)
+        require_confidential(request, stream)
+        ring = self._egress.ring(stream)
+        if ring is None:
+            raise Problem(404, "not_encrypted", f"{stream.name!r} is not encrypted end to end")
+        keys = ring.keys(time.monotonic())
+        shown = [(keys.current, "current")]
+        shown += [(keys.next, "next")] if keys.next is not None else []
+        shown += [(cipher, "previous") for cipher in keys.previous]
+        model = models.ContentKeysModel(
+            stream=stream.name,
+            format=keys.current.format,
+            algorithm=keys.current.algorithm,
+            keys=[
+                models.ContentKeyModel(
+                    index=cipher.key.index, state=state, key=base64.b64encode(cipher.key.secret).decode()
+                )
+                for cipher, state in shown
+            ],
+            rotates_at=time.time() + keys.rotates_in_s,
+            ask_again_s=keys.ask_again_in_s + random.uniform(0, _ASK_WITHIN_SHARE) * keys.ask_within_s,
+        )
+        return _json(model, {"Cache-Control": "no-store"})
+
     async def viewers(self, request: web.Request) -> web.Response:
         """All viewers."""
         await self._access.require_admin(request)
@@ -187,7 +232,7 @@ class Api:
             # Only who manages everything learns who is not there.
             await self._access.require_manage(request, "")
             raise Problem(404, "no_such_viewer", str(error)) from None
-        self._egress.leave(viewer, "ended by the administrator")
+        self._egress.remove(viewer, "ended by the administrator")
         return web.Response(status=204)
 
     async def server(self, request: web.Request) -> web.Response:
@@ -263,6 +308,7 @@ class Api:
             encryption=stream.config.encryption.value,
             publisher_cipher=leg.cipher if leg is not None else "",
             publisher_key_state=leg.key_state if leg is not None else "",
+            e2e=self._end_to_end(stream),
             warnings=stream.warnings if stream.state is State.LIVE else [],
         )
 
@@ -301,7 +347,17 @@ class Api:
                 models.RenditionModel(name=name, active=made.active, skipped_units=made.skipped)
                 for name, made in (("h264", stream.h264), ("opus", stream.opus))
             ],
+            e2e=self._end_to_end(stream),
             warnings=stream.warnings,
+        )
+
+    def _end_to_end(self, stream: Stream) -> models.EndToEndModel | None:
+        ring = self._egress.ring(stream)
+        if ring is None:
+            return None
+        cipher = ring.cipher(time.monotonic())
+        return models.EndToEndModel(
+            format=cipher.format, algorithm=cipher.algorithm, key_index=cipher.key.index
         )
 
 
@@ -364,5 +420,5 @@ def _viewer(viewer: Viewer) -> models.ViewerModel:
     )
 
 
-def _json(model: BaseModel) -> web.Response:
-    return web.json_response(text=model.model_dump_json())
+def _json(model: BaseModel, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(text=model.model_dump_json(), headers=headers)

@@ -57,6 +57,36 @@ class RenditionModel(BaseModel):
     skipped_units: int
 
 
+class EndToEndModel(BaseModel):
+    """How frames are encrypted before they are packetised, and with which key now."""
+
+    format: str
+    algorithm: str
+    key_index: int
+
+
+class ContentKeyModel(BaseModel):
+    """One content key; `state` is "current", "next" or "previous"."""
+
+    index: int
+    state: str
+    #: Base64.
+    key: str
+
+
+class ContentKeysModel(BaseModel):
+    """What a player needs to decrypt a stream."""
+
+    stream: str
+    format: str
+    algorithm: str
+    keys: list[ContentKeyModel]
+    #: Seconds since 1970: when the next key takes over, if nobody is removed before.
+    rotates_at: float
+    #: When to ask again, so that not all players ask in the same instant.
+    ask_again_s: float
+
+
 class StreamModel(BaseModel):
     """One stream."""
 
@@ -79,6 +109,7 @@ class StreamModel(BaseModel):
     timeline_jumps: int
     viewers: int
     renditions: list[RenditionModel]
+    e2e: EndToEndModel | None
     warnings: list[str]
 
 
@@ -174,6 +205,7 @@ class LiveStream(BaseModel):
     encryption: str
     publisher_cipher: str
     publisher_key_state: str
+    e2e: EndToEndModel | None
     warnings: list[str]
 
 

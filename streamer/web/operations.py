@@ -14,6 +14,8 @@ from pydantic.json_schema import models_json_schema
 
 from streamer.web.problems import Handler
 
+#: In the API's table, and in what WHEP answers.
+CONTENT_KEY_PATH = "/api/v1/streams/{name}/content-key"
 _PARAMETER = re.compile(r"{(\w+)(?::[^}]*)?}")
 
 

@@ -3,9 +3,14 @@
 POST /whep/{stream}            offer → 201, answer, Location, ETag
 PATCH /whep/{stream}/{session} trickle → 204; ICE restart → 200 and a fragment with new credentials
 DELETE /whep/{stream}/{session} → 200
+
+Of a stream that is encrypted end to end the SDP tells the codec only; a header says that frames are sealed:
+`Link: </api/v1/streams/cam/content-key>; rel="content-key"; format="gcm-trailer"; algorithm="AES-256-GCM"`.
 """
 
 from __future__ import annotations
+
+import time
 
 from aiohttp import web
 
@@ -16,7 +21,7 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
 from streamer.web.confidential import require_confidential
-from streamer.web.operations import Operation
+from streamer.web.operations import CONTENT_KEY_PATH, Operation
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from transport.errors import WireError
@@ -119,6 +124,7 @@ class Whep:
                 "Location": f"/whep/{stream.name}/{viewer.key}",
                 "ETag": viewer.etag,
                 "Accept-Patch": _FRAGMENT,
+                **self._links(stream),
             },
         )
 
@@ -127,7 +133,7 @@ class Whep:
         stream = self._registry.find(request.match_info["stream"])
         await self._access.require_watch(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
-        return web.Response(status=204, headers={"Accept-Post": _SDP})
+        return web.Response(status=204, headers={"Accept-Post": _SDP, **self._links(stream)})
 
     async def patch(self, request: web.Request) -> web.Response:
         """Take trickled candidates, or restart ICE."""
@@ -170,6 +176,16 @@ class Whep:
             raise
         if entry is not None:
             viewer.when_ended(entry.close)
+
+    def _links(self, stream: Stream) -> dict[str, str]:
+        ring = self._egress.ring(stream)
+        if ring is None:
+            return {}
+        cipher = ring.cipher(time.monotonic())
+        path = CONTENT_KEY_PATH.format(name=stream.name)
+        return {
+            "Link": f'<{path}>; rel="content-key"; format="{cipher.format}"; algorithm="{cipher.algorithm}"'
+        }
 
     def _viewer(self, request: web.Request) -> Viewer:
         try:

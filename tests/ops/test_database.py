@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from auth.errors import AuthUnavailable
 from auth.schema import bump, generation
 from ops.database import DatabaseError, alembic_config, database_url, make_engine, open_database, schema
 from streamer.config import parse
+from tests.fakes.wait import until
 from tests.rigs.databases import sqlite_url
 from tests.rigs.postgresql import Cluster
 from tests.rigs.processes import free_port
@@ -120,6 +122,9 @@ class TestTransactions:
             done, _ = await asyncio.wait({reading}, timeout=20)
             assert done
             assert reading.cancelled()
+        # The driver's threads of connections that were lost this way end by themselves, a little later.
+        await engine.dispose()
+        await until(lambda: not [each for each in threading.enumerate() if "_connection_worker" in each.name])
 
     async def test_who_reads_and_then_writes_waits_for_its_turn(self, engine: AsyncEngine) -> None:
         async def change() -> None:

@@ -257,6 +257,26 @@ class TestFile:
             load(tmp_path)
 
 
+class TestEndToEnd:
+    def test_off_unless_asked_for(self) -> None:
+        stream = parse({"streams": {"cam": {}}}).streams["cam"]
+        assert (stream.e2e, stream.e2e_key_bytes, stream.e2e_rotate_s) == (False, 32, 3600)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [("e2e", "perhaps"), ("e2e_key_bytes", 24), ("e2e_rotate_s", 9), ("e2e_rotate_s", 100_000)],
+    )
+    def test_what_cannot_be(self, key: str, value: object) -> None:
+        finding = only_finding({"streams": {"cam": {key: value}}})
+        assert finding.key == f"streams.cam.{key}"
+        assert finding.value == repr(value)
+
+    def test_a_running_stream_is_not_made_clear_in_place(self) -> None:
+        sealed, clear = (parse({"streams": {"cam": {"e2e": e2e}}}).streams["cam"] for e2e in (True, False))
+        assert not sealed.allows_in_place(clear)
+        assert not clear.allows_in_place(sealed)
+
+
 class TestDatabase:
     @pytest.mark.parametrize(
         "url",

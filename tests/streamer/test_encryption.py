@@ -71,3 +71,9 @@ class TestPulled:
         text = refusal(source=source, encryption="aes-256", pbkeylen=32)
         assert "pbkeylen of the source of at least 32, this is 16" in text
         assert accept(source=source, encryption="aes-128")
+
+
+def test_content_keys_are_a_leg_as_well() -> None:
+    text = refusal(**PUBLISHED, encryption="aes-256", e2e=True, e2e_key_bytes=16)
+    assert "e2e_key_bytes 16 is below" in text
+    assert parse({"streams": {"cam": {**PUBLISHED, "encryption": "aes-256", "e2e": True}}})

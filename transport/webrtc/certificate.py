@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Sequence
 
 from aiortc import RTCCertificate
@@ -35,7 +36,7 @@ class ServerCertificate(RTCCertificate):
 
     _contexts: dict[tuple[SrtpProfile, ...], SSL.Context] | None = None
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> Fingerprint:
         """What the answer says (RFC 8122)."""
         return next(

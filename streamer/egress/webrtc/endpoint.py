@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
 from streamer.config import WebRtcConfig
+from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Outputs
 from streamer.egress.webrtc.viewer import Viewer
 from streamer.errors import StreamerError, Unplayable
@@ -85,6 +86,7 @@ class WebRtcEgress:
         self._config = config
         self._candidates = tuple(candidates)
         self._outputs: dict[Stream, Outputs] = {}
+        self._rings: dict[Stream, KeyRing] = {}
         self._by_stream: dict[Stream, set[Viewer]] = defaultdict(set)
         self._by_id: dict[str, Viewer] = {}
         self._by_key: dict[str, Viewer] = {}
@@ -139,7 +141,7 @@ class WebRtcEgress:
                 negotiated = negotiate(offer, wanted, local)
             except NoCommonCodec as error:
                 raise Unplayable(str(error)) from None
-            outputs = self._outputs.get(stream) or Outputs(self.plane, stream)
+            outputs = self._outputs.get(stream) or Outputs(self.plane, stream, self.ring(stream))
             peer = self.plane.peer(local.ufrag, local.pwd)
             try:
                 viewer = Viewer(stream, outputs, peer, negotiated, user_agent, signalling)
@@ -193,6 +195,25 @@ class WebRtcEgress:
         stream.demand.release()
         _log.info("%s: viewer left: %s", stream.name, reason, extra={"session": viewer.id})
         self._spawn(self._say_goodbye(viewer))
+
+    def remove(self, viewer: Viewer, reason: str) -> None:
+        """End the session of somebody who must not watch any more; the content key it knows ends with it."""
+        self.leave(viewer, reason)
+        ring = self.ring(viewer.stream)
+        if ring is not None:
+            ring.revoke(time.monotonic())
+            _log.info("%s: another content key takes over", viewer.stream.name)
+
+    def ring(self, stream: Stream) -> KeyRing | None:
+        """The content keys of a stream, None when it is not encrypted end to end."""
+        config = stream.config
+        if not config.e2e:
+            return None
+        ring = self._rings.get(stream)
+        if ring is None:
+            ring = KeyRing(config.e2e_key_bytes, config.e2e_rotate_s, time.monotonic())
+            self._rings[stream] = ring
+        return ring
 
     def by_key(self, key: str) -> Viewer:
         """The viewer behind a WHEP session.
@@ -248,6 +269,7 @@ class WebRtcEgress:
     def stream_removed(self, stream: Stream) -> None:
         """End the sessions of a stream that is no longer configured, or is configured otherwise."""
         self._leave_all(self._viewers(stream), "the stream's configuration changed")
+        self._rings.pop(stream, None)
 
     async def drain(self, reason: str, timeout_s: float) -> None:
         """Take nobody more and tell everybody goodbye."""

@@ -3,15 +3,20 @@
 picture as it comes ─────────────▶ Feed(h264 | h265)     viewers whose browser plays it
 picture ─▶ rendition h264 ───────▶ Feed(h264)            B-frames, or a codec the browser lacks
 sound   ─▶ rendition opus, or as it comes ─▶ Feed(opus)  everybody
+
+With content keys, each unit is sealed once on its way into a feed, for all of the feed's viewers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
+from streamer.egress.webrtc.keyring import KeyRing
 from streamer.hub.fanout import Fanout, FirstTrack, Sink
 from streamer.hub.rendition import Rendition
 from streamer.hub.stream import Stream
+from transport.errors import WireError
 from transport.media import AccessUnit, Codec
 from transport.plane.interface import Feed, Plane
 
@@ -32,11 +37,16 @@ class Output:
 
 
 class Outputs:
-    """The feeds of one stream, counted by who takes them. Event loop only."""
+    """The feeds of one stream, counted by who takes them. Event loop only.
 
-    def __init__(self, plane: Plane, stream: Stream) -> None:
+    Args:
+        ring: the stream's content keys, None to send frames as they are.
+    """
+
+    def __init__(self, plane: Plane, stream: Stream, ring: KeyRing | None = None) -> None:
         self._plane = plane
         self._stream = stream
+        self._ring = ring
         self._taken: dict[Output, _Taken] = {}
 
     def picture_for(self, codec: Codec) -> Output | None:
@@ -64,7 +74,7 @@ class Outputs:
             clock_rate = _VIDEO_CLOCK if output.codec.is_video else _AUDIO_CLOCK
             feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s)
             try:
-                self._taken[output] = taken = _Taken(feed, self._origin(output))
+                self._taken[output] = taken = _Taken(feed, self._origin(output), self._ring)
             except BaseException:
                 feed.close()
                 raise
@@ -89,12 +99,13 @@ class Outputs:
 
 
 class _Taken:
-    def __init__(self, feed: Feed, origin: Fanout | Rendition) -> None:
+    def __init__(self, feed: Feed, origin: Fanout | Rendition, ring: KeyRing | None) -> None:
         self.feed = feed
         self.count = 0
         self._origin = origin
         fanout = origin if isinstance(origin, Fanout) else origin.out
-        self._sink: Sink = FirstTrack(fanout, _Matching(feed), video=feed.codec.is_video)
+        sink: Sink = feed if ring is None else _Sealing(feed, ring)
+        self._sink: Sink = FirstTrack(fanout, _Matching(sink, feed.codec), video=feed.codec.is_video)
         try:
             origin.attach(self._sink)
         except BaseException:
@@ -109,10 +120,26 @@ class _Taken:
 class _Matching:
     """Lets through what the feed can carry; a publisher may return with another codec."""
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
-        self._codec = feed.codec
+    def __init__(self, sink: Sink, codec: Codec) -> None:
+        self._sink = sink
+        self._codec = codec
 
     def write(self, unit: AccessUnit) -> None:
         if unit.track.codec is self._codec:
-            self._feed.write(unit)
+            self._sink.write(unit)
+
+
+class _Sealing:
+    """Encrypts every unit; one that cannot be encrypted goes nowhere."""
+
+    def __init__(self, sink: Sink, ring: KeyRing) -> None:
+        self._sink = sink
+        self._ring = ring
+
+    def write(self, unit: AccessUnit) -> None:
+        cipher = self._ring.cipher(time.monotonic())
+        try:
+            data = cipher.seal(unit.track.codec, unit.data)
+        except WireError:  # no slice in it, so it is no picture
+            return
+        self._sink.write(replace(unit, data=data))

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import base64
 import json
+import time
+from typing import Any
 
 import pytest
 
+from auth.actions import Action
+from streamer.config import parse
 from streamer.hub.stream import IngestStatus, Publisher
 from tests.fakes.units import H264_B_FRAMES
 from tests.fakes.wait import until
-from tests.streamer.web.rig import SECRETS, WebRig
+from tests.streamer.web.rig import SECRETS, STREAMS, WebRig
 
 ADMIN_ONLY = [
     ("GET", "/api/v1/streams"),
@@ -170,3 +175,95 @@ class TestServer:
         status, _, text = await rig.answer("GET", "/readyz")
         assert (status, json.loads(text)["error"]) == (503, "not_ready")
         assert (await rig.answer("GET", "/healthz"))[0] == 200
+
+
+class TestContentKey:
+    PATH = "/api/v1/streams/{}/content-key"
+
+    @pytest.fixture(autouse=True)
+    def sealed(self, rig: WebRig) -> None:
+        added: dict[str, Any] = {
+            "sealed": {"e2e": True, "e2e_rotate_s": 400},
+            "leaky": {"e2e": True, "e2e_key_bytes": 16, "public": True},
+        }
+        rig.registry.apply(parse({"streams": STREAMS | added}).streams)
+
+    async def test_whoever_may_watch_is_given_it(self, rig: WebRig) -> None:
+        status, headers, text = await rig.answer("GET", self.PATH.format("sealed"), headers=rig.admin)
+        answer = json.loads(text)
+        assert status == 200
+        assert headers["Cache-Control"] == "no-store"
+        assert (answer["stream"], answer["format"]) == ("sealed", "gcm-trailer")
+        assert answer["algorithm"] == "AES-256-GCM"
+        (key,) = answer["keys"]
+        assert key["state"] == "current"
+        ring = rig.egress.ring(rig.registry.find("sealed"))
+        assert ring is not None
+        current = ring.cipher(time.monotonic()).key
+        assert (key["index"], base64.b64decode(key["key"])) == (current.index, current.secret)
+        assert 399 < answer["rotates_at"] - time.time() <= 400
+        # Announced 60 s before, and asked for in the first 48 of them.
+        assert 339 < answer["ask_again_s"] <= 388
+
+    async def test_the_others_are_not(self, rig: WebRig) -> None:
+        path = self.PATH.format("sealed")
+        for headers, expected in (
+            ({}, 401),
+            ({"Authorization": "Bearer no"}, 401),
+            (rig.bearer(Action.WATCH, stream="closed"), 403),
+        ):
+            status, _, text = await rig.answer("GET", path, headers=headers)
+            assert (status, "keys" in json.loads(text)) == (expected, False)
+
+    async def test_a_shorter_one_of_a_public_stream(self, rig: WebRig) -> None:
+        answer = await rig.json(self.PATH.format("leaky"))
+        assert (answer["algorithm"], len(base64.b64decode(answer["keys"][0]["key"]))) == ("AES-128-GCM", 16)
+
+    @pytest.mark.parametrize(("name", "error"), [("cam", "not_encrypted"), ("none", "no_such_stream")])
+    async def test_there_is_none(self, rig: WebRig, name: str, error: str) -> None:
+        status, _, text = await rig.answer("GET", self.PATH.format(name), headers=rig.admin)
+        assert (status, json.loads(text)["error"]) == (404, error)
+
+    async def test_a_removed_viewer_takes_its_key_along(self, rig: WebRig) -> None:
+        rig.publish_to("leaky")
+        await rig.watch("leaky")
+        ring = rig.egress.ring(rig.registry.find("leaky"))
+        assert ring is not None
+        before = ring.cipher(time.monotonic()).key
+        (viewer,) = rig.egress.measured()
+        status, _, _ = await rig.answer("DELETE", f"/api/v1/viewers/{viewer.id}", headers=rig.admin)
+        assert status == 204
+        # A key is used for a second at least.
+        await until(lambda: ring.cipher(time.monotonic()).key != before)
+        states = {key["index"]: key["state"] for key in (await rig.json(self.PATH.format("leaky")))["keys"]}
+        assert states[before.index] == "previous"
+
+    async def test_who_leaves_does_not(self, rig: WebRig) -> None:
+        rig.publish_to("leaky")
+        headers, _ = await rig.watch("leaky")
+        ring = rig.egress.ring(rig.registry.find("leaky"))
+        assert ring is not None
+        told = ring.keys(time.monotonic())
+        assert (await rig.answer("DELETE", headers["Location"]))[0] == 200
+        assert ring.keys(time.monotonic()).rotates_in_s > told.rotates_in_s - 60
+
+    async def test_it_is_shown_where_streams_are(self, rig: WebRig) -> None:
+        stream = await rig.json("/api/v1/streams/sealed", headers=rig.admin)
+        assert stream["e2e"] == {"format": "gcm-trailer", "algorithm": "AES-256-GCM", "key_index": 1}
+        assert stream["warnings"] == []
+        live = {each["name"]: each for each in (await rig.json("/api/v1/live"))["streams"]}
+        assert live["leaky"]["e2e"]["algorithm"] == "AES-128-GCM"
+        assert live["cam"]["e2e"] is None
+        (warning,) = (await rig.json("/api/v1/streams/leaky", headers=rig.admin))["warnings"]
+        assert "public" in warning
+
+    async def test_whep_tells_where_it_is(self, rig: WebRig) -> None:
+        rig.publish_to("leaky")
+        rig.publish_to("cam")
+        link = (
+            '</api/v1/streams/leaky/content-key>; rel="content-key"; '
+            'format="gcm-trailer"; algorithm="AES-128-GCM"'
+        )
+        assert (await rig.watch("leaky"))[0]["Link"] == link
+        assert (await rig.answer("GET", "/whep/leaky"))[1]["Link"] == link
+        assert "Link" not in (await rig.watch("cam"))[0]

@@ -52,6 +52,17 @@ export async function picture(path, token = "") {
   return response.ok ? response.blob() : null;
 }
 
+/**
+ * The keys of an end-to-end encrypted stream; see `GET /api/v1/streams/{name}/content-key`.
+ *
+ * @returns {Promise<{status: number, answer: {algorithm: string, ask_again_s: number,
+ *   keys: {index: number, key: string}[]}|null}>} answer null: refused, or not to be had now
+ */
+export async function contentKeys(url, token = "") {
+  const response = await request(url, token);
+  return { status: response.status, answer: response.ok ? await response.json() : null };
+}
+
 /** @returns {string} where the stream's WHEP endpoint is */
 export function whepEndpoint(stream) {
   return `/whep/${encodeURIComponent(stream)}`;

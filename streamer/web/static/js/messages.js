@@ -30,6 +30,11 @@ const WORDS = {
   },
   connection_lost: { title: "Connection lost", detail: "Reconnecting.", tone: "wait" },
   publisher_away: { title: "The publisher is away", detail: "The picture continues when it returns.", tone: "notice" },
+  insecure_page: { title: "This stream plays on secure pages only", detail: "It is encrypted end to end. Open this page with https:// in front of its address.", tone: "stop" },
+  no_frame_access: { title: "This browser cannot decrypt the stream", detail: "It is encrypted end to end. Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
+  key_refused: { title: "You may not have the key to this stream", detail: "It is encrypted end to end, and the server refused its key. Your right to watch may have ended.", tone: "stop" },
+  key_unreachable: { title: "The key to this stream cannot be fetched", detail: "It is encrypted end to end. Trying again.", tone: "wait" },
+  undecryptable: { title: "This stream cannot be decrypted", detail: "Its key does not fit what arrives. Trying again.", tone: "wait" },
   first_picture: { title: "Connected", detail: "Waiting for the first picture.", tone: "wait" },
   frozen: { title: "No new picture", detail: "Waiting for the next one.", tone: "notice" },
 };
@@ -49,7 +54,9 @@ const BY_STATUS = {
 };
 
 /** Errors of the server's that say more than their status. */
-const BY_CODE = { encryption_required: "encryption_required", token_expired: "forbidden", token_invalid: "forbidden" };
+const OWN_WORDS = { encryption_required: "encryption_required", token_expired: "forbidden", token_invalid: "forbidden" };
+/** Found out here, without a status. */
+const BY_CODE = { bad_answer: "unplayable", nothing_sent: "unplayable", insecure_page: "insecure_page", no_frame_access: "no_frame_access" };
 
 /** Statuses where the server knows more than this table, so that its own sentence is shown. */
 const SERVER_KNOWS = new Set(["encryption_required", "unplayable", "busy", "server_error"]);
@@ -71,8 +78,8 @@ export function problem(code, detail = "") {
  * @returns {Problem}
  */
 export function problemOf(error) {
-  if (error.code === "bad_answer" || error.code === "nothing_sent") return problem("unplayable");
-  const code = BY_CODE[error.code] ?? BY_STATUS[error.status] ?? "server_error";
+  if (BY_CODE[error.code]) return problem(BY_CODE[error.code]);
+  const code = OWN_WORDS[error.code] ?? BY_STATUS[error.status] ?? "server_error";
   return problem(code, SERVER_KNOWS.has(code) ? sentence(error.message) : "");
 }
 

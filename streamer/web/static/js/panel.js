@@ -44,6 +44,8 @@ const FIGURES = [
     ["Publisher", (_, { server }) => publisher(server.stream)],
     ["Signalling", (_, { server }) => server.signalling],
     ["Demanded", (_, { server }) => server.stream.encryption.toUpperCase()],
+    ["End to end", ({ e2e }) => (e2e.keyIndex ? `${e2e.algorithm}, key ${e2e.keyIndex}` : e2e.algorithm)],
+    ["Not decrypted", ({ e2e }) => number(e2e.failed)],
   ]],
   ["Start", [
     ["First picture", ({ timeToFirstFrameMs }) => quantity(timeToFirstFrameMs, "ms")],

@@ -30,7 +30,10 @@ const STABLE_AFTER_MS = 5000;
 const BACKOFF_MS = { first: 300, most: 5000, slow: 15_000 };
 
 /** How to go on after a refusal; everything else: backoff. */
-const AFTERWARDS = { unauthorized: "never", forbidden: "never", encryption_required: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow" };
+const AFTERWARDS = {
+  unauthorized: "never", forbidden: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow",
+  encryption_required: "never", insecure_page: "never", no_frame_access: "never", key_refused: "never",
+};
 
 /**
  * `idle` paused by the viewer · `connecting` · `playing` · `stalled` connected without new pictures ·
@@ -128,7 +131,7 @@ export class Player extends EventTarget {
   /** @returns {Promise<import("./stats.js").Statistics|null>} since the call before; null without a connection */
   async stats() {
     const sample = (await this.session?.sampler?.sample()) ?? null;
-    if (sample) Object.assign(sample, { timeToFirstFrameMs: this.timeToFirstFrameMs, joinMs: this.joinMs });
+    if (sample) Object.assign(sample, { timeToFirstFrameMs: this.timeToFirstFrameMs, joinMs: this.joinMs, e2e: this.session?.decryption?.statistics ?? null });
     return sample;
   }
 
@@ -143,6 +146,7 @@ export class Player extends EventTarget {
       if (session !== this.session) return;
       session.sampler = new StatsSampler(session.pc);
       session.watch.answered(performance.now());
+      session.decryption?.addEventListener("trouble", () => this.#keyTrouble(session));
       this.hasVideo = media.getVideoTracks().length > 0;
       this.hasAudio = media.getAudioTracks().length > 0;
       this.video.srcObject = media;
@@ -159,6 +163,11 @@ export class Player extends EventTarget {
     if (!(error instanceof WhepError)) return problem("unplayable");
     const trouble = problemOf(error);
     return trouble.code === "not_live" && this.timeToFirstFrameMs !== null ? problem("ended") : trouble;
+  }
+
+  /** What else than a refusal is wrong with its key shows once no picture comes. */
+  #keyTrouble(session) {
+    if (session === this.session && session.decryption.trouble === "key_refused") this.#again(problem("key_refused"));
   }
 
   #become(state, trouble = null) {
@@ -279,6 +288,10 @@ export class Player extends EventTarget {
   /** Connected, yet nothing new to see: say why, as far as the server knows. */
   #stalled(session, now) {
     const { watch } = session;
+    if (session.decryption?.trouble) {
+      this.#become("stalled", problem(session.decryption.trouble));
+      return;
+    }
     if (this.state !== "stalled") this.#become("stalled", problem(watch.frames > 0 ? "publisher_away" : "first_picture"));
     // Every viewer of the stream is stalled now, and would ask in the same instant.
     watch.askAt ??= now + Math.random() * FIRST_ASK_WITHIN_MS;

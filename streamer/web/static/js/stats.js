@@ -20,6 +20,7 @@
  * @property {(TrackStatistics & {channels: number|null, sampleRate: number|null, concealedPercent: number|null})|null} audio
  * @property {{rttMs: number|null, protocol: string, remote: string, dtls: string, srtpCipher: string,
  *   bitrateBps: number|null}} transport
+ * @property {{algorithm: string, keyIndex: number|null, failed: number}|null} [e2e] added by the player
  */
 
 export class StatsSampler {

@@ -6,12 +6,19 @@
  * business of player.js.
  */
 
+import { Decryption, obstacle } from "./e2e.js";
+
 const ANSWER_TIMEOUT_MS = 8000;
+const MOST_OFFERS = 3;
+
+/** What the last answer of each endpoint said about its content key. */
+const sealedAt = new Map();
 
 /** The server refused, or could not be asked. */
 export class WhepError extends Error {
   /**
-   * @param {string} code the server's own word (`not_live`, …), or `unreachable`, `bad_answer`, `nothing_sent`
+   * @param {string} code the server's own word (`not_live`, …), or `unreachable`, `bad_answer`, `nothing_sent`,
+   *   `insecure_page`, `no_frame_access`
    * @param {string} message for people
    * @param {{status?: number, retryAfterS?: number|null}} [details] HTTP status, 0 without an answer
    */
@@ -38,6 +45,8 @@ export class WhepSession extends EventTarget {
     this.token = token;
     this.location = null;
     this.pc = null;
+    /** @type {Decryption|null} of a stream that is encrypted end to end */
+    this.decryption = null;
     this.closed = false;
     this.aborter = new AbortController();
   }
@@ -49,15 +58,8 @@ export class WhepSession extends EventTarget {
    * @throws {WhepError} the server refused or could not be asked
    */
   async start() {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-    this.pc = pc;
-    pc.addEventListener("connectionstatechange", () => this.#changed());
-    pc.addTransceiver("video", { direction: "recvonly" });
-    pc.addTransceiver("audio", { direction: "recvonly" });
-    const offer = await pc.createOffer();
-    offer.sdp = withStereo(offer.sdp);
-    const [answer] = await Promise.all([this.#post(offer.sdp), pc.setLocalDescription(offer)]);
-    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+    const answer = await this.#negotiate();
+    const { pc } = this;
     try {
       await pc.setRemoteDescription({ type: "answer", sdp: answer });
     } catch (error) {
@@ -107,7 +109,60 @@ export class WhepSession extends EventTarget {
     this.closed = true;
     this.aborter.abort();
     this.pc?.close();
+    this.decryption?.close();
     if (!endedThere) this.#farewell();
+  }
+
+  /**
+   * Offer as the stream wants it. A receiver can be given a transform at its birth only, else Chromium short-circuits
+   * it; so a stream that turns out to be sealed is asked for twice, the first time on this page.
+   *
+   * @returns {Promise<string>} the answer, not yet in force
+   */
+  async #negotiate() {
+    for (let round = 0; round < MOST_OFFERS; round += 1) {
+      const expected = sealedAt.get(this.endpoint) ?? null;
+      if (expected) await this.#prepare(expected);
+      const { answer, sealed } = await this.#offer();
+      sealedAt.set(this.endpoint, sealed);
+      if (sealed?.url === expected?.url && sealed?.format === expected?.format) {
+        this.decryption?.expect(/^a=rtpmap:\d+ (H26[45])[/]/im.exec(answer)?.[1].toLowerCase());
+        return answer;
+      }
+      this.decryption?.close();
+      this.decryption = null;
+      this.pc.close();
+      this.#farewell();
+    }
+    throw new WhepError("server_error", "The server cannot decide whether the stream is encrypted.");
+  }
+
+  async #prepare({ url, format }) {
+    const why = obstacle(format);
+    if (why) throw new WhepError(why, "The stream is encrypted end to end.");
+    this.decryption = new Decryption(url, format, this.token);
+    try {
+      await this.decryption.ready;
+    } catch {
+      throw new WhepError("unreachable", "What decrypts the stream could not be loaded.");
+    }
+    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+  }
+
+  /** @returns {Promise<{answer: string, sealed: {url: string, format: string}|null}>} */
+  async #offer() {
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...this.decryption?.configuration });
+    this.pc = pc;
+    pc.addEventListener("connectionstatechange", () => this.#changed());
+    for (const kind of ["video", "audio"]) {
+      const { receiver } = pc.addTransceiver(kind, { direction: "recvonly" });
+      this.decryption?.attach(receiver);
+    }
+    const offer = await pc.createOffer();
+    offer.sdp = withStereo(offer.sdp);
+    const [answered] = await Promise.all([this.#post(offer.sdp), pc.setLocalDescription(offer)]);
+    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+    return answered;
   }
 
   #changed() {
@@ -146,7 +201,7 @@ export class WhepSession extends EventTarget {
     // Closed while the answer was on its way: close() did not know the session yet.
     if (this.closed) this.#farewell();
     if (response.status !== 201) throw refusal(response, text);
-    return text;
+    return { answer: text, sealed: contentKey(response) };
   }
 }
 
@@ -161,6 +216,13 @@ function refusal(response, text) {
   const seconds = Number(body.retry_after_s ?? response.headers.get("Retry-After") ?? NaN);
   const details = { status: response.status, retryAfterS: Number.isFinite(seconds) ? seconds : null };
   return new WhepError(body.error ?? `http_${response.status}`, body.message ?? response.statusText, details);
+}
+
+/** @returns {{url: string, format: string}|null} where the key is, if the answer's frames are sealed with one */
+function contentKey(response) {
+  const link = /<([^>]+)>\s*;([^,]*\brel="content-key"[^,]*)/.exec(response.headers.get("Link") ?? "");
+  if (!link) return null;
+  return { url: new URL(link[1], response.url).href, format: /\bformat="([^"]*)"/.exec(link[2])?.[1] ?? "" };
 }
 
 /** Browsers offer Opus without `stereo=1` and then fold what they receive into one channel (RFC 7587). */

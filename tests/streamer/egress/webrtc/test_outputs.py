@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
 from streamer.config import StreamConfig
+from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Output, Outputs
 from streamer.hub.stream import Publisher, Stream
 from tests.fakes.plane import FakePlane
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
+from transport.errors import WireError
 from transport.media import Codec, Track
 
 SOURCE_H264, MADE_H264 = Output(Codec.H264, rendition=False), Output(Codec.H264, rendition=True)
@@ -131,3 +134,46 @@ class TestFeeds:
         assert not rig.stream.source.has_sinks
         rig.outputs.give_back(SOURCE_H264)
         assert rig.plane.open_feeds == []
+
+
+class TestSealing:
+    def ring(self) -> KeyRing:
+        return KeyRing(32, 3600.0, time.monotonic())
+
+    def test_a_unit_is_sealed_once_for_all_viewers(self) -> None:
+        rig, ring = Rig(H264), self.ring()
+        outputs = Outputs(rig.plane, rig.stream, ring)
+        outputs.take(SOURCE_H264)
+        outputs.take(SOURCE_H264)
+        data = b"\0\0\0\1\x65\x88\x84picture"
+        unit = dataclasses.replace(picture(0.0, keyframe=True), data=data)
+        rig.publication.write(unit)
+        (sealed,) = rig.plane.feeds[0].units
+        assert b"picture" not in sealed.data
+        assert (sealed.keyframe, sealed.track) == (True, H264)
+        cipher = ring.cipher(time.monotonic())
+        assert cipher.open(Codec.H264, sealed.data) == data
+        # Thumbnails and other outputs have the picture as it came.
+        assert rig.stream.source.keyframe is not None
+        assert rig.stream.source.keyframe.data == data
+
+    def test_what_cannot_be_sealed_is_not_sent(self) -> None:
+        rig = Rig(H264)
+        outputs = Outputs(rig.plane, rig.stream, self.ring())
+        outputs.take(SOURCE_H264)
+        rig.publication.write(picture(0.0, keyframe=True))  # zeros, no slice
+        assert rig.plane.feeds[0].units == []
+        assert rig.stream.source.has_sinks
+
+    def test_after_a_removal_the_next_frame_has_another_key(self) -> None:
+        rig, ring = Rig(H264, OPUS), self.ring()
+        outputs = Outputs(rig.plane, rig.stream, ring)
+        outputs.take(SOURCE_OPUS)
+        old = ring.cipher(time.monotonic())
+        rig.publication.write(sound(0.0, track=OPUS))
+        ring.revoke(time.monotonic() + 1)
+        rig.publication.write(sound(0.02, track=OPUS))
+        before, after = rig.plane.feeds[0].units
+        assert old.open(Codec.OPUS, before.data) == bytes(20)
+        with pytest.raises(WireError):
+            old.open(Codec.OPUS, after.data)

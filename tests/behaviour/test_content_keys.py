@@ -1,0 +1,227 @@
+"""A stream that is encrypted end to end plays for whoever gets its key, and for nobody else."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.async_api import Browser, Route
+
+from loadtests.rig.browser import Watcher, chromium
+from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.server import Server
+from tests.behaviour.streams import OPEN, stream_id
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SEALED = OPEN + "e2e = true\n"
+PROGRAMME = Programme(size="320x180", gop_s=1)
+KEY_URL = "**/api/v1/streams/cam/content-key"
+_MESSAGE = "document.querySelector('.message:not([hidden]) .message-title')?.textContent"
+_PIXELS = """() => {
+    const video = document.querySelector('video'), canvas = document.createElement('canvas');
+    canvas.width = 32; canvas.height = 18;
+    const context = canvas.getContext('2d');
+    context.drawImage(video, 0, 0, 32, 18);
+    return [...context.getImageData(0, 0, 32, 18).data].filter((_, at) => at % 4 < 3);
+}"""
+
+
+def keys_of(server: Server) -> Any:
+    with urllib.request.urlopen(f"{server.url}/api/v1/streams/cam/content-key", timeout=10) as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+        return json.load(answer)
+
+
+def likeness(one: list[int], other: list[int]) -> float:
+    """1 for the same picture, about 0 for two that have nothing in common (Pearson)."""
+    first, second = np.array(one, float), np.array(other, float)
+    if not first.std() or not second.std():
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+async def picture(watcher: Watcher) -> list[int]:
+    """What the page shows now; the test picture stays about the same."""
+    pixels: list[int] = await watcher.page.evaluate(_PIXELS)
+    return pixels
+
+
+async def open_with(browser: Browser, server: Server, *scripts: str) -> Watcher:
+    """A page with something done before its own scripts run."""
+    watcher = Watcher(await (await browser.new_context()).new_page())
+    for script in scripts:
+        await watcher.page.add_init_script(script)
+    await watcher.page.goto(f"{server.url}/watch/cam", wait_until="commit")
+    return watcher
+
+
+async def e2e_figures(watcher: Watcher) -> Any:
+    return (await watcher.page.evaluate("streamerPlayer.stats()"))["e2e"]
+
+
+async def says(watcher: Watcher, title: str) -> None:
+    """Wait for a message on the page."""
+
+    async def message() -> str:
+        return str(await watcher.page.evaluate(_MESSAGE))
+
+    for _ in range(400):
+        if await message() == title:
+            return
+        await watcher.page.wait_for_timeout(50)
+    raise AssertionError(f"it says {await message()!r}, expected {title!r}; {await watcher.report()}")
+
+
+@pytest.mark.parametrize("key_bytes", [16, 32])
+async def test_with_the_key_there_is_picture_and_sound(key_bytes: int) -> None:
+    with (
+        Server(f"{SEALED}e2e_key_bytes = {key_bytes}\n") as server,
+        ffmpeg_srt(server.srt_port, stream_id(), PROGRAMME),
+    ):
+        server.wait_live("cam")
+        async with chromium() as browser:
+            watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
+            await watcher.wait_playing()
+            await watcher.wait_more(30)
+            await watcher.page.get_by_role("button", name="Unmute").first.click()
+            await watcher.wait_for(
+                lambda r: bool(r["audio"] and r["audio"].get("totalAudioEnergy", 0) > 0.0001),
+                15,
+                "the tone to be heard",
+            )
+            pixels = await picture(watcher)
+            figures = await e2e_figures(watcher)
+            stream = server.stream("cam")
+
+    assert max(pixels) - min(pixels) > 100
+    algorithm = f"AES-{key_bytes * 8}-GCM"
+    assert (figures["algorithm"], figures["failed"]) == (algorithm, 0)
+    assert stream["e2e"] == {
+        "format": "gcm-trailer", "algorithm": algorithm, "key_index": figures["keyIndex"]
+    }  # fmt: skip
+    assert watcher.problems == []
+
+
+async def test_in_chromium_without_script_transforms() -> None:
+    with Server(SEALED) as server, ffmpeg_srt(server.srt_port, stream_id(), PROGRAMME):
+        server.wait_live("cam")
+        async with chromium() as browser:
+            watcher = await open_with(browser, server, "delete window.RTCRtpScriptTransform")
+            await watcher.wait_playing()
+            await watcher.wait_more(30)
+            figures = await e2e_figures(watcher)
+            viewers = len([each for each in server.viewers() if each["state"] == "live"])
+
+    assert figures["keyIndex"] is not None
+    assert viewers == 1
+
+
+async def test_without_the_key_there_is_none_and_the_page_says_why() -> None:
+    with Server(SEALED) as server, ffmpeg_srt(server.srt_port, stream_id(), PROGRAMME):
+        server.wait_live("cam")
+
+        async def wrong(route: Route) -> None:
+            answer = keys_of(server)
+            for key in answer["keys"]:
+                key["key"] = "A" * 43 + "="
+            await route.fulfill(json=answer)
+
+        async def refused(route: Route) -> None:
+            await route.fulfill(status=403, json={"error": "forbidden", "message": "no"})
+
+        async def lost(route: Route) -> None:
+            await route.abort()
+
+        async with chromium() as browser:
+            for answer, title in (
+                (wrong, "This stream cannot be decrypted"),
+                (lost, "The key to this stream cannot be fetched"),
+                (refused, "You may not have the key to this stream"),
+            ):
+                watcher = Watcher(await (await browser.new_context()).new_page())
+                await watcher.page.route(KEY_URL, answer)
+                await watcher.page.goto(f"{server.url}/watch/cam", wait_until="commit")
+                await says(watcher, title)
+                assert await watcher.frames() == 0, title
+                assert len(set(await picture(watcher))) == 1, title
+                await watcher.close()
+
+
+async def test_a_browser_that_cannot_decrypt_is_told() -> None:
+    cannot = "delete window.RTCRtpScriptTransform; delete RTCRtpReceiver.prototype.createEncodedStreams"
+    insecure = "Object.defineProperty(globalThis.crypto, 'subtle', {value: undefined})"
+    with Server(SEALED) as server, ffmpeg_srt(server.srt_port, stream_id(), PROGRAMME):
+        server.wait_live("cam")
+        async with chromium() as browser:
+            for script, title in (
+                (cannot, "This browser cannot decrypt the stream"),
+                (insecure, "This stream plays on secure pages only"),
+            ):
+                watcher = await open_with(browser, server, script)
+                await says(watcher, title)
+                await watcher.close()
+
+
+async def test_a_player_that_does_not_decrypt_shows_nothing() -> None:
+    """As an edge, a recorder of packets or another WHEP client would see it."""
+    hide = """const get = Headers.prototype.get;
+        Headers.prototype.get = function (name) { return name === 'Link' ? null : get.call(this, name); };"""
+    with Server(SEALED) as server, ffmpeg_srt(server.srt_port, stream_id(), PROGRAMME):
+        server.wait_live("cam")
+        async with chromium() as browser:
+            decrypts = await Watcher.open(browser, f"{server.url}/watch/cam")
+            await decrypts.wait_playing()
+            does_not = await open_with(browser, server, hide)
+            await does_not.wait_for(
+                lambda r: bool(r["video"] and r["video"]["packetsReceived"] > 300), 20, "packets"
+            )
+            seen, again, unseen = [await picture(each) for each in (decrypts, decrypts, does_not)]
+
+    assert likeness(seen, again) > 0.9
+    # A decoder makes something of noise, but not the picture.
+    assert abs(likeness(seen, unseen)) < 0.5
+
+
+async def test_others_play_on_when_one_is_removed_and_on_schedule() -> None:
+    with (
+        Server(f"{SEALED}e2e_rotate_s = 10\n") as server,
+        ffmpeg_srt(server.srt_port, stream_id(), Programme(size="320x180", gop_s=8)),
+    ):
+        server.wait_live("cam")
+        async with chromium() as browser:
+            stays = await Watcher.open(browser, f"{server.url}/watch/cam")
+            await stays.wait_playing()
+            (first,) = (viewer["id"] for viewer in server.viewers())
+            goes = await Watcher.open(browser, f"{server.url}/watch/cam")
+            await goes.wait_playing()
+            known = {key["key"] for key in keys_of(server)["keys"]}
+            (other,) = (viewer["id"] for viewer in server.viewers() if viewer["id"] != first)
+            assert server.request("DELETE", f"/api/v1/viewers/{other}")[0] == 204
+            await goes.close()
+
+            def current() -> Any:
+                return next(key for key in keys_of(server)["keys"] if key["state"] == "current")
+
+            await stays.wait_more(30)
+            removed_key = current()
+            assert removed_key["key"] not in known
+            assert (await e2e_figures(stays))["keyIndex"] == removed_key["index"]
+            # Two rotations on schedule: 20 s and a little.
+            for _ in range(2):
+                before = current()["index"]
+                for _ in range(200):
+                    if current()["index"] != before:
+                        break
+                    await stays.page.wait_for_timeout(100)
+                assert current()["index"] != before
+                await stays.wait_more(30)
+                assert (await e2e_figures(stays))["keyIndex"] == current()["index"]
+            figures = await e2e_figures(stays)
+
+    # Not one frame lost, in a GOP that is longer than the time between the keys.
+    assert figures["failed"] == 0
+    assert stays.problems == []
