@@ -169,7 +169,7 @@ class Whep:
     async def _let_in(self, request: web.Request, stream: Stream, viewer: Viewer) -> None:
         """From now on his session ends when he may not watch any more."""
         try:
-            entry = await self._access.enter(request, stream, lambda why: self._egress.leave(viewer, why))
+            entry = await self._access.enter(request, stream, lambda why: self._egress.remove(viewer, why))
         except BaseException as error:
             refused = isinstance(error, AuthError)
             self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
