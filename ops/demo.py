@@ -16,7 +16,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from streamer.config import Config, split_address
+from streamer.config import Config
+from streamer.sections.base import split_address
 
 _log = logging.getLogger(__name__)
 

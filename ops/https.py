@@ -14,7 +14,8 @@ from aiohttp import web
 from ops.acme import CHALLENGE_PATH, AcmeSettings, Issuer
 from ops.renewal import Renewal
 from ops.tls import CertificateFiles, TlsContext
-from streamer.config import HttpConfig, split_address
+from streamer.sections.base import split_address
+from streamer.sections.http import HttpConfig
 from streamer.web.models import CertificateModel
 from transport.errors import LinkError
 

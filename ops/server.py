@@ -19,11 +19,12 @@ from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
 from ops.reload import Reloader
-from streamer.config import Config, split_address
+from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
+from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
@@ -183,9 +184,8 @@ class Server:
             tls=self._https.describe,
         )
         app = make_app(
-            Whep(self.registry, egress, access),
             api,
-            Pages(),
+            (Whep(self.registry, egress, access), Pages()),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
             hsts=self._https.context is not None,
@@ -210,7 +210,7 @@ class Server:
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in ("http", "state", "database", "srt", "webrtc", "log"):
+        for section in sorted(Config.model_fields.keys() - {"streams"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         self._redactor.know_config(config, self.admin.value)

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from streamer.config import StreamConfig
 from streamer.errors import NoSuchStream
 from streamer.hub.stream import Stream
+from streamer.sections.stream import StreamConfig
 
 _log = logging.getLogger(__name__)
 _TICK_S = 0.25

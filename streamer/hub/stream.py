@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from streamer.config import StreamConfig
 from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.demand import Demand
@@ -24,6 +23,7 @@ from streamer.hub.fanout import Fanout
 from streamer.hub.meter import Meter
 from streamer.hub.rendition import Rendition
 from streamer.hub.timeline import Timeline
+from streamer.sections.stream import StreamConfig
 from transport.media import AccessUnit, Codec, Track
 from transport.media.transcode import H264Transcoder, OpusTranscoder
 

@@ -10,7 +10,7 @@ from auth.door import Ask
 from auth.errors import AuthError, BadCredentials, Forbidden, LockedOut, RateLimited, TokenInvalid
 from auth.protocols import Protocol
 from auth.secrets import same_secret
-from streamer.config import StreamConfig
+from streamer.sections.stream import StreamConfig
 from transport.srt import Refused, RejectReason, StreamId
 
 # Three parts of base64url, the first of which is a JSON object.

@@ -14,13 +14,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from streamer.config import Config, StreamConfig
+from streamer.config import Config
 from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publisher, Stream
 from streamer.ingest.session import TsSession
 from streamer.ingest.srt import srt_options
+from streamer.sections.stream import StreamConfig
 from transport.errors import TransportError
 from transport.media import AccessUnit, Track
 from transport.rtsp import RtspOptions, RtspSource, redact_url

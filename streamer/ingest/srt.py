@@ -11,12 +11,13 @@ import threading
 
 from auth.door import Door
 from auth.errors import AuthError
-from streamer.config import Config, split_address
+from streamer.config import Config
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publisher, Stream
 from streamer.ingest.permission import publishing, refusal
 from streamer.ingest.session import TsSession
+from streamer.sections.base import split_address
 from transport.errors import TransportError
 from transport.srt import (
     Admission,

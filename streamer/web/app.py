@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -10,9 +11,7 @@ from aiohttp.typedefs import Middleware
 from streamer.web.api import Api
 from streamer.web.operations import Operation, add_routes
 from streamer.web.origin import TRUSTED_PROXIES, Network
-from streamer.web.pages import Pages
 from streamer.web.problems import Handler, problems
-from streamer.web.whep import Whep
 
 _EXPOSED = "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch"
 _ALLOWED = "Authorization, Content-Type, If-Match"
@@ -20,27 +19,34 @@ _HSTS_S = 365 * 24 * 3600
 _METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 
 
+class Face(Protocol):
+    """One part of what is offered over HTTP."""
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+
+
 def make_app(
-    whep: Whep,
     api: Api,
-    pages: Pages,
+    faces: Iterable[Face],
     *,
     cors_origins: Sequence[str],
     trusted_proxies: Sequence[Network] = (),
     hsts: bool = False,
 ) -> web.Application:
-    """Build the application; everything it offers stands in the three tables.
+    """Build the application; everything it offers stands in its faces' tables.
 
     Args:
-        whep: watching.
-        api: administration.
-        pages: the player.
+        api: administration; it also describes all the others.
+        faces: WHEP, pages and whatever else there is.
         cors_origins: sites whose pages may use it, "*" for all.
         trusted_proxies: whose word about the client counts.
         hsts: tell browsers that this host is to be reached over HTTPS only (RFC 6797).
     """
     app = web.Application(middlewares=[_cors(cors_origins), problems], client_max_size=256 * 1024)
-    operations: list[Operation] = [*whep.operations(), *api.operations(), *pages.operations()]
+    operations: list[Operation] = [*api.operations()]
+    for face in faces:
+        operations += face.operations()
     app[TRUSTED_PROXIES] = tuple(trusted_proxies)
     if hsts:
         app.on_response_prepare.append(_strict_transport)

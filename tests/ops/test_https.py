@@ -14,8 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server, free_ports
 from ops.https import Https, redirect_app
-from streamer.config import HttpConfig, parse
+from streamer.config import parse
 from streamer.errors import ConfigError
+from streamer.sections.http import HttpConfig
 from tests.ops.certificates import Authority
 from tests.ops.pebble import DOMAIN, Pebble
 from transport.errors import LinkError

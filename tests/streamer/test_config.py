@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from streamer.config import Config, load, parse, split_address
+from streamer.config import Config, load, parse
 from streamer.errors import ConfigError, Finding
+from streamer.sections.base import split_address
 
 SECRET = "correct horse battery"
 

@@ -9,12 +9,12 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
-from streamer.config import WebRtcConfig
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Outputs
 from streamer.egress.webrtc.viewer import Viewer
 from streamer.errors import StreamerError, Unplayable
 from streamer.hub.stream import State, Stream
+from streamer.sections.webrtc import WebRtcConfig
 from transport.errors import LinkError
 from transport.media import Codec
 from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, Event, KeyframeWanted, Plane

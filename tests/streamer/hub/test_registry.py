@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from pydantic import SecretStr
 
-from streamer.config import StreamConfig
 from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State
+from streamer.sections.stream import StreamConfig
 from tests.fakes.units import picture
 from tests.fakes.wait import until
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from streamer.config import StreamConfig
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.stream import IngestStatus, Publication, Publisher, State, Stream, Wake
+from streamer.sections.stream import StreamConfig
 from tests.fakes.units import AAC, H264, H265, OPUS, picture, sound
 from tests.streamer.hub.sinks import Collector
 

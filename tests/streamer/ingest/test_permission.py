@@ -14,8 +14,8 @@ from auth.errors import (
     TokenInvalid,
 )
 from auth.protocols import Protocol
-from streamer.config import StreamConfig
 from streamer.ingest.permission import publishing, refusal
+from streamer.sections.stream import StreamConfig
 from transport.srt import RejectReason
 from transport.srt.wire import parse_stream_id
 

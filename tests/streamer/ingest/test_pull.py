@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from streamer.config import Config, StreamConfig, parse
+from streamer.config import Config, parse
 from streamer.encryption import Leg
 from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State, Stream
 from streamer.ingest.pull import PullIngest, RtspPull, Source, SrtPull, make_source
+from streamer.sections.stream import StreamConfig
 from tests.fakes.units import AAC, H264, picture
 from tests.fakes.wait import wait_until
 from transport.errors import LinkError

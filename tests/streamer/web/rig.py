@@ -102,7 +102,7 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        self.app = make_app(whep, self.api, Pages(), **self._options)
+        self.app = make_app(self.api, (whep, Pages()), **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 

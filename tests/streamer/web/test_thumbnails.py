@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.config import StreamConfig
 from streamer.hub.stream import Publisher, Stream
+from streamer.sections.stream import StreamConfig
 from streamer.web import thumbnails as thumbnails_module
 from streamer.web.thumbnails import Thumbnails
 from tests.fakes.units import H264, picture

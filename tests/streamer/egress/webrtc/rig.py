@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from streamer.config import StreamConfig, WebRtcConfig
 from streamer.egress.webrtc import Viewer, WebRtcEgress
 from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.sections.stream import StreamConfig
+from streamer.sections.webrtc import WebRtcConfig
 from tests.fakes.plane import FakePeer, FakePlane
 from tests.fakes.units import AAC, H264, picture, sound
 from tests.transport.webrtc.vectors import vector

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from streamer.config import StreamConfig, WebRtcConfig
 from streamer.egress.webrtc import Viewer, ViewerState, WebRtcEgress
 from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.sections.stream import StreamConfig
+from streamer.sections.webrtc import WebRtcConfig
 from tests.fakes.media import audio_units
 from tests.fakes.units import OPUS, picture
 from tests.fakes.wait import until

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from streamer.config import StreamConfig
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Output, Outputs
 from streamer.hub.stream import Publisher, Stream
+from streamer.sections.stream import StreamConfig
 from tests.fakes.plane import FakePlane
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
 from transport.errors import WireError
