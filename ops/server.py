@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from auth.secrets import AdminToken
+from ops.engagement import Engagement
 from ops.health import LoopLag, SendDelay
 from ops.https import Https
 from ops.identity import Guard, open_identity
@@ -26,6 +27,7 @@ from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
 from streamer.web.access import Access
+from streamer.web.analytics import Analytics
 from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.origin import parse_networks
@@ -39,6 +41,8 @@ _log = logging.getLogger(__name__)
 
 # SIGTERM to exit: supervisors wait 10 s, ours promises 5.
 _DRAIN_S = 3.0
+# Of it, for the last viewing sessions to reach the database; else they wait on disk.
+_KEEP_S = 0.5
 
 
 class Server:
@@ -80,6 +84,7 @@ class Server:
         try:
             guard = Guard(identity)
             try:
+                self.engagement = Engagement(self.config, identity)
                 await self._run(guard, *companions)
             finally:
                 await guard.close()
@@ -104,6 +109,7 @@ class Server:
         )
         egress = WebRtcEgress(plane, config.webrtc, candidates)
         self.egress = egress
+        self.engagement.follow(egress)
         self.registry.on_change.append(egress.stream_changed)
         self.registry.on_remove.append(egress.stream_removed)
         pulls = PullIngest(config, self.registry)
@@ -127,12 +133,14 @@ class Server:
                     delay.run,
                     trimmer.run,
                     egress.run,
+                    self.engagement.run,
                     *companions,
                 )
             )
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
+            await self.engagement.close(_KEEP_S)
             if runner is not None:
                 await runner.cleanup()
             await self._https.close()
@@ -185,7 +193,11 @@ class Server:
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (
+                Whep(self.registry, egress, access, self.engagement.welcome),
+                Pages(),
+                Analytics(self.registry, access, self.engagement),
+            ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
             hsts=self._https.context is not None,

@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from streamer.errors import ConfigError, Finding
+from streamer.sections.engagement import EngagementConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
@@ -50,6 +51,7 @@ class Config(BaseSettings):
     srt: SrtConfig = SrtConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
     log: LogConfig = LogConfig()
+    engagement: EngagementConfig = EngagementConfig()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 
     @field_validator("streams")

@@ -37,6 +37,7 @@ class StreamConfig(Section):
     e2e: bool = False
     e2e_key_bytes: Literal[16, 32] = 32
     e2e_rotate_s: float = Field(3600.0, ge=10, le=86_400)
+    analytics: bool = True
 
     @field_validator("source")
     @classmethod
@@ -103,7 +104,7 @@ class StreamConfig(Section):
         What its pages say and how long it waits can change at any time, and it may be opened to everybody.
         Anything that decides where it comes from, who may do what or how it is encrypted starts it over.
         """
-        harmless = {"title", "grace_s", "on_demand_idle_s"}
+        harmless = {"title", "grace_s", "on_demand_idle_s", "analytics"}
         if wanted.public:
             harmless.add("public")
         return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)

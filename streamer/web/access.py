@@ -56,6 +56,10 @@ class Access:
         """
         await self._require(_ask(request, Action.MANAGE, Protocol.API, stream), request)
 
+    def may_manage(self, request: web.Request, stream: str) -> bool:
+        """Whether a list of what is managed should show a stream, or everything for ""."""
+        return self._is_admin(request) or self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
+
     async def require_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> None:
         """Let those through who may watch a stream.
 
