@@ -153,10 +153,9 @@ def _sqlite(url: URL) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, record: object) -> None:
         # Python's driver would begin transactions at the first write only; `begin` below does it.
-        # What is deleted, a salt or a person, is overwritten, not only forgotten.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "secure_delete = ON", f"busy_timeout = {int(_BUSY_S * 1000)}"):
+        for pragma in ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {int(_BUSY_S * 1000)}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -18,12 +18,14 @@ from streamer.egress.webrtc import Viewer, WebRtcEgress
 from streamer.engagement.audience import Audience
 from streamer.engagement.batch import DAY_S
 from streamer.engagement.collector import Collector, Delivery
+from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.places import Places
 from streamer.engagement.privacy import Salts
 from streamer.engagement.queries import Queries
 from streamer.engagement.reception import Reception, Visitor
 from streamer.engagement.spool import Spool
 from streamer.engagement.store import Retention, Store
+from streamer.web.analytics import Insight
 from streamer.web.origin import client_address
 
 _FOLDER = "engagement"
@@ -40,7 +42,7 @@ class Engagement:
     Attributes:
         audience: who watches now.
         collector: has the database know.
-        queries: the past.
+        insight: what the API tells of it.
 
     Raises:
         OSError: the state directory, or the database of places, cannot be used.
@@ -59,20 +61,24 @@ class Engagement:
         self.store = Store(identity.engine, self.retention, identity.clock)
         self.spool = Spool(folder / "spool", settings.spool_bytes)
         self.delivery = Delivery(self.spool, self.store)
-        self.queries = Queries(identity.engine, self.audience, self.retention, identity.clock)
         self._salts = Salts(identity.engine, identity.vault)
         self._places = Places(settings.geoip)
         self._reception = Reception(self.audience, self._salts, self._places)
         self.collector = Collector(
             self.audience, self.delivery, self._salts, self.store, folder, self.node, settings.flush_s
         )
-        self._egress: WebRtcEgress | None = None
+        self.insight = Insight(
+            self.audience,
+            self.collector,
+            Queries(identity.engine, self.audience, self.retention, identity.clock),
+            Disclosure(identity.engine, settings.k_threshold),
+            self.audience.live,
+        )
         # Apart from `run`: it delivers what is left after everything else has stopped.
         self._delivering = asyncio.get_running_loop().create_task(self.delivery.run())
 
     def follow(self, egress: WebRtcEgress) -> None:
         """Take note of an egress's viewers."""
-        self._egress = egress
         egress.on_connect.append(lambda viewer: self.audience.watching(viewer.id))
         egress.on_measure.append(self.audience.measured)
         egress.on_leave.append(self._left)
@@ -96,9 +102,12 @@ class Engagement:
             )
         )
 
+    async def start(self) -> None:
+        """Before anybody comes: take up what a killed server left, and agree on today's salt."""
+        await self.collector.start()
+
     async def run(self) -> None:
         """Beat until cancelled."""
-        await self.collector.start()
         await self.collector.run()
 
     async def close(self, timeout_s: float) -> None:

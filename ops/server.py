@@ -121,6 +121,7 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
+            await self.engagement.start()
             runner = await self._serve_http(egress, guard, lag, delay)
             self._announce(egress)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
@@ -196,7 +197,7 @@ class Server:
             (
                 Whep(self.registry, egress, access, self.engagement.welcome),
                 Pages(),
-                Analytics(self.registry, access, self.engagement),
+                Analytics(self.registry, access, self.engagement.insight),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),

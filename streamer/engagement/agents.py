@@ -1,6 +1,7 @@
 """What a User-Agent header gives away, and no more of it than a class of device and a family of browsers.
 
-Browsers freeze most of that header today, and what is left of it identifies nobody; versions are not even looked at.
+Browsers freeze most of that header today, and what is left of it identifies nobody; versions are not even
+looked at.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ _BROWSERS = (
 )
 _PROGRAMS = frozenset({"GStreamer", "OBS", "FFmpeg", "VLC"})
 _DEVICES = (
-    (("SMART-TV", "SmartTV", "Tizen", "Web0S", "webOS", "BRAVIA", "AppleTV", "CrKey", "AFT", "GoogleTV"), "tv"),
+    (
+        ("SMART-TV", "SmartTV", "Tizen", "Web0S", "webOS", "BRAVIA", "AppleTV", "CrKey", "AFT", "GoogleTV"),
+        "tv",
+    ),
     (("PlayStation", "Xbox", "Nintendo"), "console"),
     (("iPad", "Tablet", "PlayBook", "Kindle"), "tablet"),
     (("iPhone", "iPod", "Windows Phone"), "phone"),

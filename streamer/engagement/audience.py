@@ -1,8 +1,8 @@
 """Everybody who watches on this machine: one row of a numpy table each, and no timer for any of them.
 
-Once a second the media plane's counters are laid over the table in one go. Every few seconds, and whenever a minute
-ends, `cut` takes what was added since the last cut, by stream. All of it follows from the table, so that a copy of the
-table (`checkpoint.py`) is all that is needed to go on after a crash.
+Once a second the media plane's counters are laid over the table in one go. Every few seconds, and whenever a
+minute ends, `cut` takes what was added since the last cut, by stream. All of it follows from the table, so
+that a copy of the table (`checkpoint.py`) is all that is needed to go on after a crash.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from streamer.engagement.quality import score
 from streamer.engagement.session import COLUMN, COUNTED, DIMENSIONS, Arrival, Report
 
 #: Of the plane's row (`transport.plane.interface.COUNTERS`), what is taken over as it is.
-_PLAIN = {"bytes": "bytes_sent", "packets": "packets_sent", "retransmitted": "retransmitted", "nacks": "nacks", "plis": "plis"}  # fmt: skip
+_PLAIN = {
+    "bytes": "bytes_sent",
+    "packets": "packets_sent",
+    "retransmitted": "retransmitted",
+    "nacks": "nacks",
+    "plis": "plis",
+}
 _FIRST_ROWS = 256
 
 STATE = np.dtype(
@@ -190,7 +196,7 @@ class Audience:
         return score(start_ms=self.start_ms(slots), **{name: counted[:, COLUMN[name]] for name in names})
 
     def start_ms(self, slots: Slots) -> npt.NDArray[np.float64]:
-        """From asking to the first picture as the player tells, else until media were sent; NaN until then."""
+        """From asking to the first picture as the player tells, else to the first media; NaN until then."""
         rows = self.rows[slots]
         started: npt.NDArray[np.float64] = rows["first_frame_ms"].copy()
         sent = (rows["watching_at"] - rows["arrived_at"]) * 1000

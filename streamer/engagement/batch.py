@@ -1,7 +1,7 @@
-"""What is cut off the audience's table every few seconds: by stream what was added, and the sessions that ended.
+"""What is cut off the audience's table every few seconds: what each stream added, and sessions that ended.
 
-A batch has a name that no other one has, so that it counts once however often it is delivered. On disk and on the way
-it is JSON.
+A batch has a name that no other one has, so that it counts once however often it is delivered. On disk and on
+the way it is JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from streamer.engagement.audience import ALL, Audience, Slots
 from streamer.engagement.session import COLUMN, COUNTED, DIMENSIONS, Arrival
-from streamer.engagement.sketch import Sketch
+from streamer.engagement.sketch import Scores, Sketch
 from streamer.engagement.uniques import Hashes
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
@@ -28,11 +28,11 @@ _WATCH = COLUMN["watch_s"]
 
 @dataclass(slots=True)
 class Share:
-    """One value of one dimension: part of an audience."""
+    """One value of one dimension: part of an audience. `sent` are bytes."""
 
     plays: int = 0
     watch_s: float = 0.0
-    bytes: float = 0.0
+    sent: float = 0.0
     viewers: bytes = b""
 
 
@@ -104,14 +104,18 @@ class Batch:
             raise ValueError(f"expected a batch: {error}") from None
 
 
-def cut(audience: Audience, id: str, node: str, minute: int, now: float, *, linger_s: float = LINGER_S) -> Batch:
+def cut(
+    audience: Audience, id: str, node: str, minute: int, now: float, *, linger_s: float = LINGER_S
+) -> Batch:
     """Take what was added since the last cut; sessions that are over leave the table."""
     slots = audience.used()
     rows = audience.rows
     counted = audience.counted(slots, now)
     grown = counted - rows["cut"][slots]
     rows["cut"][slots] = counted
-    added = {code: Added(audience.words[code], peak=peak) for code, peak in audience.since_cut.items() if peak}
+    added = {
+        code: Added(audience.words[code], peak=peak) for code, peak in audience.since_cut.items() if peak
+    }
     audience.since_cut = {code: number for code, number in audience.now.items() if number}
     marks = _marks(audience, slots, grown, minute)
     for code, group in _groups(audience, slots):
@@ -135,9 +139,7 @@ class _Marks:
 
     def of(self, group: npt.NDArray[np.bool_]) -> _Marks:
         """The marks of some of them."""
-        return _Marks(
-            self.fresh[group], self.new_in_hour[group], self.new_today[group], self.followed[group]
-        )
+        return _Marks(self.fresh[group], self.new_in_hour[group], self.new_today[group], self.followed[group])
 
 
 def _marks(audience: Audience, slots: Slots, grown: npt.NDArray[np.float64], minute: int) -> _Marks:
@@ -203,7 +205,7 @@ def _finish(audience: Audience, added: dict[int, Added], over: Slots, now: float
         played = group & watched
         each.ended += int(played.sum())
         each.failed += int((group & ~watched).sum())
-        each.qualities = Sketch.of(qualities[played]).serialize()
+        each.qualities = Scores.of(qualities[played]).serialize()
         each.watched = Sketch.of(counted[played, _WATCH]).serialize()
     return [
         _record(audience, slot, counted[index], float(qualities[index]), float(starts[index]))

@@ -1,8 +1,8 @@
-"""A copy of the audience's table on disk, second by second, so that a server that was killed loses none of it.
+"""A copy of the audience's table on disk, second by second: a server that was killed loses none of it.
 
-What is found at the next start was left by a process that ended without saying so: its sessions ended when the copy
-was made. They are cut off under the name that process would have given its next batch. Had it already cut that one,
-the database takes the first of the two that comes, and nothing counts twice.
+What is found at the next start was left by a process that ended without saying so: its sessions ended when
+the copy was made. They are cut off under the name that process would have given its next batch. Had it
+already cut that one, the database takes the first of the two that comes, and nothing counts twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The beat: once a second it keeps a copy of the table, every few seconds it cuts off a batch and spools it.
 
-`Delivery` takes batches from the spool to the database, at once or by way of a carrier (`streamer.cluster`), and tries
-again for as long as it takes. Neither ever makes a viewer, or media, wait.
+`Delivery` takes batches from the spool to the database, at once or by way of a carrier (`streamer.cluster`),
+and tries again for as long as it takes. Neither ever makes a viewer, or media, wait.
 """
 
 from __future__ import annotations
@@ -144,7 +144,14 @@ class Collector:
     """
 
     def __init__(
-        self, audience: Audience, delivery: Delivery, salts: Salts, store: Store, folder: Path, node: str, flush_s: float
+        self,
+        audience: Audience,
+        delivery: Delivery,
+        salts: Salts,
+        store: Store,
+        folder: Path,
+        node: str,
+        flush_s: float,
     ) -> None:
         self.audience = audience
         self._delivery = delivery
@@ -161,7 +168,8 @@ class Collector:
         self._cutting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Take up what a process left that was killed."""
+        """Before anybody comes: agree on today's salt, take up what a process left that was killed."""
+        await self._renew()
         if not self._path.exists():
             return
         try:
@@ -190,10 +198,7 @@ class Collector:
     async def beat(self) -> None:
         """What is to be done every second."""
         now = self.audience.clock()
-        try:
-            await self._salts.renew(now)
-        except _AWAY as error:
-            _log.warning("pseudonyms cannot be made: %s", error)
+        await self._renew()
         if _minute(now) != self._minute or now - self._cut_at >= self._flush_s:
             await self.flush()
         await self._copy()
@@ -211,7 +216,12 @@ class Collector:
                 return
             self._cut_at = now
             batch = cut(
-                self.audience, f"{self._boot}.{self._number}", self._node, self._minute, now, linger_s=linger_s
+                self.audience,
+                f"{self._boot}.{self._number}",
+                self._node,
+                self._minute,
+                now,
+                linger_s=linger_s,
             )
             self._minute = _minute(now)
             if batch:
@@ -228,6 +238,12 @@ class Collector:
         await self.flush(linger_s=0.0)
         await self._copy()
         await self._delivery.settled(timeout_s)
+
+    async def _renew(self) -> None:
+        try:
+            await self._salts.renew(self.audience.clock())
+        except _AWAY as error:
+            _log.warning("viewers cannot be told apart: %s", error)
 
     async def _copy(self) -> None:
         place = Place(self._node, self._boot, self._number, self._minute, self.audience.clock())

@@ -1,9 +1,10 @@
 """Pseudonyms that last a day, and addresses without their last part.
 
-A viewer's pseudonym is a keyed hash of what his browser shows anyway: address and User-Agent. Its key, the salt of the
-day, is random, shared by all machines through the database, sealed there, and deleted when the day (UTC) is over: from
-then on nobody, we included, can tell from whom a pseudonym came, or that two of different days are the same person's.
-Who asks not to be tracked (DNT, Global Privacy Control) gets no pseudonym at all.
+A viewer's pseudonym is a keyed hash of what his browser shows anyway: address and User-Agent. Its key, the
+salt of the day, is random, shared by all machines through the database, sealed there, and deleted when the
+day (UTC) is over: from then on nobody, we included, can tell from whom a pseudonym came, or that two of
+different days are the same person's. Who asks not to be tracked (DNT, Global Privacy Control) gets no
+pseudonym at all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.vault import Vault
 from streamer.engagement.batch import DAY_S
+from streamer.engagement.store import overwrite
 from streamer.engagement.tables import salts
 
 _SALT_BYTES = 32
@@ -70,12 +72,13 @@ class Salts:
         return self._salt if int(now) // DAY_S == self._day else b""
 
     async def renew(self, now: float) -> None:
-        """Agree with the other machines on today's salt, and destroy all earlier ones. Cheap when it is known."""
+        """Agree with the other machines on today's salt, and destroy earlier ones. Cheap when it is known."""
         day = int(now) // DAY_S
         if day == self._day:
             return
         sealed = self._vault.seal(secrets.token_bytes(_SALT_BYTES), f"{_CONTEXT}:{day}")
         async with self._engine.begin() as connection:
+            await overwrite(connection)
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
             offered = dialect.insert(salts).values(day=day, sealed=sealed)
             await connection.execute(offered.on_conflict_do_nothing())

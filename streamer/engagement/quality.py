@@ -1,4 +1,4 @@
-"""The quality score: one number from 0 to 100 for how well a session went. What it means is in decision 0009."""
+"""The quality score: one number from 0 to 100 for how well a session went; decision 0009 says why so."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ def score(
     Args:
         watch_s: how long each was sent media.
         start_ms: from asking to the first picture, as far as is known; NaN for not.
-        frozen_s: as its player reports, with `decoded` and `dropped`; those are 0 when no player reports.
-        packets: sent, with how many were lost and sent again.
+        frozen_s: as its player reports, 0 when none does.
+        decoded: pictures, as above.
+        dropped: pictures, as above.
+        packets: sent.
+        lost: of them, on the way.
+        retransmitted: packets.
 
     Returns:
         0 to 100; NaN for who watched less than a second.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from streamer.engagement.batch import DAY_S, HOUR_S
 from streamer.engagement.retention import Point, curve
 from streamer.engagement.session import COLUMN, COUNTED
 from streamer.engagement.span import LENGTH_S, Piece, pieces, step_for, widen
-from streamer.engagement.store import Retention, Sum
+from streamer.engagement.store import KEPT, Retention, Sum
 from streamer.engagement.tables import DAY, MINUTE, buckets, sessions
 from streamer.engagement.uniques import Uniques
 
@@ -84,7 +85,7 @@ class Queries:
         self,
         engine: AsyncEngine,
         audience: Audience,
-        retention: Retention = Retention(),
+        retention: Retention = KEPT,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._engine = engine
@@ -116,7 +117,7 @@ class Queries:
             starts_ms={share: total.sketches["starts"].quantile(share / 100) for share in (50, 90, 95, 99)},
             qualities={share: qualities.quantile(share / 100) for share in (5, 25, 50, 75, 95)},
             quality=qualities.mean(),
-            histogram=[qualities.between(low, high) for low, high in zip(edges, edges[1:], strict=False)],
+            histogram=[qualities.between(low, high) for low, high in pairwise(edges)],
             retention=curve(total.sketches["watched"], running),
         )
 
@@ -159,7 +160,9 @@ class Queries:
                 for stream, plays, watch_s, sent, peak in await connection.execute(
                     wanted.where(column.stream != ALL).group_by(column.stream)
                 ):
-                    each = found.setdefault(stream, {"stream": stream, "plays": 0, "watch_s": 0.0, "bytes": 0.0, "peak": 0})
+                    each = found.setdefault(
+                        stream, {"stream": stream, "plays": 0, "watch_s": 0.0, "bytes": 0.0, "peak": 0}
+                    )
                     each["plays"] += int(plays)
                     each["watch_s"] += float(watch_s)
                     each["bytes"] += float(sent)
@@ -167,12 +170,22 @@ class Queries:
         return sorted(found.values(), key=lambda each: -each["watch_s"])
 
     async def sessions(
-        self, stream: str, start: float, end: float, *, before: tuple[float, str] | None = None, limit: int = 100
+        self,
+        stream: str,
+        start: float,
+        end: float,
+        *,
+        before: tuple[float, str] | None = None,
+        limit: int = 100,
     ) -> list[dict[str, Any]]:
         """Sessions that ended in a span, the last first.
 
         Args:
+            stream: "" for all.
+            start: seconds since 1970.
+            end: as above.
             before: end and id of the last one that is known already.
+            limit: of them.
         """
         column = sessions.c
         wanted = select(sessions).where(column.ended_at >= start, column.ended_at < end)
@@ -204,12 +217,14 @@ class Queries:
             )
             for visitors in (await connection.execute(wanted)).scalars():
                 by_day.setdefault(day, Uniques()).unite(visitors)
-        return total + sum(len(each) for each in by_day.values())
+        return int(total) + sum(len(each) for each in by_day.values())
 
     async def _exactly(self, connection: AsyncConnection, stream: str, start: float, end: float) -> int:
         column = sessions.c
-        wanted = select(column.viewer).distinct().where(
-            column.ended_at >= start, column.started_at < end, column.watch_s > 0
+        wanted = (
+            select(column.viewer)
+            .distinct()
+            .where(column.ended_at >= start, column.started_at < end, column.watch_s > 0)
         )
         if stream != ALL:
             wanted = wanted.where(column.stream == stream)
@@ -239,7 +254,19 @@ def _in(part: Piece) -> Any:
 
 
 def _rows(stream: str, parts: Sequence[Piece]) -> Select[Any]:
-    names = ("grain", "start", "plays", "failed", "ended", "peak", "viewers", *COUNTED, "starts", "qualities", "watched")
+    names = (
+        "grain",
+        "start",
+        "plays",
+        "failed",
+        "ended",
+        "peak",
+        "viewers",
+        *COUNTED,
+        "starts",
+        "qualities",
+        "watched",
+    )
     columns = [buckets.c[name] for name in names]
     if not parts:
         return select(*columns).where(literal_column("1 = 0"))

@@ -1,7 +1,7 @@
 """Makes an arrival of who was let in: what he is called today, and the little that is kept of what he shows.
 
-Two sessions at the same time from one address and browser are taken for two viewers, as behind a company's or a
-provider's address: the second gets a pseudonym of its own, which who comes back in its place gets again.
+Two sessions at the same time from one address and browser are taken for two viewers, as behind a company's or
+a provider's address: the second gets a pseudonym of its own, which who comes back in its place gets again.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ class Visitor:
 
 
 class Reception:
-    """Where visitors become part of the audience. Event loop only.
+    """Where visitors become part of the audience; `left` is called for everybody who goes. Event loop only.
 
     Args:
         audience: where they go.
         salts: today's names are made with them.
         places: where addresses are.
-        on_leave: told of nobody; `left` must be called for everybody who leaves.
     """
 
     def __init__(self, audience: Audience, salts: Salts, places: Places) -> None:

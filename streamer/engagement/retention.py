@@ -1,7 +1,7 @@
 """The retention curve: which share still watches after so many minutes.
 
-Who is still watching has not left yet, and says nothing about what comes later: the curve is the product-limit
-estimate of Kaplan and Meier (1958), which is the plain share once everybody has left.
+Who is still watching has not left yet, and says nothing about what comes later: the curve is the
+product-limit estimate of Kaplan and Meier (1958), which is the plain share once everybody has left.
 """
 
 from __future__ import annotations
@@ -15,7 +15,29 @@ from streamer.engagement.sketch import EDGES, Sketch
 
 #: Seconds at which the curve is told.
 STEPS_S = (
-    *(0, 10, 20, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10_800, 14_400),
+    *(
+        0,
+        10,
+        20,
+        30,
+        60,
+        90,
+        120,
+        180,
+        240,
+        300,
+        420,
+        600,
+        900,
+        1200,
+        1800,
+        2700,
+        3600,
+        5400,
+        7200,
+        10_800,
+        14_400,
+    ),
     *(21_600, 28_800, 43_200, 86_400),
 )
 

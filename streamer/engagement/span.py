@@ -1,7 +1,7 @@
 """A span of time as the rows that cover it: days in the middle, hours beside them, minutes at its ends.
 
-What is so old that its minutes or hours are deleted is answered by the next coarser rows: the span then grows to
-their edges.
+What is so old that its minutes or hours are deleted is answered by the next coarser rows: the span then grows
+to their edges.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def step_for(start: float, end: float, now: float, kept: Retention, most: int = 
 
 def _finest(at: float, now: float, kept: Retention) -> int:
     # A row is gone when its beginning is too old; a day's margin keeps the edges from wandering.
-    if at >= now - kept.minutes_s + DAY_S or kept.minutes_s <= DAY_S and at >= now - kept.minutes_s / 2:
+    if at >= now - kept.minutes_s + DAY_S or (kept.minutes_s <= DAY_S and at >= now - kept.minutes_s / 2):
         return MINUTE
     return HOUR if at >= now - kept.hours_s + DAY_S else DAY
 

@@ -1,4 +1,4 @@
-"""Batches on disk until the database has them: a file each, the oldest first, and only so many bytes of them."""
+"""Batches on disk until the database has them: a file each, the oldest first, and only so many bytes."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
 """Puts batches into the database, each exactly once, and deletes what is too old.
 
-A batch's name goes into the same transaction as what it adds, and every session has a name of its own: what is
-delivered twice changes nothing. Writers take turns, as they add to the same rows.
+A batch's name goes into the same transaction as what it adds, and every session has a name of its own: what
+is delivered twice changes nothing. Writers take turns, as they add to the same rows.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
 from streamer.engagement.session import COUNTED
-from streamer.engagement.sketch import Sketch
+from streamer.engagement.sketch import Scores, Sketch
 from streamer.engagement.tables import DAY, HOUR, MINUTE, batches, buckets, sessions, shares
 from streamer.engagement.uniques import Uniques
 
@@ -26,7 +27,6 @@ from streamer.engagement.uniques import Uniques
 _LOCK = 0x65_6E_67_61_67_65
 _AT_ONCE = 200
 _SUMMED = ("plays", "failed", "ended", *COUNTED)
-_SKETCHES = ("starts", "qualities", "watched")
 
 BucketKey = tuple[str, int, int, str]
 ShareKey = tuple[str, int, str, str]
@@ -41,14 +41,21 @@ class Retention:
     hours_s: float = 400 * DAY_S
 
 
+KEPT = Retention()
+
+
+def _sketches() -> dict[str, Sketch]:
+    return {"starts": Sketch(), "qualities": Scores(), "watched": Sketch()}
+
+
 @dataclass(slots=True)
 class Sum:
     """A bucket, or what is to be added to one."""
 
-    numbers: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_SUMMED, 0))
-    sketches: dict[str, Sketch] = field(default_factory=lambda: {name: Sketch() for name in _SKETCHES})
+    numbers: dict[str, float] = dataclasses.field(default_factory=lambda: dict.fromkeys(_SUMMED, 0))
+    sketches: dict[str, Sketch] = dataclasses.field(default_factory=_sketches)
     peak: int = 0
-    visitors: Uniques = field(default_factory=Uniques)
+    visitors: Uniques = dataclasses.field(default_factory=Uniques)
 
     def take(self, added: Added) -> None:
         """Add what a batch adds."""
@@ -92,7 +99,7 @@ class Store:
     """
 
     def __init__(
-        self, engine: AsyncEngine, retention: Retention = Retention(), clock: Callable[[], float] = time.time
+        self, engine: AsyncEngine, retention: Retention = KEPT, clock: Callable[[], float] = time.time
     ) -> None:
         self.engine = engine
         self.retention = retention
@@ -121,6 +128,7 @@ class Store:
         """Delete what is too old."""
         now, kept = self._clock(), self.retention
         async with self.engine.begin() as connection:
+            await overwrite(connection)
             await connection.execute(delete(sessions).where(sessions.c.ended_at < now - kept.sessions_s))
             await connection.execute(delete(batches).where(batches.c.at < now - kept.sessions_s))
             for grain, kept_s in ((MINUTE, kept.minutes_s), (HOUR, kept.hours_s)):
@@ -136,6 +144,12 @@ async def taken_of(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
     """Which batches a connection sees."""
     found = await connection.execute(select(batches.c.id).where(batches.c.id.in_(list(ids))))
     return set(found.scalars())
+
+
+async def overwrite(connection: AsyncConnection) -> None:
+    """Have SQLite overwrite what is deleted on this connection, a salt or a person; else it only forgets."""
+    if connection.dialect.name == "sqlite":
+        await connection.execute(text("PRAGMA secure_delete = ON"))
 
 
 async def _lock(connection: AsyncConnection) -> None:
@@ -157,16 +171,18 @@ async def _replace(connection: AsyncConnection, table: Table, rows: list[dict[st
     statement = _upsert(connection, table)
     keys = {column.name for column in table.primary_key}
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed), rows
-    )
+    await connection.execute(statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed), rows)
 
 
 async def _add_to_buckets(connection: AsyncConnection, fresh: Sequence[Batch]) -> None:
     sums: dict[BucketKey, Sum] = {}
     for batch in fresh:
         minute = batch.minute
-        starts = ((MINUTE, minute, batch.node), (HOUR, minute - minute % HOUR_S, ""), (DAY, minute - minute % DAY_S, ""))
+        starts = (
+            (MINUTE, minute, batch.node),
+            (HOUR, minute - minute % HOUR_S, ""),
+            (DAY, minute - minute % DAY_S, ""),
+        )
         for added in batch.added:
             for grain, start, node in starts:
                 sums.setdefault((added.stream, grain, start, node), Sum()).take(added)
@@ -199,7 +215,9 @@ async def _raise_peaks(connection: AsyncConnection, sums: dict[BucketKey, Sum]) 
     keys = list({(key[0], key[2]) for key in sums if key[1] == MINUTE})
     column = buckets.c
     for first in range(0, len(keys), _AT_ONCE):
-        wanted = (column.grain == MINUTE) & tuple_(column.stream, column.start).in_(keys[first : first + _AT_ONCE])
+        wanted = (column.grain == MINUTE) & tuple_(column.stream, column.start).in_(
+            keys[first : first + _AT_ONCE]
+        )
         peaks = select(column.stream, column.start, func.sum(column.peak).label("peak")).where(wanted)
         for row in await connection.execute(peaks.group_by(column.stream, column.start)):
             for grain, length_s in ((HOUR, HOUR_S), (DAY, DAY_S)):
@@ -231,7 +249,8 @@ async def _add_to_shares(connection: AsyncConnection, fresh: Sequence[Batch]) ->
         for part in parts:
             visitors.add(np.frombuffer(part.viewers, "<u8").astype(np.uint64))
         row = dict(zip(("stream", "day", "dimension", "value"), key, strict=True))
-        for name in ("plays", "watch_s", "bytes"):
-            row[name] = sum(getattr(part, name) for part in parts) + (getattr(before, name) if before else 0)
+        for name, field in (("plays", "plays"), ("watch_s", "watch_s"), ("bytes", "sent")):
+            present_before = getattr(before, name) if before is not None else 0
+            row[name] = present_before + sum(getattr(part, field) for part in parts)
         rows.append({**row, "viewers": len(visitors), "visitors": visitors.serialize()})
     await _replace(connection, shares, rows)

@@ -1,13 +1,24 @@
 """Where engagement is kept. Times are seconds since 1970, UTC.
 
-`buckets` is what questions are answered from: rows by minute, which live for days, by hour and by day. Every batch is
-added to all three at once, so there is nothing to roll up later; what is too fine for its age is deleted. The stream
-"" stands for all. Single sessions are kept for a month unless configured otherwise.
+`buckets` is what questions are answered from: rows by minute, which live for days, by hour and by day. Every
+batch is added to all three at once, so there is nothing to roll up later; what is too fine for its age is
+deleted. The stream "" stands for all. Single sessions are kept for a month unless configured otherwise.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 from auth.schema import metadata
 from streamer.engagement.session import COUNTED

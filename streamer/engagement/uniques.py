@@ -1,7 +1,8 @@
 """How many different viewers: exact up to a few hundred, then HyperLogLog within 1 %.
 
-The estimate is the improved raw one of Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
-which needs no tables and no switch between regimes. A viewer is a 64-bit number out of a keyed hash, see `privacy.py`.
+The estimate is the improved raw one of Ertl, "New cardinality estimation algorithms for HyperLogLog sketches"
+(2017), which needs no tables and no switch between regimes. A viewer is a 64-bit number out of a keyed hash,
+see `privacy.py`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,18 @@ revision: str = "0008"
 down_revision: str | None = "0002"
 
 _COUNTED = (
-    *("watch_s", "bytes", "packets", "lost", "retransmitted", "nacks", "plis", "frozen_s", "freezes", "decoded"),
+    *(
+        "watch_s",
+        "bytes",
+        "packets",
+        "lost",
+        "retransmitted",
+        "nacks",
+        "plis",
+        "frozen_s",
+        "freezes",
+        "decoded",
+    ),
     *("dropped", "audible_s", "visible_s", "rtt_ms_s", "rtt_s", "jitter_ms_s", "buffer_ms_s"),
 )
 
@@ -32,7 +43,10 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=False),
         sa.Column("ended_at", sa.Double(), nullable=False),
         sa.Column("reason", sa.String(200), nullable=False),
-        *(sa.Column(name, sa.Double()) for name in ("join_ms", "start_ms", "quality", "rtt_ms", "jitter_ms", "buffer_ms")),
+        *(
+            sa.Column(name, sa.Double())
+            for name in ("join_ms", "start_ms", "quality", "rtt_ms", "jitter_ms", "buffer_ms")
+        ),
         *(sa.Column(name, sa.Integer(), nullable=False) for name in ("width", "height")),
         sa.Column("watch_s", sa.Double(), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in _COUNTED[1:7]),
@@ -53,7 +67,10 @@ def upgrade() -> None:
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("plays", "failed", "ended")),
         *(sa.Column(name, sa.Integer(), nullable=False) for name in ("peak", "viewers")),
         *(sa.Column(name, sa.Double(), nullable=False) for name in _COUNTED),
-        *(sa.Column(name, sa.LargeBinary(), nullable=False) for name in ("starts", "qualities", "watched", "visitors")),
+        *(
+            sa.Column(name, sa.LargeBinary(), nullable=False)
+            for name in ("starts", "qualities", "watched", "visitors")
+        ),
         sa.PrimaryKeyConstraint("stream", "grain", "start", "node", name=op.f("pk_engagement_bucket")),
     )
     op.create_index("ix_engagement_bucket_grain", "engagement_bucket", ["grain", "start"])
@@ -98,6 +115,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove everything again."""
-    for table in ("privacy_request", "engagement_salt", "engagement_batch", "engagement_share", "engagement_bucket"):
+    for table in (
+        "privacy_request",
+        "engagement_salt",
+        "engagement_batch",
+        "engagement_share",
+        "engagement_bucket",
+    ):
         op.drop_table(table)
     op.drop_table("engagement_session")
