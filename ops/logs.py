@@ -48,6 +48,10 @@ class Redactor:
         if config.database.url is not None:
             url = config.database.url.get_secret_value()
             found += [url, *_secrets_in(url)]
+        if config.redis.url is not None:
+            url = config.redis.url.get_secret_value()
+            found += [url, *_secrets_in(url)]
+        found += [webhook.secret.get_secret_value() for webhook in config.webhooks]
         self.know(found)
 
     def __call__(

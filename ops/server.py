@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from auth.secrets import AdminToken
+from ops.audience_metrics import AudienceMetrics
 from ops.engagement import Engagement
 from ops.health import LoopLag, SendDelay
 from ops.https import Https
@@ -23,6 +24,7 @@ from ops.reload import Reloader
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
+from streamer.hub.stream import State
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
@@ -32,6 +34,7 @@ from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.privacy import Privacy
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
@@ -84,7 +87,7 @@ class Server:
         try:
             guard = Guard(identity)
             try:
-                self.engagement = Engagement(self.config, identity)
+                self.engagement = Engagement(self.config, identity, self._streams)
                 await self._run(guard, *companions)
             finally:
                 await guard.close()
@@ -181,6 +184,10 @@ class Server:
         self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
     ) -> web.AppRunner:
         access = Access(self.admin, guard.door)
+        prometheus = make_registry(self.registry, egress, lag.take_worst)
+        prometheus.register(
+            AudienceMetrics(self.engagement, lambda: [stream.name for stream in self.registry])
+        )
         api = Api(
             self.registry,
             egress,
@@ -188,7 +195,7 @@ class Server:
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
-            prometheus=make_registry(self.registry, egress, lag.take_worst),
+            prometheus=prometheus,
             srt_port=self.srt_address[1],
             tls=self._https.describe,
         )
@@ -198,6 +205,7 @@ class Server:
                 Whep(self.registry, egress, access, self.engagement.welcome),
                 Pages(),
                 Analytics(self.registry, access, self.engagement.insight),
+                Privacy(access, self.engagement.people),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
@@ -230,6 +238,10 @@ class Server:
         self.registry.apply(config.streams)
         self.config = config
         _log.info("configuration applied: %d streams", len(config.streams))
+
+    def _streams(self) -> list[tuple[str, bool]]:
+        """All streams, and whether they are live."""
+        return [(stream.name, stream.state is State.LIVE) for stream in self.registry]
 
     def _announce(self, egress: WebRtcEgress) -> None:
         host, port = self.http_address

@@ -26,9 +26,11 @@ from pydantic_settings import (
 from streamer.errors import ConfigError, Finding
 from streamer.sections.engagement import EngagementConfig
 from streamer.sections.http import HttpConfig
+from streamer.sections.redis import RedisConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
+from streamer.sections.webhook import WebhookConfig
 from streamer.sections.webrtc import WebRtcConfig
 
 _SECRETS = ("passphrase", "publish_key")
@@ -52,6 +54,8 @@ class Config(BaseSettings):
     webrtc: WebRtcConfig = WebRtcConfig()
     log: LogConfig = LogConfig()
     engagement: EngagementConfig = EngagementConfig()
+    redis: RedisConfig = RedisConfig()
+    webhooks: tuple[WebhookConfig, ...] = ()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 
     @field_validator("streams")

@@ -128,11 +128,14 @@ class Audience:
         known = peers[places] == counters["peer_id"]
         self._lay_over(slots[places[known]], counters[known], passed_s)
 
-    def reported(self, session: str, report: Report) -> bool:
-        """Take what a player says; False when there is no such session, or not any more."""
+    def is_open(self, session: str) -> bool:
+        """Whether something can still be said about a session."""
         slot = self._slots.get(session)
-        if slot is None or self.rows[slot]["over"]:
-            return False
+        return slot is not None and not self.rows[slot]["over"]
+
+    def reported(self, session: str, report: Report) -> None:
+        """Take what a player says about a session that is open."""
+        slot = self._slots[session]
         row = self.rows[slot]
         counted = row["counted"]
         most_s = max(0.0, self._until(slot) - float(row["arrived_at"])) + 1.0
@@ -147,7 +150,6 @@ class Audience:
             row["first_frame_ms"] = report.first_frame_ms
         if report.width and report.height:
             row["width"], row["height"] = report.width, report.height
-        return True
 
     def leave(self, session: str, why: str, counters: np.void | None = None) -> None:
         """A session ended; what its player still has to say is waited for until it is cut off."""
@@ -178,9 +180,10 @@ class Audience:
         """The rows in use, those of sessions that ended among them."""
         return np.fromiter(self._slots.values(), np.int64, len(self._slots))
 
-    def slot_of(self, session: str) -> int | None:
-        """Where a session stands, None for nowhere."""
-        return self._slots.get(session)
+    def arrival_of(self, session: str) -> Arrival | None:
+        """What is known of a session, None when there is none."""
+        slot = self._slots.get(session)
+        return self.arrivals[slot] if slot is not None else None
 
     def counted(self, slots: Slots, now: float) -> npt.NDArray[np.float64]:
         """What was counted until now, a row for each slot, columns as `COUNTED`."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -141,6 +141,9 @@ class Collector:
     Args:
         folder: for the copy of the table.
         flush_s: between two batches.
+
+    Attributes:
+        on_batch: told of every batch.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class Collector:
         flush_s: float,
     ) -> None:
         self.audience = audience
+        self.on_batch: list[Callable[[Batch], None]] = []
         self._delivery = delivery
         self._salts = salts
         self._store = store
@@ -226,6 +230,8 @@ class Collector:
             self._minute = _minute(now)
             if batch:
                 self._number += 1
+                for tell in self.on_batch:
+                    tell(batch)
                 await self._delivery.put(batch)
 
     async def settle(self, timeout_s: float = 1.0) -> None:
@@ -245,11 +251,14 @@ class Collector:
         except _AWAY as error:
             _log.warning("viewers cannot be told apart: %s", error)
 
-    async def _copy(self) -> None:
+    def copy(self) -> bytes:
+        """The table as it is, see `checkpoint.py`."""
         place = Place(self._node, self._boot, self._number, self._minute, self.audience.clock())
-        data = self._copier.copy(place)
+        return self._copier.copy(place)
+
+    async def _copy(self) -> None:
         try:
-            await asyncio.to_thread(checkpoint.write, self._path, data)
+            await asyncio.to_thread(checkpoint.write, self._path, self.copy())
         except OSError as error:
             _log.error("the audience cannot be kept on disk: %s", error)
 

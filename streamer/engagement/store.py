@@ -17,6 +17,7 @@ from sqlalchemy import Table, delete, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from auth.tables import principals
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
 from streamer.engagement.session import COUNTED
 from streamer.engagement.sketch import Scores, Sketch
@@ -115,7 +116,7 @@ class Store:
             await _lock(connection)
             fresh = [batch for batch in taken if await self._is_new(connection, batch)]
             rows = {row["id"]: {**row, "node": batch.node} for batch in taken for row in batch.sessions}
-            await _insert_new(connection, sessions, list(rows.values()))
+            await _insert_new(connection, sessions, await _without_the_erased(connection, rows))
             await _add_to_buckets(connection, fresh)
             await _add_to_shares(connection, fresh)
 
@@ -160,6 +161,17 @@ async def _lock(connection: AsyncConnection) -> None:
 def _upsert(connection: AsyncConnection, table: Table) -> Any:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
+
+
+async def _without_the_erased(
+    connection: AsyncConnection, rows: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A session that comes after its viewer's account was deleted is nobody's; he may have been erased."""
+    accounts = {row["account"] for row in rows.values()} - {""}
+    if accounts:
+        wanted = select(principals.c.id).where(principals.c.id.in_(accounts))
+        accounts -= set((await connection.execute(wanted)).scalars())
+    return [row for row in rows.values() if row["account"] not in accounts]
 
 
 async def _insert_new(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -15,14 +15,16 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from streamer.engagement.audience import ALL, Audience, Live
+from streamer.engagement.beacons import Beacons, NoSuchSession, TooOften
 from streamer.engagement.collector import Collector
 from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.queries import Queries, Summary
+from streamer.engagement.session import Report
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State
 from streamer.web import analytics_models as models
 from streamer.web.access import Access
-from streamer.web.inputs import read_query
+from streamer.web.inputs import read_body, read_query
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
 
@@ -33,6 +35,7 @@ _TELL_EVERY_S = 1.0
 # So that proxies, and a browser that is gone, are noticed.
 _TELL_AT_LEAST_S = 15.0
 _PAGE = 1000
+_MOST_BEACON_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Insight:
     audience: Audience
     collector: Collector
     queries: Queries
+    beacons: Beacons
     disclosure: Disclosure
     live: Callable[[], dict[str, Live]]
     unique_today: Callable[[str], int | None] = lambda stream: None
@@ -81,6 +85,18 @@ class Analytics:
                 "The same as server-sent events, whenever it changes",
                 content="text/event-stream",
                 needs="manage",
+            ),
+            Operation(
+                "POST",
+                f"{_ROOT}/beacon/{{session}}",
+                self.beacon,
+                "What a player says about its session; the session is the last part of WHEP's Location",
+                {
+                    204: "Taken note",
+                    404: "No such session, or it is not followed",
+                    429: "Sooner than a second after the one before",
+                },
+                takes=models.BeaconBody,
             ),
             Operation(
                 "GET",
@@ -185,6 +201,20 @@ class Analytics:
                 break
             await asyncio.sleep(_TELL_EVERY_S)
         return response
+
+    async def beacon(self, request: web.Request) -> web.Response:
+        """What a player says."""
+        if request.content_length is None or request.content_length > _MOST_BEACON_BYTES:
+            raise Problem(413, "too_large", f"expected at most {_MOST_BEACON_BYTES} bytes, and a length")
+        body = await read_body(request, models.BeaconBody)
+        report = Report(**body.model_dump(exclude={"last"}))
+        try:
+            self._insight.beacons.take(request.match_info["session"], report, last=body.last)
+        except NoSuchSession as error:
+            raise Problem(404, "no_such_session", str(error)) from None
+        except TooOften as error:
+            raise Problem(429, "too_often", str(error), {"Retry-After": "10"}) from None
+        return web.Response(status=204)
 
     async def streams(self, request: web.Request) -> web.Response:
         """What was watched."""

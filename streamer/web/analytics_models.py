@@ -68,7 +68,9 @@ class ExportQuery(SpanQuery):
 
 
 class BeaconBody(Body):
-    """What a player reports of its session so far: totals, but for the last four."""
+    """What a player reports of its session so far; times, pictures and freezes are totals."""
+
+    last: bool = Field(False, description="The player goes; nothing more follows")
 
     watch_s: float = Field(0, ge=0, le=1e7)
     frozen_s: float = Field(0, ge=0, le=1e7)

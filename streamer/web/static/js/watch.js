@@ -12,5 +12,6 @@ addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
 if (document.readyState === "loading") {
   await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
 }
-const { dressWatchPage } = await import("./watch_page.js");
+const [{ dressWatchPage }, { Beacon }] = await Promise.all([import("./watch_page.js"), import("./beacon.js")]);
 dressWatchPage(player);
+new Beacon(player);
