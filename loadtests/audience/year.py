@@ -15,7 +15,7 @@ from streamer.engagement.batch import DAY_S, HOUR_S, MINUTE_S
 from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.queries import Queries
 from streamer.engagement.session import COUNTED
-from streamer.engagement.sketch import Scores, Sketch
+from streamer.engagement.sketch import Durations, Scores, Sketch
 from streamer.engagement.store import KEPT
 from streamer.engagement.tables import DAY, HOUR, MINUTE, buckets, sessions, shares
 from streamer.engagement.uniques import Uniques
@@ -105,7 +105,7 @@ def _sketches(dice: np.random.Generator, size: int) -> dict[str, Any]:
         **{column: 1000.0 * size for column in COUNTED},
         "starts": Sketch.of(dice.lognormal(5, 0.5, size)).serialize(),
         "qualities": Scores.of(dice.uniform(60, 100, size)).serialize(),
-        "watched": Sketch.of(dice.exponential(300, size)).serialize(),
+        "watched": Durations.of(dice.exponential(300, size)).serialize(),
         "visitors": visitors.serialize(),
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from streamer.engagement.audience import ALL, Audience, Slots
 from streamer.engagement.session import COLUMN, COUNTED, DIMENSIONS, Arrival
-from streamer.engagement.sketch import Scores, Sketch
+from streamer.engagement.sketch import Durations, Scores, Sketch
 from streamer.engagement.uniques import Hashes
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
@@ -206,7 +206,7 @@ def _finish(audience: Audience, added: dict[int, Added], over: Slots, now: float
         each.ended += int(played.sum())
         each.failed += int((group & ~watched).sum())
         each.qualities = Scores.of(qualities[played]).serialize()
-        each.watched = Sketch.of(counted[played, _WATCH]).serialize()
+        each.watched = Durations.of(counted[played, _WATCH]).serialize()
     return [
         _record(audience, slot, counted[index], float(qualities[index]), float(starts[index]))
         for index, slot in enumerate(over.tolist())

@@ -17,6 +17,7 @@ from streamer.engagement.audience import ALL, Audience
 from streamer.engagement.batch import DAY_S, HOUR_S
 from streamer.engagement.retention import Point, curve
 from streamer.engagement.session import COLUMN, COUNTED
+from streamer.engagement.sketch import Durations
 from streamer.engagement.span import LENGTH_S, Piece, pieces, step_for, widen
 from streamer.engagement.store import KEPT, Retention, Sum
 from streamer.engagement.tables import DAY, MINUTE, buckets, sessions
@@ -118,7 +119,7 @@ class Queries:
             qualities={share: qualities.quantile(share / 100) for share in (5, 25, 50, 75, 95)},
             quality=qualities.mean(),
             histogram=[qualities.between(low, high) for low, high in pairwise(edges)],
-            retention=curve(total.sketches["watched"], running),
+            retention=curve(Durations(total.sketches["watched"].counts), running),
         )
 
     async def series(self, stream: str, start: float, end: float) -> Series:

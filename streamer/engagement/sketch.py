@@ -1,7 +1,7 @@
 """Distributions that can be added up: counts in buckets that grow by 1 %, quantiles right to half of it.
 
-A sketch of a year is the sum of its days' sketches; one of a few sessions takes a few bytes. Bucket 0 holds
-zero and whatever is below 0.001; every other bucket holds the values up to its edge, `edge(bucket)`.
+A sketch of a year is the sum of its days' sketches; one of a few sessions takes a few bytes. Bucket 0 holds zero and
+whatever is below 0.001; every other bucket holds the values up to its edge.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-_GROWTH = 1.01
-_LOG = math.log(_GROWTH)
-_LEAST = 0.001
-#: A month, in seconds, and more; what is above is counted here.
-_MOST_BUCKETS = 2400
-_ENTRY = np.dtype([("bucket", "<u2"), ("count", "<u4")])
-
 Counts = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+_GROWTH = 1.01
+_LEAST = 0.001
+#: Up to a month, in seconds, and more; what is above is counted in the last.
+_BUCKETS = 2400
+_ENTRY = np.dtype([("bucket", "<u2"), ("count", "<u4")])
+#: Seconds of watching that are asked about; see `retention.py`.
+STEPS_S = (
+    *(0, 10, 20, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10_800),
+    *(14_400, 21_600, 28_800, 43_200, 86_400),
+)
 
 
-def edge(bucket: int) -> float:
-    """The largest value of a bucket."""
-    return 0.0 if bucket == 0 else float(_LEAST * _GROWTH**bucket)
+def _middles(edges: Values) -> Values:
+    return np.concatenate(([0.0], np.sqrt(edges[1:] * np.maximum(edges[:-1], _LEAST / _GROWTH))))
 
 
-def middle(bucket: int) -> float:
-    """What a bucket's values are taken for."""
-    return 0.0 if bucket == 0 else float(_LEAST * _GROWTH ** (bucket - 0.5))
-
-
-EDGES: npt.NDArray[np.float64] = np.array([edge(bucket) for bucket in range(_MOST_BUCKETS)])
-_MIDDLES: npt.NDArray[np.float64] = np.array([middle(bucket) for bucket in range(_MOST_BUCKETS)])
+_EDGES: Values = np.concatenate(([0.0], _LEAST * _GROWTH ** np.arange(1, _BUCKETS)))
+_EDGES_WITH_STEPS: Values = np.unique(np.concatenate((_EDGES, STEPS_S)))
 
 
 class Sketch:
@@ -44,29 +43,23 @@ class Sketch:
         counts: of every bucket; None for an empty one.
 
     Attributes:
+        EDGES: the largest value of each bucket.
         MIDDLES: what the values of each bucket are taken for.
     """
 
-    MIDDLES: ClassVar[npt.NDArray[np.float64]] = _MIDDLES
-
-    @staticmethod
-    def buckets(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Where values are counted."""
-        # A value just above an edge by rounding alone belongs below it: 60 s are 60 s.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.ceil(np.log(values / _LEAST) / _LOG - 1e-9)
-        found[~(values > _LEAST)] = 0
-        return np.clip(found, 0, _MOST_BUCKETS - 1).astype(np.int64)
+    EDGES: ClassVar[Values] = _EDGES
+    MIDDLES: ClassVar[Values] = _middles(_EDGES)
 
     def __init__(self, counts: Counts | None = None) -> None:
-        self.counts: Counts = np.zeros(_MOST_BUCKETS, np.int64) if counts is None else counts
+        self.counts: Counts = np.zeros(self.EDGES.size, np.int64) if counts is None else counts
 
     @classmethod
-    def of(cls, values: Iterable[float] | npt.NDArray[np.float64]) -> Self:
+    def of(cls, values: Iterable[float] | Values) -> Self:
         """Count values; what is no number is left out."""
         array = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64)
-        array = array[np.isfinite(array)]
-        return cls(np.bincount(cls.buckets(array), minlength=_MOST_BUCKETS).astype(np.int64))
+        array = np.maximum(array[np.isfinite(array)], 0.0)
+        buckets = np.minimum(np.searchsorted(cls.EDGES, array), cls.EDGES.size - 1)
+        return cls(np.bincount(buckets, minlength=cls.EDGES.size).astype(np.int64))
 
     @classmethod
     def parse(cls, data: bytes | None) -> Self:
@@ -76,7 +69,7 @@ class Sketch:
         return sketch
 
     def add(self, other: Sketch | bytes | None) -> None:
-        """Count what another one counted."""
+        """Count what another one of the same kind counted."""
         if isinstance(other, Sketch):
             self.counts += other.counts
         elif other:
@@ -104,24 +97,32 @@ class Sketch:
         rank = max(1, math.ceil(share * total))
         return float(self.MIDDLES[int(np.searchsorted(np.cumsum(self.counts), rank))])
 
-    def between(self, low: float, high: float) -> int:
-        """How many values are above `low` and not above `high`; zeros count to a `low` of 0."""
-        inside = (self.MIDDLES > low) & (self.MIDDLES <= high)
-        inside[0] = low == 0
-        return int(self.counts[inside].sum())
-
     def mean(self) -> float | None:
         """The mean; None without values."""
         total = self.total
         return float((self.counts * self.MIDDLES).sum() / total) if total else None
 
+    def between(self, low: float, high: float) -> int:
+        """How many values are above `low` and not above `high`; zeros count to a `low` of 0."""
+        inside = (self.EDGES > low) & (self.EDGES <= high)
+        inside[0] = low == 0
+        return int(self.counts[inside].sum())
+
+
+class Durations(Sketch):
+    """The same with an edge at each of `STEPS_S`, where it is exact."""
+
+    EDGES = _EDGES_WITH_STEPS
+    MIDDLES = _middles(_EDGES_WITH_STEPS)
+
 
 class Scores(Sketch):
-    """The same for values of 0 to 100, in steps of a tenth."""
+    """The same for values of 0 to 100, in steps of a tenth, at which it is exact."""
 
-    MIDDLES = np.minimum(np.arange(_MOST_BUCKETS) / 10, 100.0)
+    EDGES = np.arange(1001) / 10
+    MIDDLES = np.arange(1001) / 10
 
-    @staticmethod
-    def buckets(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Where values are counted."""
-        return np.clip(np.rint(values * 10), 0, 1000).astype(np.int64)
+    @classmethod
+    def of(cls, values: Iterable[float] | Values) -> Self:
+        """Count values, rounded."""
+        return super().of(np.rint(np.asarray(list(values)) * 10) / 10)

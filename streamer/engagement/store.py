@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from auth.tables import principals
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
 from streamer.engagement.session import COUNTED
-from streamer.engagement.sketch import Scores, Sketch
+from streamer.engagement.sketch import Durations, Scores, Sketch
 from streamer.engagement.tables import DAY, HOUR, MINUTE, batches, buckets, sessions, shares
 from streamer.engagement.uniques import Uniques
 
@@ -46,7 +46,7 @@ KEPT = Retention()
 
 
 def _sketches() -> dict[str, Sketch]:
-    return {"starts": Sketch(), "qualities": Scores(), "watched": Sketch()}
+    return {"starts": Sketch(), "qualities": Scores(), "watched": Durations()}
 
 
 @dataclass(slots=True)
