@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
 
-from auth.secrets import AdminToken
+from auth.audit import Event
+from auth.tokens import SERVER
+from ops.administration import administration
+from ops.differences import changed_keys
 from ops.health import LoopLag, SendDelay
 from ops.https import Https
-from ops.identity import Guard, open_identity
+from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
@@ -28,6 +30,7 @@ from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.ledger import Ledger
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
@@ -75,20 +78,22 @@ class Server:
             DatabaseError: the database cannot be used.
             AuthError: what is in it cannot be used, with this master key for example.
         """
-        self.admin = AdminToken(self.config.state.dir)
         identity = await open_identity(self.config)
         try:
             guard = Guard(identity)
             try:
-                await self._run(guard, *companions)
+                await self._run(identity, guard, *companions)
             finally:
                 await guard.close()
         finally:
             await identity.close()
 
-    async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, identity: Identity, guard: Guard, *companions: Callable[[], Awaitable[None]]
+    ) -> None:
         config = self.config
-        self._redactor.know_config(config, self.admin.value)
+        self._audit = guard.audit
+        self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
@@ -115,8 +120,10 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, guard, lag, delay)
+            runner = await self._serve_http(egress, identity, guard, lag, delay)
             self._announce(egress)
+            if not await identity.is_administered():
+                self._tell_how_to_administer()
             trimmer = Trimmer(lambda: egress.released, heap_trim())
             await self._work(
                 (
@@ -169,13 +176,15 @@ class Server:
         reloader.reload()
 
     async def _serve_http(
-        self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
+        self, egress: WebRtcEgress, identity: Identity, guard: Guard, lag: LoopLag, delay: SendDelay
     ) -> web.AppRunner:
-        access = Access(self.admin, guard.door)
+        access = Access(guard.door)
+        ledger = Ledger(guard.audit)
         api = Api(
             self.registry,
             egress,
             access,
+            ledger,
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
@@ -185,7 +194,11 @@ class Server:
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (
+                Whep(self.registry, egress, access),
+                Pages(),
+                *administration(identity, guard, access, ledger),
+            ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
             hsts=self._https.context is not None,
@@ -213,9 +226,11 @@ class Server:
         for section in sorted(Config.model_fields.keys() - {"streams"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
-        self._redactor.know_config(config, self.admin.value)
+        self._redactor.know_config(config)
         self.registry.apply(config.streams)
+        changed = changed_keys(self.config, config)
         self.config = config
+        self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))
 
     def _announce(self, egress: WebRtcEgress) -> None:
@@ -225,10 +240,13 @@ class Server:
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
-        if self.admin.created:
-            # To the terminal once, never through the log: a log is kept and copied.
-            sys.stderr.write(f"\nAdmin token (kept in {self.admin.path}): {self.admin.value}\n\n")
-            sys.stderr.flush()
+
+    def _tell_how_to_administer(self) -> None:
+        config = f" --config {self._path}" if self._path is not None else ""
+        _log.warning(
+            "nobody administers this server yet; streamer token%s --action admin --for 1h prints a token",
+            config,
+        )
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from auth.actions import Action
 from auth.limits import Limits
-from auth.secrets import AdminToken
-from auth.tokens import TokenOrder
+from auth.tokens import TokenOrder, implied
+from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
 from streamer.config import parse
@@ -23,6 +23,7 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.ledger import Ledger
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
@@ -47,7 +48,8 @@ class WebRig(Rig):
     """Use within an event loop; `open` before anything else.
 
     Attributes:
-        admin: headers of the administrator.
+        admin: headers of an administrator.
+        token: the token in them.
         ready: what /readyz says.
         tls: what the API says about the certificate.
     """
@@ -69,8 +71,6 @@ class WebRig(Rig):
         self.registry.on_remove.append(self.egress.stream_removed)
         self.registry.apply(parse({"streams": STREAMS}).streams)
         self.stream = self.registry.find("cam")
-        self.token = AdminToken(state_dir)
-        self.admin = {"Authorization": f"Bearer {self.token.value}"}
         self.ready = True
         self.tls = CertificateModel(
             source="", state="off", names=[], issuer="", not_after=None, next_attempt=None, last_error=""
@@ -86,7 +86,10 @@ class WebRig(Rig):
         self.identity = await open_identity(parse({"state": {"dir": self._state_dir}}))
         self.guard = Guard(self.identity)
         self._following = asyncio.create_task(self.guard.run())
-        access = Access(self.token, self.guard.door)
+        self.admin = self.bearer(*implied([Action.ADMIN]), lifetime_s=3600.0)
+        self.token = self.admin["Authorization"].removeprefix("Bearer ")
+        access = Access(self.guard.door)
+        ledger = Ledger(self.guard.audit)
         self.prometheus: prometheus_client.CollectorRegistry = make_registry(
             self.registry, self.egress, lambda: 0.125
         )
@@ -94,6 +97,7 @@ class WebRig(Rig):
             self.registry,
             self.egress,
             access,
+            ledger,
             loop_lag_s=lambda: 0.25,
             send_delay_ms=lambda share: 2.0 * share,
             ready=lambda: self.ready,
@@ -102,7 +106,8 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        self.app = make_app(self.api, (whep, Pages()), **self._options)
+        faces = (whep, Pages(), *administration(self.identity, self.guard, access, ledger))
+        self.app = make_app(self.api, faces, **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 
