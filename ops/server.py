@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from auth.tokens import SERVER
 from ops.administration import administration
 from ops.differences import changed_keys
 from ops.health import LoopLag, SendDelay
+from ops.housekeeping import Housekeeping
 from ops.https import Https
 from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
 from ops.reload import Reloader
+from ops.signin import SignIn
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -93,6 +96,7 @@ class Server:
     ) -> None:
         config = self.config
         self._audit = guard.audit
+        signin = SignIn(identity, guard, config)
         self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
@@ -120,15 +124,15 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, identity, guard, lag, delay)
+            runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
             self._announce(egress)
-            if not await identity.is_administered():
-                self._tell_how_to_administer()
+            await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
             await self._work(
                 (
                     self.registry.run,
                     guard.run,
+                    Housekeeping(identity, signin.sessions, config.audit).run,
                     self._https.run,
                     lag.run,
                     delay.run,
@@ -142,6 +146,7 @@ class Server:
             await egress.drain("the server is stopping", _DRAIN_S)
             if runner is not None:
                 await runner.cleanup()
+            await signin.close()
             await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
@@ -176,7 +181,13 @@ class Server:
         reloader.reload()
 
     async def _serve_http(
-        self, egress: WebRtcEgress, identity: Identity, guard: Guard, lag: LoopLag, delay: SendDelay
+        self,
+        egress: WebRtcEgress,
+        identity: Identity,
+        guard: Guard,
+        signin: SignIn,
+        lag: LoopLag,
+        delay: SendDelay,
     ) -> web.AppRunner:
         access = Access(guard.door)
         ledger = Ledger(guard.audit)
@@ -197,10 +208,12 @@ class Server:
             (
                 Whep(self.registry, egress, access),
                 Pages(),
+                *signin.faces(),
                 *administration(identity, guard, access, ledger),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
+            middlewares=(signin.middleware,),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -233,20 +246,27 @@ class Server:
         self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))
 
-    def _announce(self, egress: WebRtcEgress) -> None:
+    @property
+    def _http_url(self) -> str:
         host, port = self.http_address
-        shown = f"[{host}]" if ":" in host else host
-        _log.info("%s://%s:%d/ serves the pages, the API and WHEP", self._https.scheme, shown, port)
+        return f"{self._https.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def _tell_setup_link(self, signin: SignIn) -> None:
+        token = await signin.setup.issue()
+        if token is None:
+            return
+        # To the terminal, never through the log: a log is kept and copied.
+        link = f"{self.config.http.origin or self._http_url}/setup#{token}"
+        sys.stderr.write(
+            f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
+        )
+        sys.stderr.flush()
+
+    def _announce(self, egress: WebRtcEgress) -> None:
+        _log.info("%s/ serves the pages, the API and WHEP", self._http_url)
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
-
-    def _tell_how_to_administer(self) -> None:
-        config = f" --config {self._path}" if self._path is not None else ""
-        _log.warning(
-            "nobody administers this server yet; streamer token%s --action admin --for 1h prints a token",
-            config,
-        )
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,4 @@
-"""Who asks: the bearer token of a request, and what it opens.
+"""Who asks: the bearer token of a request, or the session of a browser, and what it opens.
 
 `auth.door` decides. Who watches a public stream needs no token, and none is looked at. Who may watch and not
 listen gets no sound, and who may only listen no picture.
@@ -18,6 +18,7 @@ from auth.permit import Permit
 from auth.protocols import Protocol
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
+from streamer.web.sessions import session_credential
 
 
 def presented_token(request: web.Request) -> str:
@@ -26,6 +27,12 @@ def presented_token(request: web.Request) -> str:
     if scheme.lower() == "bearer":
         return token.strip()
     return request.query.get("token", "")
+
+
+def presented(request: web.Request) -> Credential:
+    """What a request presents: a token, else a session, else nothing."""
+    token = presented_token(request)
+    return TokenCredential(token) if token else session_credential(request)
 
 
 class Access:
@@ -37,11 +44,6 @@ class Access:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-
-    def credential(self, request: web.Request) -> Credential:
-        """What a request presents."""
-        token = presented_token(request)
-        return TokenCredential(token) if token else NOTHING
 
     async def require_admin(self, request: web.Request, stream: str = "") -> Permit:
         """Let only those through who administer a stream, or the server for "".
@@ -108,7 +110,7 @@ class Access:
         return await self._door.enter(self._to_play(request, stream), end)
 
     def _ask(self, request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
-        return Ask(self.credential(request), action, protocol, stream, client_address(request))
+        return Ask(presented(request), action, protocol, stream, client_address(request))
 
     def _to_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> Ask:
         if stream.config.public:

@@ -20,6 +20,7 @@ from auth.grants import (
 )
 from auth.holder import Holder
 from auth.permit import Permit
+from streamer.web.access import presented
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import Names, Office, answer
 from streamer.web.inputs import read_body, read_query
@@ -102,7 +103,7 @@ class Grants:
         new = NewGrant(
             whose.id, body.what, body.stream, holder.in_name_of, body.reason, body.ends_at(now), body.kind
         )
-        credential = self._office.access.credential(request)
+        credential = presented(request)
         self._registers.authority.check_grant(credential, new, client_address(request))
         async with self._registers.engine.begin() as connection:
             given = await add_grant(connection, new, now)

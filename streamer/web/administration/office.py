@@ -22,7 +22,7 @@ from auth.permit import Permit
 from auth.principals import Kind
 from auth.tokens import SERVER
 from auth.vault import Vault
-from streamer.web.access import Access
+from streamer.web.access import Access, presented
 from streamer.web.administration import models
 from streamer.web.ledger import Ledger
 from streamer.web.origin import client_address, signalling
@@ -95,7 +95,7 @@ class Office:
 
     def _holder(self, request: web.Request) -> Holder | None:
         """Who asks; None for one whom the door will refuse, and keep that it did."""
-        credential = self.access.credential(request)
+        credential = presented(request)
         try:
             return self.registers.authority.identify(credential, client_address(request))
         except AuthError:

@@ -12,6 +12,7 @@ from auth.issued import TokenRecord, find_token, issue, list_tokens, revoke
 from auth.links import Target
 from auth.permit import Permit
 from auth.tokens import Issued, TokenOrder, implied
+from streamer.web.access import presented
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import Names, Office, answer
 from streamer.web.inputs import read_body
@@ -50,7 +51,7 @@ class TokenOffice:
         order = TokenOrder(actions, streams, wanted.lifetime_s, holder.in_name_of, limits, wanted.note)
         authority, now = self._registers.authority, self._registers.clock()
         authority.tokens.policy.check(order.actions, order.lifetime_s)
-        authority.check_order(self._office.access.credential(request), order, client_address(request))
+        authority.check_order(presented(request), order, client_address(request))
         async with self._registers.engine.begin() as connection:
             made = await issue(
                 connection,
