@@ -1,4 +1,4 @@
-"""The pages: index, player, player for an iframe, signing in, one's own account.
+"""The pages: index, player, player for an iframe, signing in, one's own account, administration.
 
 Static files, with headers that hold them to it.
 """
@@ -48,6 +48,9 @@ class Pages:
             Operation("GET", "/login", self.login, "Signing in", described=False),
             Operation("GET", "/setup", self.setup, "The first administrator", described=False),
             Operation("GET", "/account", self.account, "One's own account", described=False),
+            Operation("GET", "/admin", self.admin, "Administration", described=False),
+            Operation("GET", "/admin/{section}", self.admin, "A section of it", described=False),
+            Operation("GET", "/invitation", self.invitation, "Choosing a password", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
@@ -75,6 +78,14 @@ class Pages:
     async def account(self, request: web.Request) -> web.Response:
         """One's own account."""
         return self._serve(request, "account.html", "'none'")
+
+    async def admin(self, request: web.Request) -> web.Response:
+        """Administration; the page finds out what of it is open."""
+        return self._serve(request, "admin.html", "'none'")
+
+    async def invitation(self, request: web.Request) -> web.Response:
+        """Choosing a password with a link."""
+        return self._serve(request, "invitation.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""
