@@ -62,11 +62,12 @@ class Links:
 
     async def make(self, request: web.Request) -> web.Response:
         """Make one."""
+        asker = await self._desk.asker(request)
         wanted = await read_body(request, requests.NewLink)
         base = base_url(request)
         _check(Link(base, wanted.target, wanted.stream))
         actions = implied([_ACTIONS.get(wanted.target, Action.WATCH)], sound=wanted.sound)
-        made = await self._desk.issue(request, wanted, actions, (wanted.stream,), wanted.target)
+        made = await self._desk.issue(request, asker, wanted, actions, (wanted.stream,), wanted.target)
         claims = made.claims
         link = build_link(Link(base, wanted.target, wanted.stream, made.token))
         return answer(

@@ -62,11 +62,18 @@ function conditions(form) {
 
 function entry({ seq, at, who, who_name, what, target, target_name, address, outcome, details }) {
   const about = [when(at), who_name || who || "nobody known", address, target_name || target, `entry ${seq}`];
-  const said = Object.entries(details).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const said = Object.entries(details)
+    .filter(([, value]) => value !== null && value !== "")
+    .map(([name, value]) => `${name}: ${readable(name, value)}`);
   const node = row(what, about, {
     tags: outcome === "done" ? [] : [tag(outcome, true)],
     below: said.length ? [element("code", {}, said.join("  "))] : [],
   });
   node.classList.add("entry");
   return node;
+}
+
+function readable(name, value) {
+  if (name.endsWith("_at") && typeof value === "number") return when(value);
+  return typeof value === "object" ? JSON.stringify(value) : value;
 }
