@@ -31,6 +31,10 @@ class TokenOffice:
         self._office = office
         self._registers = office.registers
 
+    def base_url(self, request: web.Request) -> str:
+        """See `Office.base_url`."""
+        return self._office.base_url(request)
+
     async def asker(self, request: web.Request) -> tuple[Permit, Holder]:
         """Whoever manages something; nobody else's wishes are looked at.
 

@@ -119,7 +119,7 @@ class WebRig(Rig):
             whep,
             Pages(),
             *self.signin.faces(),
-            *administration(self.identity, self.guard, access, ledger),
+            *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
         )
         self.app = make_app(self.api, faces, middlewares=(self.signin.middleware,), **self._options)
         self.client = TestClient(TestServer(self.app))

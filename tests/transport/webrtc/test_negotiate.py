@@ -233,6 +233,21 @@ class TestAudio:
             negotiate(parse_offer(text), Wanted(HIGH), LOCAL)
 
 
+class TestWithheld:
+    @pytest.mark.parametrize(("picture", "sound"), [(True, False), (False, True)])
+    def test_what_the_viewer_shall_not_have_is_refused(self, picture, sound):
+        wanted = Wanted(HIGH, picture=picture, sound=sound)
+        result = negotiate(parse_offer(vector("chromium")), wanted, LOCAL)
+        assert (result.video is not None, result.audio is not None) == (picture, sound)
+        refused = "audio" if picture else "video"
+        assert section(result.answer, refused)[0].split()[1] == "0"
+        assert len(result.mids) == 1
+
+    def test_nothing_is_left(self):
+        with pytest.raises(NoCommonCodec, match="nothing of it is asked for"):
+            negotiate(parse_offer(vector("chromium")), Wanted(HIGH, picture=False, sound=False), LOCAL)
+
+
 class TestCredentials:
     def test_ice_chars_only_and_never_twice(self):
         made = [LocalParameters.fresh(FINGERPRINT, CANDIDATES) for _ in range(200)]

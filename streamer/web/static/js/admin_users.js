@@ -49,6 +49,14 @@ function person(account, show) {
   };
   const buttons = [button(password ? "Reset password" : "Invite", name, () => invite(false))];
   if (factors.length) buttons.push(button("Reset everything", `password and second factor of ${name}`, () => invite(true)));
+  if (sessions) {
+    buttons.push(
+      sureButton("Sign out", name, "All sessions of this account end within a second.", async () => {
+        await ask("DELETE", `/api/v1/users/${id}/sessions`);
+        await show();
+      }),
+    );
+  }
   return entry(account, about, [...buttons, ...common(account, show)]);
 }
 
