@@ -2,7 +2,7 @@
 
 A grant may end by itself, and says who gave it and why. Somebody from outside who helps (support) gets in
 by a grant of the kind `support` only: the owner gives it, it ends within 72 hours, and it gives no power to
-give grants. A grant of the action `watch` alone is without sound; the role `viewer` has both.
+give grants.
 
 The functions work in the caller's transaction, and tell other processes by `bump`. Who may give a grant is
 decided by `Authority.check_grant`; what grants amount to, by `Authority.decide`.
@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.actions import Action, Role, actions_of
+from auth.actions import Action, Role, actions_of, with_sound
 from auth.directory import Directory
 from auth.errors import AccountConflict, BadGrant, NoSuchGrant
 from auth.patterns import EVERYTHING, MAX_CHARACTERS, check_pattern
@@ -299,5 +299,5 @@ def _grant(row: Mapping[Any, Any]) -> Grant:
         expires_at=row["expires_at"],
         kind=GrantKind(row["kind"]),
         created_at=row["created_at"],
-        actions=actions_of(what) if isinstance(what, Role) else frozenset({what}),
+        actions=actions_of(what) if isinstance(what, Role) else with_sound({what}),
     )

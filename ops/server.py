@@ -78,7 +78,7 @@ class Server:
         self.admin = AdminToken(self.config.state.dir)
         identity = await open_identity(self.config)
         try:
-            guard = Guard(identity)
+            guard = Guard(identity, self.config.auth)
             try:
                 await self._run(guard, *companions)
             finally:
@@ -88,6 +88,7 @@ class Server:
 
     async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
         config = self.config
+        self._guard = guard
         self._redactor.know_config(config, self.admin.value)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
@@ -185,9 +186,10 @@ class Server:
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (Whep(self.registry, egress, access), Pages(self.config.http.frame_ancestors)),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
+            rates=guard.rates,
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -210,11 +212,12 @@ class Server:
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in sorted(Config.model_fields.keys() - {"streams"}):
+        for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         self._redactor.know_config(config, self.admin.value)
         self.registry.apply(config.streams)
+        self._guard.apply(config.auth)
         self.config = config
         _log.info("configuration applied: %d streams", len(config.streams))
 

@@ -1,23 +1,31 @@
 """Who asks: the bearer token of a request, and what it opens.
 
-The administrator's own token opens everything. Any other one was issued by `streamer token`, and `auth.door`
-decides. Who watches a public stream needs none, and none is looked at. Only `watch` is asked for: that a
-token is without sound (`listen`) decides nothing yet.
+The administrator's own token opens everything. Any other one, and any API key of a service account, is for
+`auth.door` to decide about. Who may `listen` to a stream and not `watch` it gets its sound alone.
+
+Who watches a public stream needs nothing. What he presents all the same counts where it would let him in: he
+is then known by it, takes one of its seats and leaves with its end. Where it would not, because it is wrong,
+over or used up, he is in as anybody is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
 from auth.actions import Action
-from auth.credentials import NOTHING, TokenCredential
+from auth.credentials import NOTHING, credential_of
 from auth.door import Ask, Door, Entry
+from auth.errors import Forbidden, TokenInvalid
 from auth.protocols import Protocol
 from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
+
+_TO_WATCH = (Action.WATCH,)
+_TO_PLAY = (Action.WATCH, Action.LISTEN)
 
 
 def presented_token(request: web.Request) -> str:
@@ -62,20 +70,36 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        await self._require(_to_watch(request, stream, protocol), request)
+        if not self._is_admin(request):
+            await self._door.check(await self._door.choose(_to_play(request, stream, protocol, _TO_WATCH)))
 
-    def may_watch(self, request: web.Request, stream: Stream) -> bool:
+    async def require_play(self, request: web.Request, stream: Stream, protocol: Protocol) -> Action:
+        """Let those through who may watch a stream, or listen to it; which of the two.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        if self._is_admin(request):
+            return Action.WATCH
+        ask = await self._door.choose(_to_play(request, stream, protocol))
+        await self._door.check(ask)
+        return ask.action
+
+    def may_play(self, request: web.Request, stream: Stream) -> bool:
         """Whether a list of streams should show this one."""
         if stream.config.public or self._is_admin(request):
             return True
-        return self._door.may(_to_watch(request, stream, Protocol.API))
+        return any(self._door.may(ask) for ask in _to_play(request, stream, Protocol.API))
 
-    async def enter(self, request: web.Request, stream: Stream, end: Callable[[str], None]) -> Entry | None:
-        """Let a viewer in for as long as he may watch.
+    async def enter(
+        self, request: web.Request, stream: Stream, action: Action, end: Callable[[str], None]
+    ) -> Entry | None:
+        """Let a viewer in for as long as he may.
 
         Args:
             request: his.
             stream: what he watches.
+            action: whether he watches it or listens to it, as `require_play` said.
             end: takes the reason when he may not any more; see `Door.enter`.
 
         Returns:
@@ -86,7 +110,15 @@ class Access:
         """
         if self._is_admin(request):
             return None
-        return await self._door.enter(_to_watch(request, stream, Protocol.WHEP), end)
+        asks = _to_play(request, stream, Protocol.WHEP, (action,))
+        ask = await self._door.choose(asks)
+        try:
+            return await self._door.enter(ask, end)
+        except (Forbidden, TokenInvalid):
+            # The last of a public stream's is anybody's; what was presented may have no seat left.
+            if ask is asks[-1] or not stream.config.public:
+                raise
+            return await self._door.enter(asks[-1], end)
 
     async def _require(self, ask: Ask, request: web.Request) -> None:
         if not self._is_admin(request):
@@ -98,12 +130,17 @@ class Access:
 
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
-    token = presented_token(request)
-    credential = TokenCredential(token) if token else NOTHING
+    credential = credential_of(presented_token(request))
     return Ask(credential, action, protocol, stream, client_address(request))
 
 
-def _to_watch(request: web.Request, stream: Stream, protocol: Protocol) -> Ask:
-    if stream.config.public:
-        return Ask(NOTHING, Action.WATCH, protocol, stream.name, client_address(request), public=True)
-    return _ask(request, Action.WATCH, protocol, stream.name)
+def _to_play(
+    request: web.Request, stream: Stream, protocol: Protocol, actions: Sequence[Action] = _TO_PLAY
+) -> list[Ask]:
+    """What may let him in, the best first."""
+    asks = [_ask(request, action, protocol, stream.name) for action in actions]
+    if not stream.config.public:
+        return asks
+    anybody = replace(asks[0], credential=NOTHING, action=Action.WATCH, public=True)
+    # Who may only listen with what he presents may watch as anybody.
+    return [anybody] if asks[0].credential is NOTHING else [asks[0], anybody]

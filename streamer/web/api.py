@@ -165,7 +165,7 @@ class Api:
 
     async def live(self, request: web.Request) -> web.Response:
         """What the index page shows."""
-        shown = [stream for stream in self._registry if self._access.may_watch(request, stream)]
+        shown = [stream for stream in self._registry if self._access.may_play(request, stream)]
         return _json(
             models.LiveModel(
                 streams=[self._live(stream) for stream in shown],
@@ -187,7 +187,7 @@ class Api:
     async def content_key(self, request: web.Request) -> web.Response:
         """The content keys of a stream."""
         stream = self._registry.find(request.match_info["name"])
-        await self._access.require_watch(request, stream, Protocol.API)
+        await self._access.require_play(request, stream, Protocol.API)
         require_confidential(request, stream)
         ring = self._egress.ring(stream)
         if ring is None:

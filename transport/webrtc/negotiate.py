@@ -52,10 +52,12 @@ class Wanted:
     Attributes:
         video: the source's track, None while nothing is known of it.
         rendition_profile: profile-level-id of the H.264 rendition that can be had instead, "" if none can.
+        sound_only: the viewer gets no picture, whatever it asks for.
     """
 
     video: Track | None = None
     rendition_profile: str = ""
+    sound_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,14 @@ def negotiate(offer: Offer, wanted: Wanted, local: LocalParameters) -> Negotiate
     offered = _offered(receivable)
     if not receivable:
         raise WireError("sdp: no m-line receives audio or video over the bundled transport")
-    videos = [media for media in receivable if media.kind == "video"]
+    videos = [media for media in receivable if media.kind == "video" and not wanted.sound_only]
     picture = _choose_video(videos, wanted)
     if videos and picture is None:
         raise _refusal(offered, wanted)
     sound = _choose_audio([media for media in receivable if media.kind == "audio"])
     if picture is None and sound is None:
-        raise NoCommonCodec(offered, "Opus sound", "nothing else is asked for")
+        why = "nothing else may be sent to it" if wanted.sound_only else "nothing else is asked for"
+        raise NoCommonCodec(offered, "Opus sound", why)
 
     identity = Identity(
         stream=secrets.token_hex(8), cname=secrets.token_hex(8), session_id=secrets.randbits(62)

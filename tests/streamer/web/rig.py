@@ -12,9 +12,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from auth.actions import Action
+from auth.grants import NewGrant, add_grant
 from auth.limits import Limits
+from auth.principals import Kind
 from auth.secrets import AdminToken
-from auth.tokens import TokenOrder
+from auth.tokens import SERVER, TokenOrder
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
 from streamer.config import parse
@@ -61,6 +63,7 @@ class WebRig(Rig):
         origins: tuple[str, ...] = ("*",),
         proxies: tuple[str, ...] = (),
         hsts: bool = False,
+        ancestors: tuple[str, ...] = ("*",),
         **config: object,
     ) -> None:
         super().__init__(**config)
@@ -80,6 +83,7 @@ class WebRig(Rig):
             "trusted_proxies": parse_networks(proxies),
             "hsts": hsts,
         }
+        self._ancestors = ancestors
         self._state_dir = state_dir
 
     async def open(self) -> None:
@@ -102,7 +106,7 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        self.app = make_app(self.api, (whep, Pages()), **self._options)
+        self.app = make_app(self.api, (whep, Pages(self._ancestors)), rates=self.guard.rates, **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 
@@ -122,6 +126,16 @@ class WebRig(Rig):
         authority = self.identity.authority
         issued = authority.tokens.issue(authority.snapshot.ring, order, self.identity.clock())
         return {"Authorization": f"Bearer {issued.token}"}
+
+    async def api_key(self, action: Action, stream: str) -> tuple[dict[str, str], str]:
+        """Headers with a new service account's key, and the key's prefix."""
+        identity = self.identity
+        robot = await identity.accounts.create(Kind.SERVICE, "robot")
+        async with identity.engine.begin() as connection:
+            await add_grant(connection, NewGrant(robot.id, action, stream, SERVER), identity.clock())
+        issued = await identity.api_keys.issue(robot.id)
+        await identity.authority.refresh()
+        return {"Authorization": f"Bearer {issued.key}"}, issued.prefix
 
     def publish_to(self, name: str, video: Track | None = H264, audio: Track | None = AAC) -> Publication:
         stream: Stream = self.registry.find(name)

@@ -225,6 +225,15 @@ class TestAudio:
         result = negotiate(parse_offer(text), Wanted(HIGH), LOCAL)
         assert result.audio is None and result.video is not None and result.mids == ("0",)
 
+    @pytest.mark.parametrize("name", ["chromium", "safari-like"])
+    def test_who_may_only_listen_gets_no_picture(self, name):
+        result = negotiate(parse_offer(vector(name)), Wanted(HIGH, "42e01f", sound_only=True), LOCAL)
+        assert result.video is None and result.video_codec is None and result.choice is None
+        assert result.audio is not None and len(result.mids) == 1
+        assert "m=video 0 " in result.answer
+        assert f"a=group:BUNDLE {result.mids[0]}\r\n" in result.answer
+        assert result.answer.count("a=candidate:") == len(CANDIDATES)
+
     def test_only_sound_and_no_opus(self):
         text = (
             vector("chromium").replace("a=recvonly", "a=inactive", 1).replace("opus/48000/2", "L16/48000/2")
