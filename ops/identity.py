@@ -39,7 +39,7 @@ from ops.database import database_url, open_database
 from ops.others import Others
 from ops.vault import FileVault
 from streamer.config import Config
-from streamer.sections.auth import AuthConfig
+from streamer.sections.others import OthersConfig
 
 _log = logging.getLogger(__name__)
 
@@ -133,8 +133,8 @@ class Guard:
         audit: where it is kept what was refused.
     """
 
-    def __init__(self, identity: Identity, config: AuthConfig | None = None) -> None:
-        config = config or AuthConfig()
+    def __init__(self, identity: Identity, config: OthersConfig | None = None) -> None:
+        config = config or OthersConfig()
         self.audit = AuditLog(identity.engine, identity.vault, clock=identity.clock)
         self._authority = identity.authority
         self._watch = PermitWatch(identity.authority)
@@ -155,7 +155,7 @@ class Guard:
             group.create_task(self._watch.run())
             group.create_task(self._note_used_keys())
 
-    def apply(self, config: AuthConfig) -> None:
+    def apply(self, config: OthersConfig) -> None:
         """Do as a changed configuration says."""
         self._others.apply(config)
         self.rates.change(config.rates.login, config.rates.whep, config.rates.api)

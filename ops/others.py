@@ -10,7 +10,7 @@ from auth.jwks import JwksVerifier
 from auth.outside import OutsideIssuer
 from auth.webhook import Webhook
 from ops.outgoing import Outgoing
-from streamer.sections.auth import AuthConfig
+from streamer.sections.others import OthersConfig
 
 
 class Others:
@@ -22,7 +22,7 @@ class Others:
         config: as it is at first.
     """
 
-    def __init__(self, authority: Authority, door: Door, config: AuthConfig) -> None:
+    def __init__(self, authority: Authority, door: Door, config: OthersConfig) -> None:
         self._authority = authority
         self._door = door
         self._outgoing = Outgoing()
@@ -30,7 +30,7 @@ class Others:
         self._ending: set[asyncio.Task[None]] = set()
         self.apply(config)
 
-    def apply(self, config: AuthConfig) -> None:
+    def apply(self, config: OthersConfig) -> None:
         """Do as a changed configuration says; what did not change keeps its keys and answers."""
         self._trust([issuer.trusted() for issuer in config.issuers])
         wanted, before = config.asked(), self._door.webhook

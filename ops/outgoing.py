@@ -1,4 +1,4 @@
-"""HTTP that the server itself asks of others: keys of issuers, the webhook."""
+"""HTTP that the server itself asks of others: keys of issuers, the webhook. `auth` gets it as callables."""
 
 from __future__ import annotations
 

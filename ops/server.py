@@ -28,6 +28,7 @@ from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
@@ -189,7 +190,7 @@ class Server:
             (Whep(self.registry, egress, access), Pages(self.config.http.frame_ancestors)),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
-            rates=guard.rates,
+            middlewares=(limited(guard.rates),),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)

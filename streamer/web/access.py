@@ -16,7 +16,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from auth.actions import Action
-from auth.credentials import NOTHING, credential_of
+from auth.credentials import NOTHING, Credential, credential_of
 from auth.door import Ask, Door, Entry
 from auth.errors import Forbidden, TokenInvalid
 from auth.protocols import Protocol
@@ -34,6 +34,11 @@ def presented_token(request: web.Request) -> str:
     if scheme.lower() == "bearer":
         return token.strip()
     return request.query.get("token", "")
+
+
+def presented(request: web.Request) -> Credential:
+    """What a request presents: a token or an API key, else nothing."""
+    return credential_of(presented_token(request))
 
 
 class Access:
@@ -130,8 +135,7 @@ class Access:
 
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
-    credential = credential_of(presented_token(request))
-    return Ask(credential, action, protocol, stream, client_address(request))
+    return Ask(presented(request), action, protocol, stream, client_address(request))
 
 
 def _to_play(

@@ -8,9 +8,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from auth.rates import Rates
 from streamer.web.api import Api
-from streamer.web.limited import limited
 from streamer.web.operations import Operation, add_routes
 from streamer.web.origin import TRUSTED_PROXIES, Network
 from streamer.web.problems import Handler, problems
@@ -34,7 +32,7 @@ def make_app(
     *,
     cors_origins: Sequence[str],
     trusted_proxies: Sequence[Network] = (),
-    rates: Rates | None = None,
+    middlewares: Sequence[Middleware] = (),
     hsts: bool = False,
 ) -> web.Application:
     """Build the application; everything it offers stands in its faces' tables.
@@ -44,11 +42,12 @@ def make_app(
         faces: WHEP, pages and whatever else there is.
         cors_origins: sites whose pages may use it, "*" for all.
         trusted_proxies: whose word about the client counts.
-        rates: how often an address may ask; None for the defaults.
+        middlewares: what is to be known or refused before a handler is asked; they may raise as handlers do.
         hsts: tell browsers that this host is to be reached over HTTPS only (RFC 6797).
     """
-    middlewares = [_cors(cors_origins), problems, limited(rates or Rates.of())]
-    app = web.Application(middlewares=middlewares, client_max_size=256 * 1024)
+    app = web.Application(
+        middlewares=[_cors(cors_origins), problems, *middlewares], client_max_size=256 * 1024
+    )
     operations: list[Operation] = [*api.operations()]
     for face in faces:
         operations += face.operations()

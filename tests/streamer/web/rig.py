@@ -25,6 +25,7 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
@@ -106,7 +107,12 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        self.app = make_app(self.api, (whep, Pages(self._ancestors)), rates=self.guard.rates, **self._options)
+        self.app = make_app(
+            self.api,
+            (whep, Pages(self._ancestors)),
+            middlewares=(limited(self.guard.rates),),
+            **self._options,
+        )
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 
