@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from enum import StrEnum
+from functools import cache
 
 
 class Action(StrEnum):
@@ -46,6 +47,7 @@ _INCLUDES: dict[Role, tuple[Role, ...]] = {
 }
 
 
+@cache
 def actions_of(role: Role) -> frozenset[Action]:
     """Everything a role allows, with what it includes."""
     return _OWN[role].union(*(actions_of(included) for included in _INCLUDES.get(role, ())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import hmac
 import string
 
 import jwt
@@ -49,3 +50,7 @@ class _RandomSecret(HMACAlgorithm):
         """The key as it is."""
         assert isinstance(key, bytes)
         return key
+
+    def sign(self, msg: bytes, key: bytes) -> bytes:
+        """In one step instead of three."""
+        return hmac.digest(key, msg, "sha256")

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth.directory import ApiKeyOwner
 from auth.principals import Kind, Principal
 from auth.tables import api_keys, memberships, principals, sessions
+from auth.turns import in_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,14 @@ async def read_roster(connection: AsyncConnection, now: float) -> Roster:
     records = (await connection.execute(select(principals))).all()
     disabled = frozenset(record.id for record in records if record.disabled)
     direct: dict[str, set[str]] = {}
-    for group_id, member_id in await connection.execute(
-        select(memberships.c.group_id, memberships.c.member_id)
-    ):
+    members = await connection.execute(select(memberships.c.group_id, memberships.c.member_id))
+    async for group_id, member_id in in_turns(members):
         if group_id not in disabled:
             direct.setdefault(member_id, set()).add(group_id)
     above: dict[str, frozenset[str]] = {}
     everybody = {
         record.id: Principal(record.id, Kind(record.kind), record.name, _above(record.id, direct, above))
-        for record in records
+        async for record in in_turns(records)
     }
     open_sessions = select(sessions.c.handle).where(sessions.c.expires_at > now)
     columns = (api_keys.c.prefix, api_keys.c.principal_id, api_keys.c.hash, api_keys.c.expires_at)

@@ -16,7 +16,7 @@ from ops.health import LoopLag, SendDelay
 from ops.https import Https
 from ops.identity import Guard, open_identity
 from ops.logs import Redactor
-from ops.memory import Trimmer, heap_trim
+from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
 from ops.reload import Reloader
 from streamer.config import Config
@@ -156,6 +156,7 @@ class Server:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
                     group.create_task(reloader.run(self._stop))
+                spare_the_collector()
                 self._ready = True
                 self.started.set()
                 await self._stop.wait()

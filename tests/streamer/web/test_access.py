@@ -148,10 +148,7 @@ class TestListening:
         assert code == 201
         (viewer,) = rig.egress.measured()
         assert (viewer.video_codec, viewer.video_source, viewer.audio_codec) == ("", "", "opus")
-        video, audio = answer.index("m=video 0 "), answer.index("m=audio 9 ")
-        assert "a=sendonly" in answer[audio:]
-        assert "a=sendonly" not in answer[min(video, audio) : max(video, audio)] or audio < video
-        assert answer.count("a=ssrc:") == 1
+        assert (answer.count("a=inactive"), answer.count("a=sendonly"), answer.count("a=ssrc:")) == (1, 1, 1)
 
     async def test_it_sees_no_picture_anywhere(self, rig: WebRig) -> None:
         rig.publish_to("closed")
