@@ -1,4 +1,4 @@
-"""Who asks: the bearer token of a request, and what it opens.
+"""Who asks: the bearer token of a request, or the session of a browser, and what it opens.
 
 The administrator's own token opens everything. Any other one, and any API key of a service account, is for
 `auth.door` to decide about. Who may `listen` to a stream and not `watch` it gets its sound alone.
@@ -16,13 +16,14 @@ from dataclasses import replace
 from aiohttp import web
 
 from auth.actions import Action
-from auth.credentials import NOTHING, Credential, credential_of
+from auth.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
 from auth.door import Ask, Door, Entry
 from auth.errors import Forbidden, TokenInvalid
 from auth.protocols import Protocol
 from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
+from streamer.web.sessions import session_credential
 
 _TO_WATCH = (Action.WATCH,)
 _TO_PLAY = (Action.WATCH, Action.LISTEN)
@@ -37,8 +38,9 @@ def presented_token(request: web.Request) -> str:
 
 
 def presented(request: web.Request) -> Credential:
-    """What a request presents: a token or an API key, else nothing."""
-    return credential_of(presented_token(request))
+    """What a request presents: a token or an API key, else a session, else nothing."""
+    token = presented_token(request)
+    return credential_of(token) if token else session_credential(request)
 
 
 class Access:
@@ -146,5 +148,8 @@ def _to_play(
     if not stream.config.public:
         return asks
     anybody = replace(asks[0], credential=NOTHING, action=Action.WATCH, public=True)
+    # A session is not presented on purpose: whoever signs out need not stop watching what everybody may.
+    if isinstance(asks[0].credential, NoCredential | SessionCredential):
+        return [anybody]
     # Who may only listen with what he presents may watch as anybody.
-    return [anybody] if asks[0].credential is NOTHING else [asks[0], anybody]
+    return [asks[0], anybody]

@@ -72,7 +72,8 @@ def _cors(origins: Sequence[str]) -> Middleware:
         response = web.Response(status=204) if origin and asks_first else await handler(request)
         if origin is None or not ("*" in origins or origin in origins):
             return response
-        # Tokens travel in a header, never in a cookie, so a wildcard gives no other site anybody's rights.
+        # Tokens travel in a header. A session's cookie is sent to sites of the same name alone, and nothing
+        # here allows an answer to it to be read; so a wildcard gives no other site anybody's rights.
         response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
         response.headers["Vary"] = "Origin"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED

@@ -15,8 +15,10 @@ from streamer.web.problems import Handler
 
 #: What begins so is limited; the first that fits counts. Without a method: any.
 _LIMITED: tuple[tuple[str, str, str], ...] = (
-    ("POST", "/login", "login"),
     ("POST", "/api/v1/login", "login"),
+    ("POST", "/api/v1/setup", "login"),
+    ("POST", "/api/v1/account/confirm", "login"),
+    ("GET", "/login/", "login"),
     ("POST", "/whep/", "whep"),
     ("GET", "/whep/", "whep"),
     ("POST", "/whip/", "whep"),

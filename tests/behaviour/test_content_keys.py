@@ -15,7 +15,7 @@ from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server
 from tests.behaviour.streams import OPEN, stream_id
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 SEALED = OPEN + "e2e = true\n"
 PROGRAMME = Programme(size="320x180", gop_s=1)
