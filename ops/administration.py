@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from auth.api_keys import ApiKeys
-from auth.freshness import Freshness
 from auth.invitations import Invitations
 from auth.sessions import Sessions
 from ops.identity import Guard, Identity
@@ -48,9 +46,7 @@ def administration(
         accounts=identity.accounts,
         groups=identity.groups,
         sessions=sessions,
-        api_keys=ApiKeys(
-            identity.engine, identity.accounts, Freshness(identity.engine), clock=identity.clock
-        ),
+        api_keys=identity.api_keys,
         invitations=invitations,
         directory=identity.directory,
         clock=identity.clock,

@@ -20,7 +20,7 @@ from ops.housekeeping import Housekeeping
 from ops.https import Https
 from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
-from ops.memory import Trimmer, heap_trim
+from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
 from ops.reload import Reloader
 from ops.signin import SignIn
@@ -34,6 +34,7 @@ from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.ledger import Ledger
+from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
@@ -83,7 +84,7 @@ class Server:
         """
         identity = await open_identity(self.config)
         try:
-            guard = Guard(identity)
+            guard = Guard(identity, self.config.auth)
             try:
                 await self._run(identity, guard, *companions)
             finally:
@@ -96,6 +97,7 @@ class Server:
     ) -> None:
         config = self.config
         self._audit = guard.audit
+        self._guard = guard
         signin = SignIn(identity, guard, config)
         self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
@@ -166,6 +168,7 @@ class Server:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
                     group.create_task(reloader.run(self._stop))
+                spare_the_collector()
                 self._ready = True
                 self.started.set()
                 await self._stop.wait()
@@ -207,7 +210,7 @@ class Server:
             api,
             (
                 Whep(self.registry, egress, access),
-                Pages(),
+                Pages(self.config.http.frame_ancestors),
                 *signin.faces(),
                 *administration(
                     identity,
@@ -220,7 +223,7 @@ class Server:
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
-            middlewares=(signin.middleware,),
+            middlewares=(limited(guard.rates), signin.middleware),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -243,11 +246,12 @@ class Server:
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in sorted(Config.model_fields.keys() - {"streams"}):
+        for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
+        self._guard.apply(config.auth)
         changed = changed_keys(self.config, config)
         self.config = config
         self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))

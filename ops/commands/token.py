@@ -31,7 +31,6 @@ def token(
         list[str] | None,
         typer.Option(help="Of which stream: a name, studio-* or *; may be repeated. Everything for admin."),
     ] = None,
-    no_sound: Annotated[bool, typer.Option("--no-sound", help="To watch only, not to listen.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Opens one session and no other after it.")] = False,
     viewers: Annotated[int | None, typer.Option(help="So many sessions at once.")] = None,
     network: Annotated[
@@ -48,7 +47,7 @@ def token(
         return
     if config is None or not action or lifetime is None:
         raise typer.BadParameter("expected --config, --action and --for, or one of list and revoke")
-    actions = implied(action, sound=not no_sound)
+    actions = implied(action)
     streams = tuple(stream or ())
     if not streams:
         if Action.ADMIN not in actions:

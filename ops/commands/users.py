@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from auth.api_keys import ApiKeys
-from auth.freshness import Freshness
 from auth.invitations import Invitations
 from auth.principals import Kind
 from ops.commands.desk import ConfigFile, day, in_from_now, named, on_database, seconds, table
@@ -147,7 +145,7 @@ def add_key(
     async def work(identity: Identity) -> str:
         account = await named(identity, name, Kind.SERVICE)
         expires_at = in_from_now(duration_s)
-        made = await _keys(identity).issue(account.id, label, expires_at=expires_at)
+        made = await identity.api_keys.issue(account.id, label, expires_at=expires_at)
         await identity.record(
             "key.add", account.id, name=account.name, prefix=made.prefix, label=label, expires_at=expires_at
         )
@@ -162,7 +160,7 @@ def list_keys(name: Name, config: ConfigFile) -> None:
 
     async def work(identity: Identity) -> list[tuple[str, ...]]:
         account = await named(identity, name, Kind.SERVICE)
-        found = await _keys(identity).keys(account.id)
+        found = await identity.api_keys.keys(account.id)
         await identity.record("key.list", account.id, name=account.name, count=len(found))
         return [
             (each.prefix, day(each.created_at), day(each.expires_at), day(each.used_at), each.label)
@@ -179,14 +177,10 @@ def revoke_key(
     """Make an API key worthless; what it opened ends within a second."""
 
     async def work(identity: Identity) -> None:
-        await _keys(identity).revoke(prefix)
+        await identity.api_keys.revoke(prefix)
         await identity.record("key.remove", "", prefix=prefix)
 
     on_database(config, work)
-
-
-def _keys(identity: Identity) -> ApiKeys:
-    return ApiKeys(identity.engine, identity.accounts, Freshness(identity.engine), clock=identity.clock)
 
 
 def _read_password() -> str:

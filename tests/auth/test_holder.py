@@ -7,7 +7,7 @@ from auth.claims import Claims
 from auth.directory import Directory
 from auth.errors import Forbidden, TokenInvalid
 from auth.grants import Grant, GrantKind
-from auth.holder import Holder, end_of, is_revoked, token_holder
+from auth.holder import Holder, is_revoked, token_holder
 from auth.limits import NO_LIMITS
 from auth.principals import Kind, Principal
 from auth.signing import KeyRing
@@ -100,13 +100,3 @@ def test_support_and_what_is_over_are_not_passed_on() -> None:
     ):
         with pytest.raises(Forbidden, match="not his own"):
             holder.check_passing_on(known, watch, ["cam"], NOON)
-
-
-def test_the_first_end_counts() -> None:
-    rights = {
-        Action.WATCH: Right(NOON, False),
-        Action.LISTEN: Right(None, False),
-        Action.MANAGE: Right(NOON - 1, False),
-    }
-    assert end_of(rights, [Action.WATCH, Action.LISTEN]) == NOON
-    assert end_of(rights, [Action.LISTEN]) is None

@@ -13,7 +13,7 @@ async def test_what_administrators_see_of_accounts(people: People) -> None:
     await people.with_passkey(anna)
     for _ in range(2):
         await people.sessions.open(anna.id, HOME, method="password", with_factor=True)
-    keys = ApiKeys(people.engine, people.accounts, people.freshness, clock=people.clock)
+    keys = ApiKeys(people.engine, people.accounts, clock=people.clock)
     await keys.issue(encoder.id)
     await keys.issue(encoder.id, expires_at=people.clock() + 10)
     async with people.engine.connect() as connection:

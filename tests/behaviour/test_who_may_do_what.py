@@ -75,14 +75,14 @@ def over_srt(mode: str) -> Probe:
     return probe
 
 
+content_key = over_api("/api/v1/streams/sealed/content-key")
+
 PROBES: dict[tuple[Action, Protocol], list[Probe]] = {
     (Action.PUBLISH, Protocol.SRT): [over_srt("publish")],
     (Action.WATCH, Protocol.WHEP): [over_whep],
     (Action.LISTEN, Protocol.WHEP): [over_whep],
-    (Action.WATCH, Protocol.API): [
-        over_api("/thumbnails/cam.jpg", otherwise=404),
-        over_api("/api/v1/streams/sealed/content-key"),
-    ],
+    (Action.WATCH, Protocol.API): [over_api("/thumbnails/cam.jpg", otherwise=404), content_key],
+    (Action.LISTEN, Protocol.API): [content_key],
     (Action.MANAGE, Protocol.API): [
         over_api("/api/v1/streams"),
         over_api("/api/v1/streams/cam"),
@@ -104,8 +104,8 @@ PROBES: dict[tuple[Action, Protocol], list[Probe]] = {
         over_api("/api/v1/audit/verification"),
     ],
 }
-#: Sound alone is asked for in the same way as the picture, and what is opened by either opens.
-EITHER = {over_whep: {Action.WATCH, Action.LISTEN}}
+#: Sound alone is asked for in the same way as the picture.
+EITHER = {over_whep: {Action.WATCH, Action.LISTEN}, content_key: {Action.WATCH, Action.LISTEN}}
 #: Of the table, what this server does not offer. WEB: pages ask the API, by a session; see below.
 NOT_OFFERED = {Protocol.RTSP, Protocol.RTMP, Protocol.WHIP, Protocol.HLS}
 BY_OTHER_MEANS = {Protocol.WEB, Protocol.CLI}

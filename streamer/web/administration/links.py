@@ -66,7 +66,7 @@ class Links:
         wanted = await read_body(request, requests.NewLink)
         base = self._desk.base_url(request)
         _check(Link(base, wanted.target, wanted.stream))
-        actions = implied([_ACTIONS.get(wanted.target, Action.WATCH)], sound=wanted.sound)
+        actions = implied([_ACTIONS.get(wanted.target, Action.WATCH)])
         made = await self._desk.issue(request, asker, wanted, actions, (wanted.stream,), wanted.target)
         claims = made.claims
         link = build_link(Link(base, wanted.target, wanted.stream, made.token))

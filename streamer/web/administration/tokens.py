@@ -165,9 +165,7 @@ class TokensFace:
         """Issue one."""
         asker = await self._desk.asker(request)
         wanted = await read_body(request, requests.NewToken)
-        made = await self._desk.issue(
-            request, asker, wanted, implied(wanted.actions, sound=wanted.sound), wanted.streams
-        )
+        made = await self._desk.issue(request, asker, wanted, implied(wanted.actions), wanted.streams)
         claims = made.claims
         model = models.IssuedTokenModel(id=claims.token_id, token=made.token, expires_at=claims.expires_at)
         return answer(model, 201)

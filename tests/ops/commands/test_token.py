@@ -29,18 +29,17 @@ def test_limits(streamer: Commands) -> None:
     (token,) = streamer(
         "token",
         "--action",
-        "watch",
+        "listen",
         "--stream",
         "a-*",
         "--stream",
         "b",
         "--for",
         "90s",
-        "--no-sound",
         *limits,
     )
     said = claims(streamer, token)
-    assert said.actions == {Action.WATCH}
+    assert said.actions == {Action.LISTEN}
     assert said.streams == ("a-*", "b")
     assert (said.limits.once, said.limits.viewers) == (True, 3)
     assert [str(network) for network in said.limits.networks] == ["192.0.2.0/24", "2001:db8::/32"]
