@@ -45,6 +45,9 @@ class Redactor:
                 if value is not None
             ]
             found += _secrets_in(stream.source)
+        if config.auth.webhook_secret is not None:
+            found.append(config.auth.webhook_secret.get_secret_value())
+        found += _secrets_in(config.auth.webhook)
         if config.database.url is not None:
             url = config.database.url.get_secret_value()
             found += [url, *_secrets_in(url)]

@@ -71,8 +71,10 @@ def _served(url: str) -> Path:
 def test_every_page_of_the_server_is_there() -> None:
     assert [page.name for page in PAGES] == [
         "account.html",
+        "admin.html",
         "embed.html",
         "index.html",
+        "invitation.html",
         "login.html",
         "setup.html",
         "watch.html",
@@ -130,6 +132,9 @@ def test_identifiers_are_unique(path: Path) -> None:
         ("account.html", "account_factors.js"),
         ("account.html", "account_sessions.js"),
         ("account.html", "confirm.js"),
+        ("admin.html", "admin.js"),
+        ("admin.html", "admin_parts.js"),
+        ("invitation.html", "invitation.js"),
     ],
     ids=lambda name: name,
 )
