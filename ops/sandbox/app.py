@@ -14,7 +14,9 @@ from aiohttp import web
 from ops.sandbox.clock import Clock
 from ops.sandbox.control import Control
 from ops.sandbox.face import Addresses, Face, Pace, World, watching
+from ops.sandbox.facebook.face import Facebook
 from ops.sandbox.pages import STYLE, stylesheet
+from ops.sandbox.twitch.face import Twitch
 from ops.sandbox.youtube.face import YouTube
 from streamer.sections.base import split_address
 
@@ -53,7 +55,9 @@ class Sandbox:
     def __init__(self, world: World, options: Options) -> None:
         self.world = world
         self.youtube = YouTube(world, rotates=options.rotates, testing=options.testing)
-        self.faces: list[Face] = [self.youtube]
+        self.facebook = Facebook(world)
+        self.twitch = Twitch(world)
+        self.faces: list[Face] = [self.youtube, self.facebook, self.twitch]
         self.app = self._make_app()
 
     @property

@@ -24,7 +24,7 @@ class Track:
     """The picture or the sound of the present connection, and its timestamps over all of them.
 
     Attributes:
-        codec: `avc1`, `hvc1`, `av01`, `mp4a`, `Opus`; "" before its header came.
+        codec: `h264`, `h265`, `av1`, `aac`; "" before its header came.
         gaps: how often the timestamps jumped by more than a second.
         back: how often they went back within a connection; back_on_return: from one to the next.
     """
@@ -74,6 +74,8 @@ class Reception:
         connections: how many there were; connected: whether there is one now.
         refused: how many were turned away.
         last_at: by the sandbox's clock, as first_at.
+        said_goodbye: the last publisher ended its publication in the protocol's way.
+        metadata: what it said about its tracks.
         cut: ends the present connection; set by the sink.
     """
 
@@ -83,6 +85,7 @@ class Reception:
     connected: bool = False
     secure: bool = False
     refused: int = 0
+    said_goodbye: bool = False
     bytes: int = 0
     first_at: float | None = None
     last_at: float | None = None
@@ -98,14 +101,15 @@ class Reception:
         """Somebody publishes."""
         self.connections += 1
         self.connected, self.secure, self.cut = True, secure, cut
+        self.said_goodbye = False
         self._keyframe_seen = False
         for track in (self.video, self.audio):
             track.codec, track.returned = "", track.frames > 0
         self._rates.clear()
 
-    def end(self) -> None:
-        """They left."""
-        self.connected, self.cut = False, None
+    def end(self, *, said_goodbye: bool = False) -> None:
+        """They left, with or without saying so."""
+        self.connected, self.cut, self.said_goodbye = False, None, said_goodbye
 
     def picture(self, timestamp_ms: int, size: int, *, codec: str = "", keyframe: bool = False) -> None:
         """A picture, or with `codec` its header."""

@@ -90,7 +90,7 @@ class LiveStream:
         video, found = self.reception.video, list(self.extra_issues)
         if not self.reception.audio.codec:
             found.append(Issue("noAudioStream", "warning", "No audio", "The stream has no audio."))
-        if video.codec not in {"avc1", "hvc1", "av01"}:
+        if video.codec not in {"h264", "h265", "av1"}:
             found.append(Issue("videoCodec", "error", "Video codec", "Use H.264."))
         if video.longest_gop_ms > _LONGEST_GOP_MS:
             text = "Use a keyframe frequency of four seconds or less."
