@@ -165,6 +165,8 @@ async def _answer(world: World, face: Face, request: web.Request, handler: Handl
         if fault is not None and fault.kind is FaultKind.ERROR:
             raise face.refusal(fault.status, fault.reason, fault.message)
         answer = await handler(request)
+    except web.HTTPClientError as error:  # nothing is there, or not with this method
+        answer = face.refusal(error.status, "", f"There is nothing at {call.path}.").answer()
     except Refusal as refusal:
         call.reason = refusal.reason
         answer = refusal.answer()
