@@ -20,6 +20,8 @@ class Platform(StrEnum):
     YOUTUBE = "youtube"
     FACEBOOK = "facebook"
     TWITCH = "twitch"
+    CUSTOM = "custom"
+    """Nobody's: the part of the sink that takes any key. It has no face."""
 
 
 class ClientKind(StrEnum):
