@@ -32,6 +32,16 @@ class ClientKind(StrEnum):
     ANY = "any"
 
 
+class Certificate(StrEnum):
+    """Whose word the sink's certificate is."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    WRONG_HOST = "wrong-host"
+    UNKNOWN = "unknown"
+    """Signed by an authority that nobody was told of."""
+
+
 @dataclass(frozen=True)
 class Page:
     """A Facebook Page that an account administers."""

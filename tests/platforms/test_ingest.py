@@ -11,8 +11,7 @@ import aiohttp
 import pytest
 
 from ops.sandbox.app import Sandbox
-from ops.sandbox.certificates import Certificate
-from ops.sandbox.parties import Platform
+from ops.sandbox.parties import Certificate, Platform
 from ops.sandbox.reception import StreamKey
 from tests.fakes.wait import until
 from tests.platforms.encoder import encoder, until_active

@@ -8,6 +8,7 @@ from ops.sandbox.app import Sandbox
 from ops.sandbox.reception import Reception
 from tests.platforms.google import SNIPPET, Google, reason
 
+CDN = {"ingestionType": "rtmp", "resolution": "variable", "frameRate": "variable"}
 NEW_CHANNEL = "UC7newChannelSandbox0000"
 
 
@@ -160,12 +161,34 @@ async def test_a_body_is_looked_at(google: Google, change: dict[str, object], ex
     assert (status, reason(made)) == (400, expected)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"snippet": {"title": "x"}}, "cdnRequired"),
+        ({"snippet": {"title": "x"}, "cdn": {"ingestionType": "rtmp"}}, "resolutionRequired"),
+        ({"snippet": {}, "cdn": CDN}, "titleRequired"),
+        ({"snippet": {"title": "\u0905" * 43}, "cdn": CDN}, "invalidTitle"),  # 129 bytes
+        ({"snippet": {"title": "x"}, "cdn": CDN | {"frameRate": "25fps"}}, "invalidFrameRate"),
+        ({"snippet": {"title": "x"}, "cdn": CDN | {"resolution": "1080p"}}, "invalidFrameRate"),
+        ({"snippet": {"title": "x"}, "cdn": CDN | {"ingestionType": "srt"}}, "invalidIngestionType"),
+    ],
+)
+async def test_a_streams_body_is_looked_at(google: Google, body: dict[str, object], expected: str) -> None:
+    status, made = await google.call("POST", "/liveStreams", body, part="snippet,cdn")
+    assert (status, reason(made), made["error"]["errors"][0]["domain"]) == (
+        400,
+        expected,
+        "youtube.liveStream",
+    )
+
+
 async def test_lists_want_one_filter_and_known_parts(google: Google) -> None:
     for query, expected in (
         ({"mine": "true"}, "missingRequiredParameter"),
         ({"part": "id"}, "missingRequiredParameter"),
         ({"part": "everything", "mine": "true"}, "unknownPart"),
         ({"part": "id", "mine": "true", "broadcastStatus": "all"}, "incompatibleParameters"),
+        ({"part": "id", "broadcastStatus": "over"}, "invalid"),
         ({"part": "id", "mine": "true", "maxResults": "51"}, "invalidParameter"),
         ({"part": "id", "mine": "true", "pageToken": "nonsense"}, "invalidPageToken"),
     ):

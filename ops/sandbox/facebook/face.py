@@ -52,7 +52,7 @@ class _Ask:
 
     @property
     def scopes(self) -> frozenset[str]:
-        return self.token.scopes & self.token.grant.scopes
+        return self.token.allows
 
     def page(self) -> tuple[int, int]:
         """Where a page of an edge begins, and how long it is."""
@@ -141,7 +141,7 @@ class Facebook:
             "expires_at": int(token.expires_at or 0),
             "is_valid": not self.tokens.why_not(token),
             "issued_at": int(token.issued_at),
-            "scopes": sorted(token.scopes & token.grant.scopes),
+            "scopes": sorted(token.allows),
             "user_id": token.grant.account.id,
         }
         return web.json_response({"data": data})
