@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
 from ops.sandbox.app import Sandbox
@@ -153,6 +155,9 @@ async def test_binding_deleting_changing_depend_on_the_state(google: Google, san
         ({"status": {}}, "privacyStatusRequired"),
         ({"status": {"privacyStatus": "secret"}}, "invalidPrivacyStatus"),
         ({"contentDetails": {"latencyPreference": "none"}}, "invalidLatencyPreferenceOptions"),
+        ({"contentDetails": {"monitorStream": "no"}}, "invalid"),
+        ({"contentDetails": {"monitorStream": {"broadcastStreamDelayMs": "x"}}}, "invalid"),
+        ({"snippet": [1]}, "invalid"),
     ],
 )
 async def test_a_body_is_looked_at(google: Google, change: dict[str, object], expected: str) -> None:
@@ -230,3 +235,24 @@ async def test_quota_is_counted_until_midnight_in_california(google: Google, san
     clock.advance(24 * 3600)
     await google.log_in()
     assert (await google.call("POST", "/liveBroadcasts", {}, part="snippet"))[0] == 400
+
+
+async def test_thumbnails_are_pictures_of_ones_own_broadcasts(google: Google) -> None:
+    broadcast = await google.broadcast()
+    url = f"{google.base}/upload/youtube/v3/thumbnails/set"
+
+    async def put(body: bytes, kind: str = "image/png", **query: str) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {google.token}", "Content-Type": kind}
+        async with google.http.post(url, params=query, data=BytesIO(body), headers=headers) as answer:
+            made = await answer.json()
+            return answer.status, reason(made) if answer.status != 200 else ""
+
+    png = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    assert await put(png, videoId=broadcast) == (200, "")
+    assert await put(b"", videoId=broadcast) == (400, "mediaBodyRequired")
+    assert await put(b"<svg/>", videoId=broadcast) == (400, "invalidImage")
+    assert await put(png + bytes(2 * 1024 * 1024), videoId=broadcast) == (400, "invalidImage")
+    assert await put(png, videoId="nothing") == (404, "videoNotFound")
+    assert await put(png) == (400, "missingRequiredParameter")
+    multipart = "multipart/related; boundary=b"
+    assert await put(b"nonsense", multipart, videoId=broadcast, uploadType="multipart") == (400, "badContent")

@@ -39,7 +39,7 @@ def new_broadcast(world: World, channel_id: str, body: dict[str, Any]) -> Broadc
         raise refused("invalidScheduledStartTime", "Scheduled start time must be in the future")
     if "privacyStatus" not in status:
         raise refused("privacyStatusRequired")
-    monitor = details.get("monitorStream") or {}
+    monitor = _part(details, "monitorStream")
     return Broadcast(
         id=secrets.token_urlsafe(_ID_BYTES),
         channel_id=channel_id,
@@ -59,7 +59,7 @@ def new_broadcast(world: World, channel_id: str, body: dict[str, Any]) -> Broadc
             details.get("latencyPreference", "normal"), LATENCIES, "invalidLatencyPreferenceOptions"
         ),
         monitor=bool(monitor.get("enableMonitorStream", True)),
-        monitor_delay_ms=int(monitor.get("broadcastStreamDelayMs", 0)),
+        monitor_delay_ms=_number(monitor, "broadcastStreamDelayMs"),
     )
 
 
@@ -126,7 +126,7 @@ def _change_details(broadcast: Broadcast, details: dict[str, Any]) -> None:
         # Once it is on air only this may still be decided.
         broadcast.auto_stop = bool(details.get("enableAutoStop", broadcast.auto_stop))
         return
-    monitor = details.get("monitorStream") or {}
+    monitor = _part(details, "monitorStream")
     broadcast.auto_start = bool(details.get("enableAutoStart", broadcast.auto_start))
     broadcast.auto_stop = bool(details.get("enableAutoStop", broadcast.auto_stop))
     broadcast.dvr = bool(details.get("enableDvr", broadcast.dvr))
@@ -186,6 +186,13 @@ def _end(snippet: dict[str, Any], start: float) -> float | None:
     if end is not None and end <= start:
         raise refused("invalidScheduledEndTime")
     return end
+
+
+def _number(part: dict[str, Any], name: str) -> int:
+    value = part.get(name, 0)
+    if not isinstance(value, int) or value < 0:
+        raise refused("invalid", f"Invalid value for {name}: expected a number of 0 or more")
+    return value
 
 
 def _one_of(value: object, allowed: tuple[str, ...], reason: str) -> str:
