@@ -13,12 +13,14 @@ from aiohttp import web
 
 from auth.secrets import AdminToken
 from ops.health import LoopLag, SendDelay
+from ops.housekeeping import Housekeeping
 from ops.https import Https
-from ops.identity import Guard, open_identity
+from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
 from ops.reload import Reloader
+from ops.signin import SignIn
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -80,14 +82,17 @@ class Server:
         try:
             guard = Guard(identity)
             try:
-                await self._run(guard, *companions)
+                await self._run(identity, guard, *companions)
             finally:
                 await guard.close()
         finally:
             await identity.close()
 
-    async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, identity: Identity, guard: Guard, *companions: Callable[[], Awaitable[None]]
+    ) -> None:
         config = self.config
+        signin = SignIn(identity, guard, config)
         self._redactor.know_config(config, self.admin.value)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
@@ -115,13 +120,15 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, guard, lag, delay)
+            runner = await self._serve_http(egress, guard, signin, lag, delay)
             self._announce(egress)
+            await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
             await self._work(
                 (
                     self.registry.run,
                     guard.run,
+                    Housekeeping(identity, signin.sessions, config.audit).run,
                     self._https.run,
                     lag.run,
                     delay.run,
@@ -135,6 +142,7 @@ class Server:
             await egress.drain("the server is stopping", _DRAIN_S)
             if runner is not None:
                 await runner.cleanup()
+            await signin.close()
             await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
@@ -169,7 +177,7 @@ class Server:
         reloader.reload()
 
     async def _serve_http(
-        self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
+        self, egress: WebRtcEgress, guard: Guard, signin: SignIn, lag: LoopLag, delay: SendDelay
     ) -> web.AppRunner:
         access = Access(self.admin, guard.door)
         api = Api(
@@ -185,9 +193,10 @@ class Server:
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (Whep(self.registry, egress, access), Pages(), *signin.faces()),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
+            middlewares=(signin.middleware,),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -218,10 +227,24 @@ class Server:
         self.config = config
         _log.info("configuration applied: %d streams", len(config.streams))
 
-    def _announce(self, egress: WebRtcEgress) -> None:
+    @property
+    def _http_url(self) -> str:
         host, port = self.http_address
-        shown = f"[{host}]" if ":" in host else host
-        _log.info("%s://%s:%d/ serves the pages, the API and WHEP", self._https.scheme, shown, port)
+        return f"{self._https.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def _tell_setup_link(self, signin: SignIn) -> None:
+        token = await signin.setup.issue()
+        if token is None:
+            return
+        # To the terminal, never through the log: a log is kept and copied.
+        link = f"{self.config.http.origin or self._http_url}/setup#{token}"
+        sys.stderr.write(
+            f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
+        )
+        sys.stderr.flush()
+
+    def _announce(self, egress: WebRtcEgress) -> None:
+        _log.info("%s/ serves the pages, the API and WHEP", self._http_url)
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
