@@ -66,8 +66,6 @@ class Announcement:
         made_for_kids: as YouTube demands to be told.
         page: Facebook: id of the page to publish as; "" for what was picked when connecting.
         thumbnail: JPEG or PNG of at most 2 MB; b"" for none.
-        ends_with_push: the platform may end it by itself when the push stays away; never wanted by a relay
-            that reconnects.
     """
 
     title: str
@@ -79,7 +77,6 @@ class Announcement:
     made_for_kids: bool = False
     page: str = ""
     thumbnail: bytes = field(default=b"", repr=False)
-    ends_with_push: bool = False
 
 
 @dataclass(frozen=True, slots=True)
