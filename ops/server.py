@@ -18,6 +18,7 @@ from ops.identity import Guard, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
 from ops.reload import Reloader
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
@@ -28,6 +29,7 @@ from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
@@ -79,9 +81,11 @@ class Server:
         identity = await open_identity(self.config)
         try:
             guard = Guard(identity)
+            self.platforms = PlatformDesk(self.config.platforms, identity)
             try:
                 await self._run(guard, *companions)
             finally:
+                await self.platforms.close()
                 await guard.close()
         finally:
             await identity.close()
@@ -122,6 +126,7 @@ class Server:
                 (
                     self.registry.run,
                     guard.run,
+                    self.platforms.run,
                     self._https.run,
                     lag.run,
                     delay.run,
@@ -185,7 +190,7 @@ class Server:
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (Whep(self.registry, egress, access), self._connecting(access), Pages()),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
             hsts=self._https.context is not None,
@@ -207,6 +212,9 @@ class Server:
             await runner.cleanup()
             raise
         return runner
+
+    def _connecting(self, access: Access) -> ConnectionsFace:
+        return ConnectionsFace(self.platforms.connections, access, self.config.platforms.public_url)
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
