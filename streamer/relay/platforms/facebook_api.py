@@ -57,7 +57,7 @@ class FacebookApi(Caller):
             )
         if code == 10 or 200 <= code <= 299:
             return NeedsReconnect(
-                "Facebook says that a permission is missing; connect the account again and allow what is asked"
+                "Facebook says that a permission is missing; connect the account again and allow all of it"
             )
         if code == 100 and "does not exist" in message:
             return PlatformError("over", "the live video is not on Facebook any more")

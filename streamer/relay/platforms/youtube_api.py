@@ -163,7 +163,7 @@ class YouTubeApi(Caller):
     def _used_up(self) -> Exhausted:
         left_s = self.ledger.renews_in_s()
         return Exhausted(
-            f"today's YouTube quota is used up; there is more in {left_s / 3600:.1f} h, midnight in California",
+            f"today's YouTube quota is used up; renewed in {left_s / 3600:.1f} h (midnight in California)",
             left_s + 60,
         )
 
