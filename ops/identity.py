@@ -24,14 +24,16 @@ from auth.credentials import NoCredential
 from auth.directory import Directory
 from auth.door import Ask, Door
 from auth.errors import AuthError, RateLimited
-from auth.grants import is_last_administrator, withdraw_all
+from auth.grants import administrators, is_last_administrator, withdraw_all
 from auth.groups import Groups
-from auth.passwords import Passwords
+from auth.issued import issue
+from auth.passwords import PasswordPolicy, Passwords
 from auth.permit import Permit
 from auth.rates import Rate, RateLimiter
 from auth.roster import read_roster
 from auth.seats import Seats
-from auth.tokens import SERVER
+from auth.tokens import SERVER, Issued, TokenOrder
+from auth.totp import Totp
 from auth.watch import PermitWatch
 from ops.database import database_url, open_database
 from ops.vault import FileVault
@@ -39,7 +41,7 @@ from streamer.config import Config
 
 _log = logging.getLogger(__name__)
 
-_FILE = "master.key"
+MASTER_KEY_FILE = "master.key"
 #: Refusals of one address that are kept; who hammers must not fill the database.
 _REFUSALS = Rate(per_s=0.2, burst=20)
 #: SIGTERM to exit is 5 s in all.
@@ -57,17 +59,23 @@ class Identity:
     """
 
     def __init__(
-        self, engine: AsyncEngine, vault: FileVault, key_file: Path, clock: Callable[[], float]
+        self,
+        engine: AsyncEngine,
+        vault: FileVault,
+        key_file: Path,
+        clock: Callable[[], float],
+        policy: PasswordPolicy | None = None,
     ) -> None:
         self.engine = engine
         self.vault = vault
         self.key_file = key_file
         self.clock = clock
         self.authority = Authority(engine, vault, self._directory, clock=clock)
-        self.accounts = Accounts(engine, self._is_last_administrator, clock=clock)
+        self.accounts = Accounts(engine, self.is_last_administrator, clock=clock)
         self.accounts.on_delete.append(_withdraw_all)
-        self.groups = Groups(engine, self._is_last_administrator)
-        self.passwords = Passwords(engine, clock=clock)
+        self.groups = Groups(engine, self.is_last_administrator)
+        self.passwords = Passwords(engine, policy, clock=clock)
+        self.totp = Totp(engine, vault, clock=clock)
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -77,6 +85,27 @@ class Identity:
         """Who there is now."""
         async with self.engine.connect() as connection:
             return await self._directory(connection)
+
+    async def issue_token(self, order: TokenOrder) -> Issued:
+        """Issue a token on this machine, where whoever holds the state directory may all.
+
+        Raises:
+            BadGrant: the order asks for what cannot be.
+            AuthUnavailable: there is no key to sign with.
+        """
+        ring = self.authority.snapshot.ring
+        async with self.engine.begin() as connection:
+            made = await issue(connection, self.authority.tokens, ring, order, self.clock())
+        await self.record(
+            "token.issue",
+            made.claims.token_id,
+            actions=sorted(order.actions),
+            streams=order.streams,
+            subject=order.subject,
+            expires_at=made.claims.expires_at,
+            limits=order.limits.to_claim(),
+        )
+        return made
 
     async def record(self, what: str, target: str, /, **details: object) -> None:
         """Keep in the audit log what was done on this machine, by whoever holds its state directory."""
@@ -88,8 +117,11 @@ class Identity:
         roster = await read_roster(connection, self.clock())
         return Directory(roster.principals, roster.disabled, roster.sessions, roster.api_keys)
 
-    async def _is_last_administrator(self, connection: AsyncConnection, principal_id: str) -> bool:
+    async def is_last_administrator(self, connection: AsyncConnection, principal_id: str) -> bool:
+        """Whether nobody would administer without this principal; with "": whether nobody does now."""
         directory = await self._directory(connection)
+        if not principal_id:
+            return not await administrators(connection, directory)
         return await is_last_administrator(connection, principal_id, directory)
 
 
@@ -102,9 +134,10 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
         OSError: the state directory cannot be used.
     """
     config.state.dir.mkdir(parents=True, exist_ok=True)
-    key_file = config.state.dir / _FILE
+    key_file = config.state.dir / MASTER_KEY_FILE
     vault = FileVault(key_file)
-    identity = Identity(await open_database(database_url(config)), vault, key_file, clock)
+    policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
+    identity = Identity(await open_database(database_url(config)), vault, key_file, clock, policy)
     try:
         await identity.authority.start()
     except BaseException:
@@ -155,11 +188,15 @@ class Guard:
         """Keep refusals of what was presented. Who came with nothing was told what is needed."""
         if isinstance(answer, Permit) or isinstance(ask.credential, NoCredential):
             return
+        self.refused(_refusal(ask, answer))
+
+    def refused(self, event: Event) -> None:
+        """Keep a refusal, unless there were too many from its address."""
         try:
-            self._refusals.check(ask.address)
+            self._refusals.check(event.address)
         except RateLimited:
             return
-        self.audit.note(_refusal(ask, answer))
+        self.audit.note(event)
 
 
 def _refusal(ask: Ask, error: AuthError) -> Event:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from auth.actions import Action
-from auth.issued import issue
 from auth.limits import Limits
 from auth.patterns import EVERYTHING
 from auth.principals import Kind
@@ -49,19 +48,6 @@ def token(
         limits = Limits.of(viewers, network or (), once)
         subject = SERVER if user is None else (await named(identity, user, Kind.USER, Kind.SERVICE)).id
         order = TokenOrder(actions, streams, lifetime_s, subject, limits, note)
-        authority = identity.authority
-        async with identity.engine.begin() as connection:
-            made = await issue(connection, authority.tokens, authority.snapshot.ring, order, identity.clock())
-        claims = made.claims
-        await identity.record(
-            "token.issue",
-            claims.token_id,
-            actions=sorted(claims.actions),
-            streams=streams,
-            subject=subject,
-            expires_at=claims.expires_at,
-            limits=limits.to_claim(),
-        )
-        return made.token
+        return (await identity.issue_token(order)).token
 
     typer.echo(on_database(config, make))

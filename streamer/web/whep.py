@@ -14,8 +14,8 @@ import time
 
 from aiohttp import web
 
+from auth.actions import Action
 from auth.errors import AuthError
-from auth.protocols import Protocol
 from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
@@ -101,7 +101,7 @@ class Whep:
         """Answer an offer."""
         stream = self._registry.find(request.match_info["stream"])
         # Before anything is done for him; he is in only when there is an answer that he can use.
-        await self._access.require_watch(request, stream, Protocol.WHEP)
+        permit = await self._access.require_play(request, stream)
         require_confidential(request, stream)
         offer = await self._body(request, _SDP)
         try:
@@ -110,6 +110,8 @@ class Whep:
                 offer,
                 user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
                 signalling=signalling(request).description,
+                picture=Action.WATCH in permit.actions,
+                sound=Action.LISTEN in permit.actions,
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
@@ -131,7 +133,7 @@ class Whep:
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
         stream = self._registry.find(request.match_info["stream"])
-        await self._access.require_watch(request, stream, Protocol.WHEP)
+        await self._access.require_play(request, stream)
         require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": _SDP, **self._links(stream)})
 
@@ -174,8 +176,7 @@ class Whep:
             refused = isinstance(error, AuthError)
             self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
             raise
-        if entry is not None:
-            viewer.when_ended(entry.close)
+        viewer.when_ended(entry.close)
 
     def _links(self, stream: Stream) -> dict[str, str]:
         ring = self._egress.ring(stream)

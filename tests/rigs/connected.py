@@ -18,7 +18,7 @@ from auth.platform_login import PlatformLogin, PlatformOptions
 from auth.platform_twitch import TwitchLogin
 from auth.platform_youtube import YouTubeLogin
 from auth.vault import Vault
-from ops.outbound import Outbound
+from ops.outgoing import Outgoing
 from ops.sandbox.app import Sandbox
 from ops.sandbox.parties import CLIENTS, FACEBOOK_CLIENT_TOKEN, ClientKind, Platform
 from tests.rigs.sandbox import consent, sandbox
@@ -41,7 +41,7 @@ class Rig:
         self.engine = engine
         self.client = client
         self.clock = sandbox.world.clock
-        self.fetch = Outbound()
+        self.fetch = Outgoing()
         self.monotonic = 0.0
         self.connections = Connections(
             engine, vault, logins(sandbox, self.fetch), clock=self.clock.now, monotonic=lambda: self.monotonic
@@ -73,7 +73,7 @@ async def connected_rig(engine: AsyncEngine, vault: Vault, **options: Any) -> As
             await rig.fetch.close()
 
 
-def logins(sandbox: Sandbox, fetch: Outbound) -> list[PlatformLogin]:
+def logins(sandbox: Sandbox, fetch: Outgoing) -> list[PlatformLogin]:
     """As `[platforms]` for `streamer sandbox` makes them."""
     youtube = PlatformOptions(
         _client(Platform.YOUTUBE, ClientKind.WEB),

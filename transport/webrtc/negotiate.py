@@ -47,15 +47,18 @@ class VideoChoice(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the stream has.
+    """What the stream has, and the viewer shall get of it.
 
     Attributes:
         video: the source's track, None while nothing is known of it.
         rendition_profile: profile-level-id of the H.264 rendition that can be had instead, "" if none can.
+        picture, sound: whether he gets it; else its m-lines are refused.
     """
 
     video: Track | None = None
     rendition_profile: str = ""
+    picture: bool = True
+    sound: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +136,16 @@ def negotiate(offer: Offer, wanted: Wanted, local: LocalParameters) -> Negotiate
     offered = _offered(receivable)
     if not receivable:
         raise WireError("sdp: no m-line receives audio or video over the bundled transport")
-    videos = [media for media in receivable if media.kind == "video"]
+    kinds = {"video"} if wanted.picture else set()
+    kinds |= {"audio"} if wanted.sound else set()
+    given = [media for media in receivable if media.kind in kinds]
+    if not given:
+        raise NoCommonCodec(offered, " and ".join(sorted(kinds)), "nothing of it is asked for")
+    videos = [media for media in given if media.kind == "video"]
     picture = _choose_video(videos, wanted)
     if videos and picture is None:
         raise _refusal(offered, wanted)
-    sound = _choose_audio([media for media in receivable if media.kind == "audio"])
+    sound = _choose_audio([media for media in given if media.kind == "audio"])
     if picture is None and sound is None:
         raise NoCommonCodec(offered, "Opus sound", "nothing else is asked for")
 

@@ -111,7 +111,16 @@ class WebRtcEgress:
             self._measure()
             self._settle()
 
-    async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str, signalling: str = "") -> Viewer:
+    async def join(
+        self,
+        stream: Stream,
+        offer_sdp: str,
+        *,
+        user_agent: str,
+        signalling: str = "",
+        picture: bool = True,
+        sound: bool = True,
+    ) -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
 
         Args:
@@ -119,6 +128,8 @@ class WebRtcEgress:
             offer_sdp: the viewer's.
             user_agent: what it calls itself.
             signalling: how this exchange travels, for people.
+            picture: whether he gets it.
+            sound: likewise.
 
         Raises:
             WireError: the offer cannot be used.
@@ -136,7 +147,7 @@ class WebRtcEgress:
             certificate = fresh_certificate()
             local = LocalParameters.fresh(certificate.fingerprint, self._candidates)
             renditions = stream.config.renditions == "auto"
-            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "")
+            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "", picture, sound)
             try:
                 negotiated = negotiate(offer, wanted, local)
             except NoCommonCodec as error:

@@ -7,6 +7,7 @@
  */
 
 import { Decryption, obstacle } from "./e2e.js";
+import { ownHeaders, session } from "./session.js";
 
 const ANSWER_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
@@ -176,7 +177,7 @@ export class WhepSession extends EventTarget {
   }
 
   #authorization() {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return this.token ? { Authorization: `Bearer ${this.token}` } : ownHeaders();
   }
 
   #request(url, { headers, ...options }) {
@@ -187,6 +188,17 @@ export class WhepSession extends EventTarget {
   }
 
   async #post(sdp) {
+    let posted = await this.#postOnce(sdp);
+    if (posted.refused?.code === "csrf" && !this.token) {
+      // Somebody is signed in, and this page does not know yet what to send with the cookie.
+      await session().catch(() => {});
+      posted = await this.#postOnce(sdp);
+    }
+    if (posted.refused) throw posted.refused;
+    return posted;
+  }
+
+  async #postOnce(sdp) {
     let response;
     let text;
     try {
@@ -200,7 +212,7 @@ export class WhepSession extends EventTarget {
     }
     // Closed while the answer was on its way: close() did not know the session yet.
     if (this.closed) this.#farewell();
-    if (response.status !== 201) throw refusal(response, text);
+    if (response.status !== 201) return { refused: refusal(response, text) };
     return { answer: text, sealed: contentKey(response) };
   }
 }
