@@ -241,7 +241,7 @@ class Server:
         return runner
 
     def _connecting(self, access: Access) -> ConnectionsFace:
-        return ConnectionsFace(self.platforms.connections, access, self.config.platforms.public_url)
+        return ConnectionsFace(self.platforms.connections, access, self.config.http.origin)
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""

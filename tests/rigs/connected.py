@@ -102,3 +102,20 @@ def answer_of(url: str) -> dict[str, str]:
 def _client(platform: Platform, kind: ClientKind = ClientKind.ANY) -> AppClient:
     found = next(each for each in CLIENTS if each.platform is platform and each.kind is kind)
     return AppClient(found.id, found.secret)
+
+
+def settings(sandbox: Sandbox) -> dict[str, dict[str, str]]:
+    """The table `platforms` of a configuration that has the stand-in for all of them."""
+    found: dict[str, dict[str, str]] = {}
+    for platform in Platform:
+        kind = ClientKind.WEB if platform is Platform.YOUTUBE else ClientKind.ANY
+        client = _client(platform, kind)
+        found[platform.value] = {
+            "client_id": client.id,
+            "client_secret": client.secret,
+            "base_url": f"{sandbox.addresses.http}/{platform}",
+        }
+    device = _client(Platform.YOUTUBE, ClientKind.TV)
+    found["youtube"] |= {"device_client_id": device.id, "device_client_secret": device.secret}
+    found["facebook"] |= {"client_token": FACEBOOK_CLIENT_TOKEN}
+    return found

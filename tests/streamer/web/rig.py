@@ -19,6 +19,7 @@ from auth.tokens import TokenOrder, implied
 from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
 from ops.signin import SignIn
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -26,6 +27,7 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
@@ -94,6 +96,7 @@ class WebRig(Rig):
         self.identity.passwords = Passwords(self.identity.engine, CHEAP, clock=self.clock)
         self.guard = Guard(self.identity)
         self.signin = SignIn(self.identity, self.guard, self._config)
+        self.platforms = PlatformDesk(self._config.platforms, self.identity)
         self._following = asyncio.create_task(self.guard.run())
         self.admin = self.bearer(*implied([Action.ADMIN]), lifetime_s=3600.0)
         self.token = self.admin["Authorization"].removeprefix("Bearer ")
@@ -117,6 +120,7 @@ class WebRig(Rig):
         whep = Whep(self.registry, self.egress, access)
         faces = (
             whep,
+            ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
             Pages(),
             *self.signin.faces(),
             *administration(self.identity, self.guard, access, ledger),
@@ -128,6 +132,7 @@ class WebRig(Rig):
     async def close(self) -> None:
         await self.client.close()
         await self.signin.close()
+        await self.platforms.close()
         self._following.cancel()
         await asyncio.wait({self._following})
         await self.guard.close()
