@@ -14,6 +14,9 @@ from typing import Any
 from ops.sandbox.clock import Clock
 from ops.sandbox.parties import Platform
 
+#: The application under which the sink takes any key, for destinations that are no platform's.
+OPEN_APP = "live"
+_MAX_KEYS = 10_000
 _GAP_MS = 1000
 # Rates are taken over so long.
 _WINDOW_S = 5.0
@@ -76,6 +79,8 @@ class Reception:
         last_at: by the sandbox's clock, as first_at.
         said_goodbye: the last publisher ended its publication in the protocol's way.
         metadata: what it said about its tracks.
+        recordings: the files in which it was kept.
+        deaf_until: until then nothing is read from who publishes; time.monotonic().
         cut: ends the present connection; set by the sink.
     """
 
@@ -92,6 +97,8 @@ class Reception:
     video: Track = field(default_factory=Track)
     audio: Track = field(default_factory=Track)
     metadata: dict[str, Any] = field(default_factory=dict)
+    recordings: list[str] = field(default_factory=list)
+    deaf_until: float = 0.0
     cut: Callable[[], None] | None = field(default=None, repr=False)
     _keyframe_seen: bool = False
     _heard: float = 0.0
@@ -109,6 +116,8 @@ class Reception:
 
     def end(self, *, said_goodbye: bool = False) -> None:
         """They left, with or without saying so."""
+        if self.active:  # until now, however far the clock was put forward meanwhile
+            self.last_at = self.clock.now()
         self.connected, self.cut, self.said_goodbye = False, None, said_goodbye
 
     def picture(self, timestamp_ms: int, size: int, *, codec: str = "", keyframe: bool = False) -> None:
@@ -205,8 +214,12 @@ class StreamKeys:
         return key
 
     def find(self, app: str, name: str) -> StreamKey | None:
-        """The address; what follows a question mark is not part of it."""
-        return self._keys.get((app.partition("?")[0].strip("/"), name.partition("?")[0]))
+        """The address; what follows a question mark is not part of it. Any key will do for `OPEN_APP`."""
+        app, name = app.partition("?")[0].strip("/"), name.partition("?")[0]
+        key = self._keys.get((app, name))
+        if key is None and app == OPEN_APP and name and len(self._keys) < _MAX_KEYS:
+            key = self.add(Platform.CUSTOM, app, name)
+        return key
 
     def remove(self, key: StreamKey) -> None:
         """Close an address; who publishes there is cut off."""
