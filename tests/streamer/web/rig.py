@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from auth.tokens import SERVER, TokenOrder, implied
 from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
 from ops.signin import SignIn
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -28,6 +30,7 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
@@ -101,6 +104,7 @@ class WebRig(Rig):
         self.identity.passwords = Passwords(self.identity.engine, CHEAP, clock=self.clock)
         self.guard = Guard(self.identity)
         self.signin = SignIn(self.identity, self.guard, self._config)
+        self.platforms = PlatformDesk(self._config.platforms, self.identity)
         self._following = asyncio.create_task(self.guard.run())
         self.admin = self.bearer(*implied([Action.ADMIN]), lifetime_s=3600.0)
         self.token = self.admin["Authorization"].removeprefix("Bearer ")
@@ -125,6 +129,7 @@ class WebRig(Rig):
         faces = (
             whep,
             Pages(self._ancestors),
+            ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
             *self.signin.faces(),
             *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
         )
@@ -136,6 +141,7 @@ class WebRig(Rig):
     async def close(self) -> None:
         await self.client.close()
         await self.signin.close()
+        await self.platforms.close()
         self._following.cancel()
         await asyncio.wait({self._following})
         await self.guard.close()
@@ -209,7 +215,7 @@ async def _place_database(state_dir: Path) -> None:
     path = state_dir / "streamer.db"
     if path.exists():
         return
-    state_dir.mkdir(parents=True, exist_ok=True)
+    os.makedirs(state_dir, exist_ok=True)
     if not _empty:
         await make_empty(sqlite_url(path))
         _empty.append(path.read_bytes())
