@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from streamer.errors import ConfigError, Finding
 from streamer.sections.http import HttpConfig
+from streamer.sections.relay import RelayConfig, shown_url
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
@@ -142,7 +143,10 @@ def _suggestion(loc: tuple[int | str, ...]) -> str:
             model = None
             continue
         if model is None:
-            model = StreamConfig
+            model = RelayConfig if isinstance(part, int) else StreamConfig
+            continue
+        if model is StreamConfig and part == "relays":
+            model = None
             continue
         annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
         model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
@@ -156,6 +160,8 @@ def _shown(key: str, value: object) -> str:
         return "***"
     if last == "url" and "//" not in str(value):
         return "***"
+    if last == "url" and ".relays." in key:
+        return repr(shown_url(str(value), has_key=False))
     if isinstance(value, dict | list | BaseModel):
         return "{…}" if not isinstance(value, list) else "[…]"
     if isinstance(value, str):

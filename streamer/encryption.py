@@ -108,6 +108,31 @@ def check_camera(floor: Floor, *, transport: str, verify: bool) -> None:
         )
 
 
+def check_relay(floor: Floor, url: str, *, has_passphrase: bool, pbkeylen: int) -> None:
+    """Check where a stream is relayed to.
+
+    Args:
+        floor: of the stream.
+        url: rtmp://, rtmps:// or srt://, known to be well-formed.
+        has_passphrase: of an SRT destination; its address may hold one too.
+        pbkeylen: as `has_passphrase`.
+
+    Raises:
+        ValueError: it is less than the floor; says what was expected, never a secret.
+    """
+    if not floor:
+        return
+    if url.startswith("rtmp:"):
+        raise ValueError(f'encryption = "{floor}" needs TLS to the destination; expected rtmps://…')
+    if url.startswith("srt:"):
+        options = parse_srt_url(url).options
+        if not has_passphrase and options.passphrase is None:
+            raise ValueError(
+                f'encryption = "{floor}" needs a passphrase to the destination; expected passphrase'
+            )
+        _check_key(floor, "pbkeylen", pbkeylen if has_passphrase else options.pbkeylen)
+
+
 def _check_key(floor: Floor, what: str, pbkeylen: int) -> None:
     if pbkeylen < floor.key_bytes:
         raise ValueError(
