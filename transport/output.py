@@ -83,8 +83,8 @@ class Push(Protocol):
         Raises:
             LinkError: `unreachable` (no such name, no route), `refused` (nothing listens, or the server says
                 no), `unauthorized` (the key), `occupied` (somebody publishes there already), `not_found` (the
-                application), `certificate` (wrong, for another host, expired: the text says which), `timeout`,
-                `unsupported` (the answer is not the protocol), `ended` (hung up meanwhile).
+                application), `certificate` (wrong, for another host, expired: the text says which),
+                `timeout`, `unsupported` (the answer is not the protocol), `ended` (hung up meanwhile).
             StateError: called twice.
         """
         ...
@@ -115,8 +115,11 @@ class Push(Protocol):
         ...
 
     async def ended(self) -> LinkError:
-        """Wait until the connection is over, and say why: `ended` (hung up, or `close`), `timeout` (stalled),
-        `refused`, `unauthorized`, `occupied` (the server sends us away), `unsupported`.
+        """Wait until the connection is over.
+
+        Returns:
+            Why: `ended` (hung up, or `close`), `timeout` (stalled), `refused`, `unauthorized` or `occupied`
+            (the server sends us away), `unsupported`.
         """
         ...
 
