@@ -22,10 +22,15 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An HTTP answer."""
+    """An HTTP answer.
+
+    Attributes:
+        headers: by their names in lower case.
+    """
 
     status: int
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Fetch(Protocol):

@@ -45,6 +45,9 @@ class Redactor:
                 if value is not None
             ]
             found += _secrets_in(stream.source)
+        platforms = config.platforms
+        for platform in (platforms.youtube, platforms.facebook, platforms.twitch):
+            found += [secret.get_secret_value() for secret in platform.secrets]
         if config.database.url is not None:
             url = config.database.url.get_secret_value()
             found += [url, *_secrets_in(url)]

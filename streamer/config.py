@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from streamer.errors import ConfigError, Finding
 from streamer.sections.http import HttpConfig
+from streamer.sections.platforms import PlatformsConfig
 from streamer.sections.relay import RelayConfig, shown_url
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
@@ -50,6 +51,7 @@ class Config(BaseSettings):
     database: DatabaseConfig = DatabaseConfig()
     srt: SrtConfig = SrtConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
+    platforms: PlatformsConfig = PlatformsConfig()
     log: LogConfig = LogConfig()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 

@@ -12,11 +12,16 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from auth.errors import (
+    AccountConflict,
     AuthError,
     AuthUnavailable,
     BadCredentials,
+    BadGrant,
     Forbidden,
     LockedOut,
+    NoSuchGrant,
+    NoSuchPrincipal,
+    PasswordRefused,
     RateLimited,
     TokenExpired,
     TokenInvalid,
@@ -35,6 +40,11 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     TokenInvalid: (401, "token_invalid"),
     TokenExpired: (401, "token_expired"),
     Forbidden: (403, "forbidden"),
+    NoSuchPrincipal: (404, "no_such_account"),
+    NoSuchGrant: (404, "no_such_grant"),
+    PasswordRefused: (400, "password_refused"),
+    BadGrant: (400, "bad_grant"),
+    AccountConflict: (409, "conflict"),
     LockedOut: (429, "locked_out"),
     RateLimited: (429, "rate_limited"),
     AuthUnavailable: (503, "unavailable"),
