@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 import auth
+import streamer.relay.tables  # noqa: F401 - its tables are migrated and rewrapped with the others
 from auth.errors import AuthUnavailable
 from auth.schema import metadata
 from streamer.config import Config
@@ -92,7 +93,7 @@ def make_engine(url: URL) -> AsyncEngine:
 
 
 def schema() -> MetaData:
-    """Every table that any part of `auth` declares; imports all of it."""
+    """Every table that any part of `auth`, or `streamer.relay.tables`, declares; imports all of it."""
     for module in pkgutil.walk_packages(auth.__path__, "auth."):
         importlib.import_module(module.name)
     return metadata

@@ -18,6 +18,8 @@ from ops.identity import Guard, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
+from ops.relay_metrics import RelayCollector
+from ops.relays import make_relays
 from ops.reload import Reloader
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
@@ -30,6 +32,7 @@ from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
@@ -79,6 +82,7 @@ class Server:
         identity = await open_identity(self.config)
         try:
             guard = Guard(identity)
+            self.relays = make_relays(self.registry, identity, self._redactor.add)
             try:
                 await self._run(guard, *companions)
             finally:
@@ -127,6 +131,7 @@ class Server:
                     delay.run,
                     trimmer.run,
                     egress.run,
+                    self.relays.run,
                     *companions,
                 )
             )
@@ -172,6 +177,8 @@ class Server:
         self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
     ) -> web.AppRunner:
         access = Access(self.admin, guard.door)
+        prometheus = make_registry(self.registry, egress, lag.take_worst)
+        prometheus.register(RelayCollector(self.relays))
         api = Api(
             self.registry,
             egress,
@@ -179,13 +186,17 @@ class Server:
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
-            prometheus=make_registry(self.registry, egress, lag.take_worst),
+            prometheus=prometheus,
             srt_port=self.srt_address[1],
             tls=self._https.describe,
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (
+                Whep(self.registry, egress, access),
+                RelaysFace(self.relays, self.registry, access, guard.audit.record),
+                Pages(),
+            ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
             hsts=self._https.context is not None,
@@ -215,6 +226,7 @@ class Server:
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         self._redactor.know_config(config, self.admin.value)
         self.registry.apply(config.streams)
+        self.relays.apply()
         self.config = config
         _log.info("configuration applied: %d streams", len(config.streams))
 

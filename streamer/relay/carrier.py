@@ -13,7 +13,7 @@ from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
 from streamer.relay.intake import Intake
 from streamer.relay.programme import Programme
-from transport.errors import WireError
+from transport.errors import LinkError, WireError
 from transport.media import Codec, Track
 from transport.media.silence import Silence
 from transport.media.still import Still
@@ -50,7 +50,7 @@ class Watch(Protocol):
     """Is told how it goes, about once a second."""
 
     def looked(self, look: Look | None, *, filling: bool, dropped: int) -> None:
-        """How the picture looks, whether the still one is shown, and pictures left out since the last time."""
+        """How the picture looks, whether the still one is shown, pictures left out since last time."""
         ...
 
 
@@ -137,7 +137,7 @@ class Carrier:
             found.append(Silence().track)
         return tuple(found)
 
-    async def carry(self, push: Push, ended: asyncio.Future[object], watch: Watch) -> None:
+    async def carry(self, push: Push, ended: asyncio.Future[LinkError], watch: Watch) -> None:
         """Carry until `ended` is done or this is cancelled.
 
         Args:
@@ -147,8 +147,11 @@ class Carrier:
         """
         clock = time.monotonic
         programme = Programme(
-            clock(), has_picture=self._has_picture, wants_sound=self._silence
-        )  # fmt: skip
+            clock(),
+            has_picture=self._has_picture,
+            has_sound=self._has_live_sound,
+            wants_sound=self._silence,
+        )
         ended.add_done_callback(lambda _: self._doorbell.ring_here())
         look_at = clock()
         dropped = push.statistics().pictures_dropped

@@ -195,8 +195,8 @@ class Destination(BaseModel):
         """
         if stream.e2e and not stream.clear_relays:
             raise RelayRefused(
-                "the stream is encrypted end to end, and a relay's destination gets it in the clear; expected "
-                "clear_relays = true in the stream's configuration"
+                "the stream is encrypted end to end, and a relay's destination gets it in the clear; "
+                "expected clear_relays = true in the stream's configuration"
             )
         if self.settings.url:
             has_passphrase = self.passphrase is not None

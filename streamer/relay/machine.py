@@ -112,8 +112,8 @@ class Patience:
 
     Attributes:
         first_retry_s: after the first thing that went wrong; doubled each time.
-        longest_retry_s: from one try to connect to the next. Short: a network that comes back is to be noticed
-            soon.
+        longest_retry_s: from one try to connect to the next. Short: a network that comes back is to
+            be noticed soon.
         later_retry_s: the same after forty tries in vain.
         longest_prepare_s: between tries to prepare, which cost a platform's quota.
         away_s: how long the broadcast goes on without a publisher.
@@ -282,7 +282,7 @@ class RelayMachine:
         longest = patience.longest_retry_s if self._failures < _MANY else patience.later_retry_s
         if state is State.PREPARING:
             longest = patience.longest_prepare_s
-        pause = min(patience.first_retry_s * 2 ** min(self._failures, 16), longest)
+        pause: float = min(patience.first_retry_s * (1 << min(self._failures, 16)), longest)
         self._failures += 1
         return pause * (0.75 + 0.25 * self._spread())
 

@@ -1,4 +1,4 @@
-"""What a relay needs to go on with the same broadcast after a restart, and what the command line asks of it."""
+"""What a relay needs to go on with its broadcast after a restart, and what the command line asks of it."""
 
 from __future__ import annotations
 

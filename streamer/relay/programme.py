@@ -1,7 +1,7 @@
 """One picture and one sound without a gap, of what comes and what does not. No I/O.
 
 Each of the two is a lane. Units pass as they are. A lane that has had nothing for a while is filled, with a
-still picture or with silence, on the same clock; a picture comes back at a keyframe, and time never goes back.
+still picture or with silence, on the same clock; a picture comes back at a keyframe, and time goes on.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Programme:
     Args:
         now: a steady clock, seconds.
         has_picture: whether a picture is expected; sound waits for it.
+        has_sound: whether sound is expected; where none is, silence does not wait for it.
         wants_sound: whether silence is filled in where there is no sound.
         patience_s: how long a lane may have nothing.
 
@@ -34,7 +35,13 @@ class Programme:
     """
 
     def __init__(
-        self, now: float, *, has_picture: bool, wants_sound: bool, patience_s: float = PATIENCE_S
+        self,
+        now: float,
+        *,
+        has_picture: bool,
+        has_sound: bool,
+        wants_sound: bool,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.still: Still | None = None
         self.silence = Silence()
@@ -43,7 +50,7 @@ class Programme:
         self._sound = _Lane(now)
         self._wants_sound = wants_sound
         self._patience_s = patience_s
-        self._has_sound = False
+        self._has_sound = has_sound
         self._needs_keyframe = True
         self._filled = 0
         # What is added to the units' seconds; filling may have run ahead of a publisher that comes back.

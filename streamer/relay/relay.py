@@ -27,7 +27,7 @@ from streamer.relay.platforms.errors import PlatformError
 from streamer.relay.report import Tally
 from transport.errors import LinkError
 from transport.media import Codec
-from transport.output import Push, PushOptions
+from transport.output import Push, PushOptions, PushStatistics
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ _FIRST_CONNECT_S = 10.0
 _CONNECT_FACTOR = 4.0
 _LEAST_CONNECT_S = 2.5
 _STALL_S = 5.0
+_CLOSE_S = 1.0
 _DROPS_REMEMBERED_S = 10.0
 
 OpenPush = Callable[[Destination, Ingest, PushOptions], Push]
@@ -57,6 +58,7 @@ class Tools:
         open_broadcast: makes a platform's side of a relay.
         make_still: makes the picture that fills in.
         changed: a relay's state changed, and is to be remembered.
+        conceal: is told stream keys, which no log may show.
         clock: seconds since 1970.
         patience: times, but for those that a destination sets itself.
     """
@@ -65,6 +67,7 @@ class Tools:
     open_broadcast: Callable[[Destination, Stream], Broadcast]
     make_still: MakeStill
     changed: Callable[[Relay], None]
+    conceal: Callable[[str], None]
     clock: Callable[[], float] = time.time
     patience: Patience = field(default_factory=Patience)
 
@@ -111,8 +114,10 @@ class Relay:
         self._bell: Doorbell | None = None
         self._took_s: float | None = None
         self._dropped_at = float("-inf")
+        self._is_filling = False
         self._todo: deque[Do] = deque()
         self._wake = asyncio.Event()
+        self._over = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._shown = (self.machine.state, self.machine.reason)
 
@@ -132,9 +137,15 @@ class Relay:
         return self.machine.reason
 
     @property
-    def push(self) -> Push | None:
-        """The connection there is now."""
-        return self._push
+    def statistics(self) -> PushStatistics:
+        """What has been sent of this broadcast, and how it goes now."""
+        push = self._push
+        return self.tally.with_current(push.statistics() if push is not None else None)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether a still picture is shown instead of the stream's."""
+        return self._is_filling and self.state.is_on_air
 
     @property
     def intake(self) -> Intake | None:
@@ -175,6 +186,12 @@ class Relay:
             self._intake.follow()
             if self._bell is not None:
                 self._bell.ring_here()
+
+    async def wait_over(self) -> None:
+        """Wait until it does not run."""
+        while self.state.is_running:
+            self._over.clear()
+            await self._over.wait()
 
     async def run(self) -> None:
         """Do what is to be done, until cancelled; the broadcast then goes on without us."""
@@ -234,6 +251,9 @@ class Relay:
             ingest = await self._broadcast.prepare()
             self.began_at = None
         self._ingest = ingest
+        self._tools.conceal(ingest.key)
+        if self.destination.passphrase is not None:
+            self._tools.conceal(self.destination.passphrase.get_secret_value())
         self.watch_url = ingest.watch_url
         self._limit(ingest.ends_at)
         self._signal(Signal.PREPARED)
@@ -315,6 +335,7 @@ class Relay:
         if look != self._look:
             self._look = look
             self._tools.changed(self)
+        self._is_filling = filling
         if filling or self.stream.state is not StreamState.LIVE:
             self.machine.away(now)
             why = "the publisher is away; a still picture is shown" if filling else "the publisher is away"
@@ -379,6 +400,7 @@ class Relay:
             connect_timeout_s=connect_s,
             command_timeout_s=connect_s,
             stall_timeout_s=_STALL_S,
+            close_timeout_s=_CLOSE_S,
             ca_file=str(destination.tls_ca_file or ""),
             enhanced=Codec.H265 in destination.codecs,
         )
@@ -406,7 +428,7 @@ class Relay:
             _log.exception("relay %s: the broadcast could not be ended", self.id)
         self.began_at = None
         self.health = None
-        self.tally = Tally(reconnects=self.tally.reconnects)
+        self.tally = Tally()
         if not self.state.is_running or self.state is State.ENDING:
             self._let_go()
         self._signal(Signal.OVER, self.reason)
@@ -432,5 +454,7 @@ class Relay:
         before, self._shown = self._shown, shown
         if before[0] is not shown[0]:
             self.since = self._tools.clock()
+        if not self.state.is_running:
+            self._over.set()
         _log.info("relay %s: %s%s", self.id, shown[0], f": {shown[1]}" if shown[1] else "")
         self._tools.changed(self)

@@ -23,7 +23,12 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
 from streamer.relay.destination import Destination, When, fixed_destinations
-from streamer.relay.destinations import list_destinations
+from streamer.relay.destinations import (
+    add_destination,
+    change_destination,
+    list_destinations,
+    remove_destination,
+)
 from streamer.relay.errors import NoSuchRelay, RelayRefused
 from streamer.relay.memory import (
     Command,
@@ -126,13 +131,48 @@ class Relays:
         relay.stop(reason)
         return relay
 
+    async def add(self, destination: Destination) -> None:
+        """Keep a new destination.
+
+        Raises:
+            RelayRefused: the stream has one of this name.
+        """
+        if any(
+            relay.destination.name == destination.name
+            for relay in self
+            if relay.stream.name == destination.stream
+        ):
+            raise RelayRefused(
+                f"{destination.stream!r} has a destination called {destination.name!r} already"
+            )
+        async with self._engine.begin() as connection:
+            await add_destination(connection, self._vault, destination, self._clock())
+        await self._read(force=True)
+
+    async def change(self, destination: Destination) -> None:
+        """Keep what a destination is now.
+
+        Raises:
+            NoSuchDestination: it is not there any more.
+            RelayRefused: the stream has another one of this name.
+        """
+        async with self._engine.begin() as connection:
+            await change_destination(connection, self._vault, destination, self._clock())
+        await self._read(force=True)
+
+    async def remove(self, id: str) -> None:
+        """Forget a destination; a relay to it is ended.
+
+        Raises:
+            NoSuchDestination: it is not there.
+        """
+        async with self._engine.begin() as connection:
+            await remove_destination(connection, id)
+        await self._read(force=True)
+
     def apply(self) -> None:
         """The configuration changed."""
         self._reconcile()
-
-    async def reload(self) -> None:
-        """The database changed, and what follows from it is to be in force when this returns."""
-        await self._read(force=True)
 
     async def run(self) -> None:
         """Keep everything going until cancelled; broadcasts then go on without us."""
@@ -277,9 +317,7 @@ class Relays:
     async def _dismiss(self, running: _Running) -> None:
         """End a relay whose destination is gone."""
         running.relay.stop("its destination was removed")
-        deadline = time.monotonic() + _FAREWELL_S
-        while running.relay.state.is_running and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        await asyncio.wait({self._loop.create_task(running.relay.wait_over())}, timeout=_FAREWELL_S)
         running.task.cancel()
 
     def _changed(self, relay: Relay) -> None:

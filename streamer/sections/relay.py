@@ -123,9 +123,8 @@ class RelayConfig(Section):
             if not is_srt:
                 raise ValueError("passphrase is for srt:// only; expected rtmps:// for encryption over RTMP")
             if size not in PASSPHRASE_BYTES:
-                raise ValueError(
-                    f"passphrase: expected {PASSPHRASE_BYTES[0]}-{PASSPHRASE_BYTES[-1]} bytes, these are {size}"
-                )
+                shortest, longest = PASSPHRASE_BYTES[0], PASSPHRASE_BYTES[-1]
+                raise ValueError(f"passphrase: expected {shortest}-{longest} bytes, these are {size}")
         if self.tls_ca_file is not None and not self.url.startswith("rtmps:"):
             raise ValueError("tls_ca_file is for rtmps:// only")
         return self

@@ -104,8 +104,8 @@ class StreamConfig(Section):
     def _check_relays(self) -> None:
         if self.relays and self.e2e and not self.clear_relays:
             raise ValueError(
-                "e2e = true keeps the picture from everybody in between, and a relay's destination gets it in "
-                "the clear; expected clear_relays = true beside the relays, or none"
+                "e2e = true keeps the picture from everybody in between, and a relay's destination gets it "
+                "in the clear; expected clear_relays = true beside the relays, or none"
             )
         labels = [relay.label for relay in self.relays]
         for position, relay in enumerate(self.relays):

@@ -70,6 +70,10 @@ class Access:
             return True
         return self._door.may(_to_watch(request, stream, Protocol.API))
 
+    def may_manage(self, request: web.Request, stream: str) -> bool:
+        """Whether a list should show what belongs to a stream, or to the server for ""."""
+        return self._is_admin(request) or self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
+
     async def enter(self, request: web.Request, stream: Stream, end: Callable[[str], None]) -> Entry | None:
         """Let a viewer in for as long as he may watch.
 

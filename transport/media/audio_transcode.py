@@ -1,4 +1,4 @@
-"""Any sound to Opus, which every browser receives over WebRTC, or to AAC, which every platform takes over RTMP.
+"""Any sound to Opus, which every browser receives over WebRTC, or to AAC, which every platform takes.
 
 The work is libav's (decode, resample, encode); what is decided here is time. Packets are cut from a row of
 samples, so their timestamps would follow the sample count and not the source; see `_Timeline`.
@@ -309,7 +309,7 @@ def _interleaved_stereo(frame: AudioFrame) -> bytes:
 
 
 def _planar(pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
-    return np.ascontiguousarray(pcm.reshape(-1, 2).T, dtype=np.float32) / 32768
+    return np.ascontiguousarray(pcm.reshape(-1, 2).T, dtype=np.float32) / np.float32(32768)
 
 
 def _open_decoder(track: Track) -> AudioCodecContext:

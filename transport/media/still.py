@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+import numpy.typing as npt
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
@@ -108,7 +109,7 @@ def _open(codec: Codec, width: int, height: int, rate: float) -> VideoCodecConte
     return context
 
 
-def _plain(width: int, height: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _plain(width: int, height: int) -> npt.NDArray[np.uint8]:
     """A dark ground, lighter to the middle, with the two bars that everybody takes for a pause."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     unit = min(width, height)
@@ -121,7 +122,7 @@ def _plain(width: int, height: int) -> np.ndarray[tuple[int, int], np.dtype[np.u
     return planes
 
 
-def _load(image: Path, width: int, height: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _load(image: Path, width: int, height: int) -> npt.NDArray[np.uint8]:
     """An image in the middle of a dark ground, as large as fits."""
     try:
         with av.open(str(image)) as container:
@@ -138,4 +139,4 @@ def _load(image: Path, width: int, height: int) -> np.ndarray[tuple[int, int], n
     ground[top : top + inner_h, left : left + inner_w] = scaled.to_ndarray()
     frame = VideoFrame.from_ndarray(ground, format="rgb24")
     coded = VideoReformatter().reformat(frame, width, height, "yuv420p", dst_color_range=ColorRange.MPEG)
-    return coded.to_ndarray()
+    return coded.to_ndarray().astype(np.uint8, copy=False)

@@ -1,0 +1,91 @@
+"""Relays, put together: what they push with, which platforms they know, the still picture they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from transport.push import push_to
+
+from ops.identity import Identity
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Stream
+from streamer.relay.carrier import Look
+from streamer.relay.destination import Destination
+from streamer.relay.plain import AddressBroadcast
+from streamer.relay.platforms.broadcast import Broadcast, Ingest
+from streamer.relay.relay import Relay, Tools
+from streamer.relay.relays import Relays
+from transport.media.still import Still, make_still
+from transport.output import Push, PushOptions
+
+# Each is some hundred kilobytes and takes a moment to make; streams differ in size more than relays do.
+_MAX_STILLS = 16
+
+OpenBroadcast = Callable[[Destination, Stream], Broadcast]
+
+
+def make_relays(registry: Registry, identity: Identity, conceal: Callable[[str], None]) -> Relays:
+    """All relays of a server. On its event loop.
+
+    Args:
+        registry: the streams.
+        identity: the database, and what opens secrets in it.
+        conceal: is told stream keys, which no log may show.
+    """
+
+    def tools(changed: Callable[[Relay], None]) -> Tools:
+        return Tools(_open_push, _open_broadcast, Stills().make, changed, conceal, identity.clock)
+
+    return Relays(registry, identity.engine, identity.vault, tools, identity.clock)
+
+
+class Stills:
+    """Still pictures, made once for all relays that need the same one."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[Look, Path | None], asyncio.Future[Still]] = OrderedDict()
+
+    async def make(self, look: Look, image: Path | None) -> Still:
+        """The still picture of this look.
+
+        Raises:
+            WireError: it cannot be made.
+        """
+        key = (look, image)
+        making = self._made.get(key)
+        if making is None:
+            work = asyncio.to_thread(make_still, look.codec, look.width, look.height, look.rate, image)
+            self._made[key] = making = asyncio.ensure_future(work)
+            if len(self._made) > _MAX_STILLS:
+                self._made.popitem(last=False)
+        try:
+            return await asyncio.shield(making)
+        except BaseException:
+            if making.done():
+                self._made.pop(key, None)
+            raise
+
+
+def _open_broadcast(destination: Destination, stream: Stream) -> Broadcast:
+    return AddressBroadcast(destination)
+
+
+def _open_push(destination: Destination, ingest: Ingest, options: PushOptions) -> Push:
+    if not ingest.url.startswith("srt:"):
+        return push_to(ingest.url, ingest.key, options)
+    return push_to(_srt_url(destination, ingest.url), ingest.key, options)
+
+
+def _srt_url(destination: Destination, url: str) -> str:
+    """The address with what was said beside it; what it says itself counts."""
+    settings, passphrase = destination.settings, destination.passphrase
+    said = urlsplit(url).query
+    more = {"latency": str(settings.latency_ms)}
+    if passphrase is not None:
+        more |= {"passphrase": passphrase.get_secret_value(), "pbkeylen": str(settings.pbkeylen)}
+    added = urlencode({name: value for name, value in more.items() if f"{name}=" not in said})
+    return f"{url}{'&' if said else '?'}{added}" if added else url
