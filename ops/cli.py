@@ -15,6 +15,7 @@ from ops import demo as demonstration
 from ops import logs
 from ops.commands import audit, grants, groups, keys, users
 from ops.commands.desk import ConfigFile
+from ops.commands.sandbox import sandbox
 from ops.commands.token import token
 from ops.database import DatabaseError
 from streamer.config import Config, load
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 app.command()(token)
+app.command()(sandbox)
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(grants.app, name="grant")

@@ -18,6 +18,7 @@ from ops.identity import Guard, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
 from ops.relay_metrics import RelayCollector
 from ops.relays import make_relays
 from ops.reload import Reloader
@@ -30,6 +31,7 @@ from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.relays import RelaysFace
@@ -82,10 +84,12 @@ class Server:
         identity = await open_identity(self.config)
         try:
             guard = Guard(identity)
+            self.platforms = PlatformDesk(self.config.platforms, identity)
             self.relays = make_relays(self.registry, identity, self._redactor.add)
             try:
                 await self._run(guard, *companions)
             finally:
+                await self.platforms.close()
                 await guard.close()
         finally:
             await identity.close()
@@ -126,6 +130,7 @@ class Server:
                 (
                     self.registry.run,
                     guard.run,
+                    self.platforms.run,
                     self._https.run,
                     lag.run,
                     delay.run,
@@ -195,6 +200,7 @@ class Server:
             (
                 Whep(self.registry, egress, access),
                 RelaysFace(self.relays, self.registry, access, guard.audit.record),
+                self._connecting(access),
                 Pages(),
             ),
             cors_origins=self.config.http.cors_origins,
@@ -218,6 +224,9 @@ class Server:
             await runner.cleanup()
             raise
         return runner
+
+    def _connecting(self, access: Access) -> ConnectionsFace:
+        return ConnectionsFace(self.platforms.connections, access, self.config.platforms.public_url)
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""

@@ -14,6 +14,7 @@ from aiohttp import web
 from auth.actions import Action
 from auth.credentials import NOTHING, TokenCredential
 from auth.door import Ask, Door, Entry
+from auth.permit import Permit
 from auth.protocols import Protocol
 from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
@@ -48,13 +49,16 @@ class Access:
         """
         await self._require(_ask(request, Action.ADMIN, Protocol.API), request)
 
-    async def require_manage(self, request: web.Request, stream: str) -> None:
+    async def require_manage(self, request: web.Request, stream: str) -> Permit | None:
         """Let those through who manage a stream, or the server for "".
+
+        Returns:
+            Who that is; None for the administrator's token.
 
         Raises:
             AuthError: as `require_admin`.
         """
-        await self._require(_ask(request, Action.MANAGE, Protocol.API, stream), request)
+        return await self._require(_ask(request, Action.MANAGE, Protocol.API, stream), request)
 
     async def require_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> None:
         """Let those through who may watch a stream.
@@ -92,9 +96,8 @@ class Access:
             return None
         return await self._door.enter(_to_watch(request, stream, Protocol.WHEP), end)
 
-    async def _require(self, ask: Ask, request: web.Request) -> None:
-        if not self._is_admin(request):
-            await self._door.check(ask)
+    async def _require(self, ask: Ask, request: web.Request) -> Permit | None:
+        return None if self._is_admin(request) else await self._door.check(ask)
 
     def _is_admin(self, request: web.Request) -> bool:
         token = presented_token(request)
