@@ -109,11 +109,13 @@ class Access:
 
     Attributes:
         token: a secret.
+        client_id: the registered application it was given to.
         project: what the platform counts quotas by.
         acts_as: the platform's id of the account or page.
     """
 
     token: str = field(repr=False)
+    client_id: str
     project: str
     acts_as: str
     name: str
@@ -350,7 +352,13 @@ class Connections:
                 f"{login.name}: the page {wanted!r} may not be published to; connect it again"
             )
         return Access(
-            token, _project(client.id), wanted or record.subject, record.name, wanted, record.scopes
+            token,
+            client.id,
+            _project(client.id),
+            wanted or record.subject,
+            record.name,
+            wanted,
+            record.scopes,
         )
 
     async def break_off(self, connection_id: str, reason: str) -> None:
@@ -456,7 +464,7 @@ class Connections:
             if rejected and rejected != held.tokens.access:
                 if rejected not in held.pages.values():
                     return record, held
-                return await self._renew_pages(record, held, login)
+                return await self._renew_pages(record, held, login, rejected)
             try:
                 tokens = await login.refresh(held.tokens, client)
             except PlatformRefused as error:
@@ -484,7 +492,7 @@ class Connections:
             return record, held
 
     async def _renew_pages(
-        self, record: Connection, held: Held, login: PlatformLogin
+        self, record: Connection, held: Held, login: PlatformLogin, rejected: str
     ) -> tuple[Connection, Held]:
         """Read the pages' tokens again; the account's own may have outlived them."""
         try:
@@ -494,7 +502,7 @@ class Connections:
             await self._over(record.id, reason)
             raise ReconnectNeeded(reason) from None
         pages = {page.id: page.token for page in identity.pages}
-        if any(pages.get(page) == token for page, token in held.pages.items() if page == record.page):
+        if pages.get(record.page, rejected) == rejected:
             reason = f"{login.name} does not let the page be published to any more"
             await self._over(record.id, reason)
             raise ReconnectNeeded(reason)

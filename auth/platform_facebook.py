@@ -24,7 +24,12 @@ PAGES = ("pages_show_list", "pages_read_engagement", "pages_manage_posts")
 _EXCHANGE_BEFORE_S = 30 * 86_400.0
 _MAX_PAGES = 500
 # Graph API, "Facebook Login for Devices": the subcodes of its errors.
-_DEVICE_CODES = {1349174: "authorization_pending", 1349172: "slow_down", 1349152: "expired_token"}
+_DEVICE_CODES = {
+    1349174: "authorization_pending",
+    1349172: "slow_down",
+    1349152: "expired_token",
+    1349175: "access_denied",
+}
 
 
 class FacebookLogin(PlatformLogin):
@@ -67,7 +72,16 @@ class FacebookLogin(PlatformLogin):
 
     async def redeem(self, code: str, verifier: str, redirect_uri: str) -> Tokens:
         """A token of 60 days."""
-        return await self._exchange(await super().redeem(code, verifier, redirect_uri), self.options.client)
+        client = self.options.client
+        form = {
+            "client_id": client.id,
+            "client_secret": client.secret,
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        answer = await self._post("/oauth/access_token", form)
+        return await self._exchange(self.oauth(client).tokens_of(answer), client)
 
     def is_due(self, tokens: Tokens, now: float) -> bool:
         """Long before it ends, because afterwards it is too late."""

@@ -12,6 +12,7 @@ from auth.provider_keys import Fetch
 from auth.quota import QuotaLedger
 from ops.identity import Identity
 from ops.outbound import Outbound
+from streamer.relay.platforms.platforms import Platforms
 from streamer.sections.platforms import PlatformConfig, PlatformsConfig
 
 
@@ -20,14 +21,15 @@ class PlatformDesk:
 
     Attributes:
         connections: the accounts.
-        ledger: what was spent of YouTube's quota.
+        broadcasts: what is done with them.
     """
 
     def __init__(self, config: PlatformsConfig, identity: Identity) -> None:
         self._fetch = Outbound()
         logins = configured(config, self._fetch, identity)
         self.connections = Connections(identity.engine, identity.vault, logins, clock=identity.clock)
-        self.ledger = QuotaLedger(identity.engine, config.youtube.daily_units, clock=identity.clock)
+        ledger = QuotaLedger(identity.engine, config.youtube.daily_units, clock=identity.clock)
+        self.broadcasts = Platforms(self.connections, self._fetch, ledger, clock=identity.clock)
 
     async def run(self) -> None:
         """Look after the connections until cancelled."""

@@ -58,10 +58,10 @@ class Announcement:
 
     Attributes:
         title: cut to what the platform takes; must not be empty.
-        privacy: who may see it. On Facebook "unlisted" is friends (or, on a page, unpublished to the
-            timeline), "private" oneself; Twitch knows public only.
+        privacy: who may see it. On a Facebook profile "unlisted" is friends, "private" oneself; pages and
+            Twitch know public only, and others are refused.
         latency: what the platform trades between delay and steadiness.
-        category: Twitch: the game's or category's name; YouTube: a category's id.
+        category: Twitch: the category's or game's name.
         starts_at: announce it for then, seconds since 1970; None for now.
         made_for_kids: as YouTube demands to be told.
         page: Facebook: id of the page to publish as; "" for what was picked when connecting.
