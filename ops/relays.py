@@ -8,37 +8,44 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from transport.push import push_to
-
 from ops.identity import Identity
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
-from streamer.relay.carrier import Look
-from streamer.relay.destination import Destination
-from streamer.relay.plain import AddressBroadcast
+from streamer.relay.destination import Destination, Platform
+from streamer.relay.look import Look
 from streamer.relay.platforms.broadcast import Broadcast, Ingest
+from streamer.relay.platforms.custom import CustomBroadcast
+from streamer.relay.platforms.platforms import Platforms
 from streamer.relay.relay import Relay, Tools
 from streamer.relay.relays import Relays
 from transport.media.still import Still, make_still
 from transport.output import Push, PushOptions
+from transport.push import push_to
 
 # Each is some hundred kilobytes and takes a moment to make; streams differ in size more than relays do.
 _MAX_STILLS = 16
 
-OpenBroadcast = Callable[[Destination, Stream], Broadcast]
 
-
-def make_relays(registry: Registry, identity: Identity, conceal: Callable[[str], None]) -> Relays:
+def make_relays(
+    registry: Registry, identity: Identity, platforms: Platforms, conceal: Callable[[str], None]
+) -> Relays:
     """All relays of a server. On its event loop.
 
     Args:
         registry: the streams.
         identity: the database, and what opens secrets in it.
+        platforms: where accounts are connected.
         conceal: is told stream keys, which no log may show.
     """
 
+    def open_broadcast(destination: Destination, stream: Stream) -> Broadcast:
+        settings = destination.settings
+        if settings.platform is Platform.CUSTOM:
+            return CustomBroadcast(settings.url, destination.key.get_secret_value())
+        return platforms.open(settings.platform, settings.account, destination.announcement(stream.config))
+
     def tools(changed: Callable[[Relay], None]) -> Tools:
-        return Tools(_open_push, _open_broadcast, Stills().make, changed, conceal, identity.clock)
+        return Tools(_open_push, open_broadcast, Stills().make, changed, conceal, identity.clock)
 
     return Relays(registry, identity.engine, identity.vault, tools, identity.clock)
 
@@ -68,10 +75,6 @@ class Stills:
             if making.done():
                 self._made.pop(key, None)
             raise
-
-
-def _open_broadcast(destination: Destination, stream: Stream) -> Broadcast:
-    return AddressBroadcast(destination)
 
 
 def _open_push(destination: Destination, ingest: Ingest, options: PushOptions) -> Push:

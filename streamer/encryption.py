@@ -8,11 +8,15 @@ in `web/confidential.py`.
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 
 from transport.errors import WireError
 from transport.srt.options import SrtOptions
 from transport.srt.wire import parse_srt_url
+
+# "TLS_AES_256_GCM_SHA384", "ECDHE-RSA-AES128-GCM-SHA256", "AES-192".
+_KEY_BITS = re.compile(r"AES[-_]?(128|192|256)")
 
 
 class Floor(enum.StrEnum):
@@ -45,6 +49,12 @@ class Leg:
     cipher: str
     key_state: str
     checked: str
+
+
+def key_bytes_of(cipher: str) -> int:
+    """Length of the key of a cipher by its name, as TLS and SRT have it; 0 for none or an unknown one."""
+    found = _KEY_BITS.search(cipher)
+    return int(found[1]) // 8 if found is not None else 32 if "CHACHA20" in cipher else 0
 
 
 def check_published(floor: Floor, *, has_passphrase: bool, pbkeylen: int) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
 from streamer.relay.intake import Intake
+from streamer.relay.look import ASSUMED_RATE, Look, usual_rate
 from streamer.relay.programme import Programme
 from transport.errors import LinkError, WireError
 from transport.media import Codec, Track
@@ -21,26 +21,6 @@ from transport.output import Push
 
 # How often the carrier looks at how it goes.
 _LOOK_S = 1.0
-# Rates that cameras have; what is measured of one is a little off.
-_RATES = (23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60)
-_ASSUMED_RATE = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a picture looks: what a still one must be like.
-
-    Attributes:
-        codec: of it.
-        width: pixels.
-        height: as width.
-        rate: pictures per second.
-    """
-
-    codec: Codec = Codec.H264
-    width: int = 1280
-    height: int = 720
-    rate: float = _ASSUMED_RATE
 
 
 MakeStill = Callable[[Look, Path | None], Awaitable[Still]]
@@ -201,7 +181,7 @@ class Carrier:
             )
             rate = usual_rate(self._stream.meter.fps)
             if not same or (rate is not None and known is not None and abs(rate - known.rate) > 1):
-                self.look = Look(codec, video.width, video.height, rate or _ASSUMED_RATE)
+                self.look = Look(codec, video.width, video.height, rate or ASSUMED_RATE)
         audio = self._intake.audio
         if audio is not None and audio.codec is Codec.AAC and audio.sample_rate:
             track = programme.silence.track
@@ -219,11 +199,3 @@ class Carrier:
             except (WireError, ValueError):
                 self._still = None
         programme.still = self._still
-
-
-def usual_rate(measured: float) -> float | None:
-    """Pictures per second as a camera has it, from what was measured; None while nothing was."""
-    if measured < 1:
-        return None
-    nearest = min(_RATES, key=lambda rate: abs(rate - measured))
-    return float(nearest if abs(nearest - measured) < 1 else round(measured))

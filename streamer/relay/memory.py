@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.relay.carrier import Look
+from streamer.relay.look import Look
 from streamer.relay.tables import memories
 from transport.media import Codec
 

@@ -13,19 +13,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from streamer.encryption import key_bytes_of
 from streamer.errors import NotLive, StreamerError
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
-from streamer.relay.carrier import Carrier, Doorbell, Look, MakeStill
+from streamer.relay.carrier import Carrier, Doorbell, MakeStill
 from streamer.relay.destination import Destination
 from streamer.relay.errors import RelayRefused
 from streamer.relay.intake import Intake
+from streamer.relay.look import Look
 from streamer.relay.machine import Do, Patience, RelayMachine, Signal, State
 from streamer.relay.memory import Memory
 from streamer.relay.platforms.broadcast import Broadcast, Health, HealthState, Ingest
 from streamer.relay.platforms.errors import PlatformError
 from streamer.relay.report import Tally
-from transport.errors import LinkError
+from transport.errors import LinkError, WireError
 from transport.media import Codec
 from transport.output import Push, PushOptions, PushStatistics
 
@@ -231,6 +233,8 @@ class Relay:
             self._signal(Signal.LOST if error.retryable else Signal.REFUSED, str(error))
         except LinkError as error:
             self._signal(Signal.REFUSED if error.reason in _FINAL else Signal.LOST, str(error))
+        except WireError as error:  # an address that the transport does not take
+            self._signal(Signal.REFUSED, str(error))
         except StreamerError as error:
             self._signal(Signal.LOST, str(error))
         except Exception:  # a bug must not end the other relays
@@ -407,6 +411,9 @@ class Relay:
 
     def _check_cipher(self, push: Push) -> None:
         """Hold what was negotiated to the stream's `encryption`."""
+        floor, found = self.stream.config.encryption, push.statistics().encryption
+        if key_bytes_of(found) < floor.key_bytes:
+            raise RelayRefused(f'the destination agreed on {found}; encryption = "{floor}" needs more')
 
     async def _release(self) -> None:
         work, self._work = self._work, None

@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from transport.errors import LinkError
 from transport.outlet import TICK_S
@@ -33,7 +34,7 @@ class Link(asyncio.Protocol):
     Attributes:
         ended: why it is over, once it is.
         bytes_sent: media and commands, TLS not counted.
-        encryption: such as "TLSv1.3", "none" without.
+        encryption: such as "TLSv1.3, TLS_AES_256_GCM_SHA384", "none" without.
         peer: "host:port" as connected.
     """
 
@@ -155,12 +156,12 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have everything of asyncio's, and are none.
+        self._transport = cast(asyncio.Transport, transport)
         host, port = transport.get_extra_info("peername")[:2]
         self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if tls := transport.get_extra_info("ssl_object"):
-            self.encryption = tls.version() or "none"
+            self.encryption = ", ".join(part for part in (tls.version(), (tls.cipher() or ("",))[0]) if part)
         now = self._loop.time()
         options = SessionOptions(
             handshake_timeout_s=self._opens_until - now,
