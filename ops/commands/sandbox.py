@@ -14,6 +14,9 @@ def sandbox(
     http: Annotated[str, typer.Option(help="Pages and APIs listen here.")] = "127.0.0.1:9080",
     rtmp: Annotated[str, typer.Option(help="RTMP listens here.")] = "127.0.0.1:19350",
     rtmps: Annotated[str, typer.Option(help="RTMP over TLS listens here.")] = "127.0.0.1:19443",
+    ca_file: Annotated[
+        Path, typer.Option(help="The authority to check RTMPS with is written there, PEM.")
+    ] = Path("sandbox-ca.pem"),
     record: Annotated[Path | None, typer.Option(help="Keep what is received there, as FLV files.")] = None,
 ) -> None:
     """Stand in for YouTube, Facebook and Twitch: consent pages, APIs, and a sink for RTMP(S)."""
@@ -21,12 +24,14 @@ def sandbox(
     from ops.sandbox.app import Options, running
     from ops.sandbox.greeting import greeting
 
+    options = Options(http=http, rtmp=rtmp, rtmps=rtmps, record=record, ca_file=ca_file)
+
     async def run() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with running(Options(http=http, rtmp=rtmp, rtmps=rtmps, record=record)) as started:
-            typer.echo(greeting(started.world))
+        async with running(options) as started:
+            typer.echo(greeting(started.world, ca_file.resolve()))
             await stop.wait()
 
     try:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ops.sandbox.certificates import Authority, Certificate, tls_context
 from ops.sandbox.clock import Clock
 from ops.sandbox.control import Control
 from ops.sandbox.face import Addresses, Face, Pace, World, watching
 from ops.sandbox.facebook.face import Facebook
+from ops.sandbox.ingest import Sink
 from ops.sandbox.pages import STYLE, stylesheet
 from ops.sandbox.twitch.face import Twitch
 from ops.sandbox.youtube.face import YouTube
@@ -32,6 +34,8 @@ class Options:
     Attributes:
         http, rtmp, rtmps: where to listen; port 0: any.
         record: keep what the sink receives as FLV files there.
+        ca_file: where to put the certificate of the authority by which RTMPS can be checked.
+        certificate: what RTMPS shows; wrong ones are for tests.
         rotates: Google gives a new refresh token with each refresh.
         testing: Google's refresh tokens live for seven days.
     """
@@ -40,6 +44,8 @@ class Options:
     rtmp: str = "127.0.0.1:0"
     rtmps: str = "127.0.0.1:0"
     record: Path | None = None
+    ca_file: Path | None = None
+    certificate: Certificate = Certificate.GOOD
     pace: Pace = field(default_factory=Pace)
     rotates: bool = False
     testing: bool = False
@@ -50,6 +56,7 @@ class Sandbox:
 
     Attributes:
         world: what the faces share; tests in the same process may reach into it.
+        authority: by which RTMPS can be checked.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -58,6 +65,8 @@ class Sandbox:
         self.facebook = Facebook(world)
         self.twitch = Twitch(world)
         self.faces: list[Face] = [self.youtube, self.facebook, self.twitch]
+        self.authority = Authority()
+        self.sink = Sink(world.keys, options.record)
         self.app = self._make_app()
 
     @property
@@ -77,7 +86,7 @@ class Sandbox:
         app.add_routes([web.get(STYLE, stylesheet)])
         for face in self.faces:
             app.add_routes(face.routes())
-        app.add_routes(Control(self.world, self.faces).routes())
+        app.add_routes(Control(self.world, self.faces, self.sink).routes())
         return app
 
 
@@ -95,13 +104,18 @@ async def running(options: Options) -> AsyncIterator[Sandbox]:
         sandbox = Sandbox(World(Clock(), addresses, options.pace), options)
         runner = web.AppRunner(sandbox.app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
+        if options.ca_file is not None:
+            options.ca_file.write_bytes(sandbox.authority.pem)
+        context = tls_context(sandbox.authority, rtmps.getsockname()[0], options.certificate)
         settling = asyncio.create_task(sandbox.settle())
         try:
+            await sandbox.sink.start(rtmp, rtmps, context)
             await web.SockSite(runner, http).start()
             yield sandbox
         finally:
             settling.cancel()
             await asyncio.gather(settling, return_exceptions=True)
+            await sandbox.sink.close()
             await runner.cleanup()
 
 

@@ -6,6 +6,7 @@ JSON over HTTP, from this machine only and not from a page in a browser.
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -15,14 +16,17 @@ from pydantic import BaseModel, ValidationError
 
 from ops.sandbox.face import Face, Handler, World
 from ops.sandbox.faults import Fault
+from ops.sandbox.ingest import Sink
 from ops.sandbox.oauth import Use
 from ops.sandbox.orders import (
     AdvanceOrder,
     ClientOrder,
     CutOrder,
+    DeafOrder,
     ExpireOrder,
     FaultOrder,
     QuotaOrder,
+    RefuseOrder,
     RevokeOrder,
     ViewersOrder,
 )
@@ -35,8 +39,9 @@ _Order = TypeVar("_Order", bound=BaseModel)
 class Control:
     """The control face."""
 
-    def __init__(self, world: World, faces: Sequence[Face]) -> None:
+    def __init__(self, world: World, faces: Sequence[Face], sink: Sink) -> None:
         self._world = world
+        self._sink = sink
         self._faces = {face.platform: face for face in faces}
 
     def routes(self) -> list[web.RouteDef]:
@@ -53,6 +58,8 @@ class Control:
             ("POST", "/tokens/expire", self.expire),
             ("POST", "/tokens/revoke", self.revoke),
             ("POST", "/ingest/cut", self.cut),
+            ("POST", "/ingest/deaf", self.deafen),
+            ("POST", "/ingest/refuse", self.refuse),
             ("POST", "/viewers", self.viewers),
             ("POST", "/quota", self.quota),
             ("POST", "/clients", self.clients),
@@ -136,14 +143,23 @@ class Control:
 
     async def cut(self, http: web.Request) -> web.Response:
         """Close the connections to the sink, as a platform that restarts its ingest."""
-        order = await _order(http, CutOrder)
-        count = 0
-        for key in self._world.keys:
-            fits = order.platform in {None, key.platform} and order.key in {"", key.name}
-            if fits and key.reception.cut is not None:
-                key.reception.cut()
-                count += 1
-        return web.json_response({"cut": count})
+        return web.json_response({"cut": self._cut(await _order(http, CutOrder))})
+
+    async def deafen(self, http: web.Request) -> web.Response:
+        """Read nothing for a while: a receiver that accepts and goes silent."""
+        order = await _order(http, DeafOrder)
+        until = time.monotonic() + order.seconds
+        if order.platform is None and not order.key:
+            self._sink.deaf_until = until
+        for key in self._keys_of(order):
+            key.reception.deaf_until = until
+        return web.Response(status=204)
+
+    async def refuse(self, http: web.Request) -> web.Response:
+        """Take nobody for a while: a receiver that is not there."""
+        order = await _order(http, RefuseOrder)
+        self._sink.refuses_until = time.monotonic() + order.seconds
+        return web.json_response({"cut": self._cut(CutOrder()) if order.cut else 0})
 
     async def viewers(self, http: web.Request) -> web.Response:
         """So many watch."""
@@ -166,6 +182,20 @@ class Control:
         self._world.register.replace(replace(client, secret=order.secret or client.secret))
         return web.Response(status=204)
 
+    def _cut(self, order: CutOrder) -> int:
+        cuts = [key.reception.cut for key in self._keys_of(order)]
+        for cut in cuts:
+            if cut is not None:
+                cut()
+        return sum(cut is not None for cut in cuts)
+
+    def _keys_of(self, order: CutOrder) -> list[StreamKey]:
+        return [
+            key
+            for key in self._world.keys
+            if order.platform in {None, key.platform} and order.key in {"", key.name}
+        ]
+
     def _face(self, platform: Platform) -> Face:
         return self._faces[platform]
 
@@ -184,6 +214,8 @@ def _reception(key: StreamKey) -> dict[str, Any]:
         "bytes": reception.bytes,
         "first_at": reception.first_at,
         "last_at": reception.last_at,
+        "said_goodbye": reception.said_goodbye,
+        "recordings": reception.recordings,
         "video": vars(reception.video),
         "audio": vars(reception.audio),
     }

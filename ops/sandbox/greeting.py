@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ops.sandbox.face import World
 from ops.sandbox.parties import Client
 
 
-def greeting(world: World) -> str:
+def greeting(world: World, ca_file: Path) -> str:
     """A few lines to read and to copy from."""
     addresses = world.addresses
     apps = "\n".join(_app(client) for client in world.register.clients)
@@ -19,7 +21,7 @@ sandbox: these are not the real platforms, and nothing leaves this machine
   Twitch    {addresses.http}/twitch
   control   {addresses.http}/control
   RTMP      {addresses.rtmp}
-  RTMPS     {addresses.rtmps}
+  RTMPS     {addresses.rtmps}, to be checked with {ca_file}
 
 apps
 {apps}

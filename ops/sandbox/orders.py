@@ -55,6 +55,19 @@ class CutOrder(_Order):
     key: str = ""
 
 
+class DeafOrder(CutOrder):
+    """`/control/ingest/deaf`: connections stay, but nothing is read; with no choice not even a handshake."""
+
+    seconds: float = Field(ge=0, le=3600)
+
+
+class RefuseOrder(_Order):
+    """`/control/ingest/refuse`: who connects is cut off at once, and with `cut` who is connected too."""
+
+    seconds: float = Field(ge=0, le=3600)
+    cut: bool = True
+
+
 class ViewersOrder(_Order):
     """`/control/viewers`: of one programme, or with no id of every one; null: hidden."""
 

@@ -76,6 +76,8 @@ class Reception:
         last_at: by the sandbox's clock, as first_at.
         said_goodbye: the last publisher ended its publication in the protocol's way.
         metadata: what it said about its tracks.
+        recordings: the files in which it was kept.
+        deaf_until: until then nothing is read from who publishes; time.monotonic().
         cut: ends the present connection; set by the sink.
     """
 
@@ -92,6 +94,8 @@ class Reception:
     video: Track = field(default_factory=Track)
     audio: Track = field(default_factory=Track)
     metadata: dict[str, Any] = field(default_factory=dict)
+    recordings: list[str] = field(default_factory=list)
+    deaf_until: float = 0.0
     cut: Callable[[], None] | None = field(default=None, repr=False)
     _keyframe_seen: bool = False
     _heard: float = 0.0
@@ -109,6 +113,8 @@ class Reception:
 
     def end(self, *, said_goodbye: bool = False) -> None:
         """They left, with or without saying so."""
+        if self.active:  # until now, however far the clock was put forward meanwhile
+            self.last_at = self.clock.now()
         self.connected, self.cut, self.said_goodbye = False, None, said_goodbye
 
     def picture(self, timestamp_ms: int, size: int, *, codec: str = "", keyframe: bool = False) -> None:

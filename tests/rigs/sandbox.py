@@ -35,9 +35,14 @@ async def sandbox(pace: Pace = QUICK, **options: Any) -> AsyncIterator[Sandbox]:
 
 @dataclass(frozen=True)
 class SandboxProcess:
-    """One that runs as an operator's would."""
+    """One that runs as an operator's would.
+
+    Attributes:
+        ca_file: to check its RTMPS with.
+    """
 
     addresses: Addresses
+    ca_file: Path
 
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask or tell its control face; returns the JSON that comes back."""
@@ -54,6 +59,8 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[SandboxProcess]:
     ports = [free_port() for _ in range(3)]
     places = [f"127.0.0.1:{port}" for port in ports]
     command = [sys.executable, "-m", "ops.cli", "sandbox", *arguments]
+    ca_file = folder / "sandbox-ca.pem"
+    command += ["--ca-file", str(ca_file)]
     for option, place in zip(("--http", "--rtmp", "--rtmps"), places, strict=True):
         command += [option, place]
     log = folder / "sandbox.log"
@@ -61,7 +68,8 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[SandboxProcess]:
     with process_running(command, log, PYTHONPATH=root) as process:
         wait_until(lambda: process.poll() is not None or answers(ports[0]), "the sandbox")
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        yield SandboxProcess(Addresses(f"http://{places[0]}", f"rtmp://{places[1]}", f"rtmps://{places[2]}"))
+        addresses = Addresses(f"http://{places[0]}", f"rtmp://{places[1]}", f"rtmps://{places[2]}")
+        yield SandboxProcess(addresses, ca_file)
 
 
 async def consent(
