@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -18,6 +19,7 @@ from streamer.relay.platforms.custom import CustomBroadcast
 from streamer.relay.platforms.platforms import Platforms
 from streamer.relay.relay import Relay, Tools
 from streamer.relay.relays import Relays
+from streamer.sections.platforms import PlatformsConfig
 from transport.media.still import Still, make_still
 from transport.output import Push, PushOptions
 from transport.push import push_to
@@ -27,11 +29,16 @@ _MAX_STILLS = 16
 
 
 def make_relays(
-    registry: Registry, identity: Identity, platforms: Platforms, conceal: Callable[[str], None]
+    config: PlatformsConfig,
+    registry: Registry,
+    identity: Identity,
+    platforms: Platforms,
+    conceal: Callable[[str], None],
 ) -> Relays:
     """All relays of a server. On its event loop.
 
     Args:
+        config: of the platforms.
         registry: the streams.
         identity: the database, and what opens secrets in it.
         platforms: where accounts are connected.
@@ -44,8 +51,15 @@ def make_relays(
             return CustomBroadcast(settings.url, destination.key.get_secret_value())
         return platforms.open(settings.platform, settings.account, destination.announcement(stream.config))
 
+    def open_push(destination: Destination, ingest: Ingest, options: PushOptions) -> Push:
+        if destination.settings.platform is not Platform.CUSTOM:
+            ca_file = getattr(config, destination.settings.platform).ingest_ca_file
+            options = replace(options, ca_file=str(ca_file or ""))
+        url = _srt_url(destination, ingest.url) if ingest.url.startswith("srt:") else ingest.url
+        return push_to(url, ingest.key, options)
+
     def tools(changed: Callable[[Relay], None]) -> Tools:
-        return Tools(_open_push, open_broadcast, Stills().make, changed, conceal, identity.clock)
+        return Tools(open_push, open_broadcast, Stills().make, changed, conceal, identity.clock)
 
     return Relays(registry, identity.engine, identity.vault, tools, identity.clock)
 
@@ -75,12 +89,6 @@ class Stills:
             if making.done():
                 self._made.pop(key, None)
             raise
-
-
-def _open_push(destination: Destination, ingest: Ingest, options: PushOptions) -> Push:
-    if not ingest.url.startswith("srt:"):
-        return push_to(ingest.url, ingest.key, options)
-    return push_to(_srt_url(destination, ingest.url), ingest.key, options)
 
 
 def _srt_url(destination: Destination, url: str) -> str:

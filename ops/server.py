@@ -85,7 +85,13 @@ class Server:
         try:
             guard = Guard(identity)
             self.platforms = PlatformDesk(self.config.platforms, identity)
-            self.relays = make_relays(self.registry, identity, self.platforms.broadcasts, self._redactor.add)
+            self.relays = make_relays(
+                self.config.platforms,
+                self.registry,
+                identity,
+                self.platforms.broadcasts,
+                self._redactor.add,
+            )
             try:
                 await self._run(guard, *companions)
             finally:

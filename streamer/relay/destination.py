@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from streamer.encryption import Floor, check_relay
 from streamer.relay.errors import RelayRefused
 from streamer.relay.platforms.broadcast import Announcement, Latency, Privacy
-from streamer.sections.relay import RELAY_NAME, RelayConfig, check_url, shown_url
+from streamer.sections.relay import RELAY_NAME, RelayConfig, check_key, check_url, shown_url
 from streamer.sections.stream import StreamConfig
 from transport.media import Codec
 from transport.srt.options import PASSPHRASE_BYTES
@@ -151,6 +151,8 @@ class Destination(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Destination:
+        if self.settings.url:
+            check_key(self.settings.url, self.key.get_secret_value())
         if self.passphrase is None:
             return self
         size = len(self.passphrase.get_secret_value().encode())

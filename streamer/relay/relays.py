@@ -91,7 +91,13 @@ class Relays:
         # Stopped by hand: not begun again before the stream was offline.
         self._held: set[str] = set()
         self._begun_for: dict[str, str] = {}
+        self._is_ready = False
         registry.on_change.append(self._stream_changed)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything that is known was begun."""
+        return self._is_ready
 
     def __iter__(self) -> Iterator[Relay]:
         """In the order of the streams and their destinations."""
@@ -185,6 +191,7 @@ class Relays:
                     self._resume(relay)
                 while True:
                     self._look()
+                    self._is_ready = True
                     await asyncio.sleep(_LOOK_S)
                     await self._read()
         finally:

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from streamer.encryption import Floor, check_relay
 from streamer.sections.base import Section
 from transport.errors import WireError
+from transport.rtmp.address import parse_rtmp_url
 from transport.srt.options import PASSPHRASE_BYTES
 from transport.srt.wire import parse_srt_url
 
@@ -47,6 +48,25 @@ def check_url(url: str) -> str:
     elif not parts.path.strip("/"):
         raise ValueError("expected an application after the host, as in rtmp://host/app")
     return parts.scheme + url[len(parts.scheme) :]
+
+
+def check_key(url: str, key: str) -> None:
+    """Check that an address and a stream key belong together.
+
+    Args:
+        url: passed `check_url`.
+        key: "" where the address ends with it.
+
+    Raises:
+        ValueError: says what was expected, never the key.
+    """
+    try:
+        if not url.startswith("srt:"):
+            parse_rtmp_url(url, key)
+        elif key and parse_srt_url(url).stream_id:
+            raise ValueError("the address has a streamid already; expected it there or as key")
+    except WireError as error:
+        raise ValueError(f"{error}; expected key, or rtmp://host/app/KEY") from None
 
 
 def shown_url(url: str, *, has_key: bool = True) -> str:
@@ -118,6 +138,7 @@ class RelayConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> RelayConfig:
         is_srt = self.url.startswith("srt:")
+        check_key(self.url, self.key.get_secret_value())
         if self.passphrase is not None:
             size = len(self.passphrase.get_secret_value().encode())
             if not is_srt:
