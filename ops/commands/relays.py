@@ -28,7 +28,7 @@ def list_(config: ConfigFile) -> None:
         async with identity.engine.connect() as connection:
             known = fixed + await list_destinations(connection, identity.vault)
             memories = await read_memories(connection)
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for each in known:
             memory = memories.get(each.id, Memory(each.id))
             where = each.shown_url or each.settings.platform.value

@@ -43,6 +43,7 @@ class Pages:
             Operation("GET", "/", self.index, "The live streams", described=False),
             Operation("GET", "/watch/{stream}", self.watch, "The player", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
+            Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
 
@@ -57,6 +58,10 @@ class Pages:
     async def embed(self, request: web.Request) -> web.Response:
         """The player for an iframe anywhere."""
         return self._serve(request, "embed.html", "*")
+
+    async def relays(self, request: web.Request) -> web.Response:
+        """Where the streams are relayed to."""
+        return self._serve(request, "relays.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""

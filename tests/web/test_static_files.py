@@ -69,7 +69,7 @@ def _served(url: str) -> Path:
 
 
 def test_every_page_of_the_server_is_there() -> None:
-    assert [page.name for page in PAGES] == ["embed.html", "index.html", "watch.html"]
+    assert [page.name for page in PAGES] == ["embed.html", "index.html", "relays.html", "watch.html"]
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: path.name)
@@ -113,7 +113,9 @@ def test_identifiers_are_unique(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "module"), [("index.html", "index.js"), ("watch.html", "watch_page.js")], ids=["index", "watch"]
+    ("page", "module"),
+    [("index.html", "index.js"), ("relays.html", "relays.js"), ("watch.html", "watch_page.js")],
+    ids=["index", "relays", "watch"],
 )
 def test_the_elements_a_script_looks_up_are_in_its_page(page: str, module: str) -> None:
     wanted = set(re.findall(r"""byId\("([\w-]+)"\)""", (STATIC / "js" / module).read_text("utf-8")))
