@@ -85,7 +85,11 @@ class Link(asyncio.Protocol):
             raise tls_failure(error, target.host) from None
         if not self._lost.is_set():
             self._sock = sock
-        await self._settled.wait()
+        try:
+            async with asyncio.timeout_at(self._opens_until + options.command_timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            raise LinkError("timeout", f"{target.host} did not answer in time") from None
         if not self.is_live:
             raise await asyncio.shield(self.ended)
         self._progress_at = self._loop.time()
@@ -156,7 +160,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        # uvloop's transports have everything of asyncio's, and are none.
+        # uvloop's transports are none of asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
         host, port = transport.get_extra_info("peername")[:2]
         self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

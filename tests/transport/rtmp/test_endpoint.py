@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
+import uvloop
 
 from tests.transport.media.sources import picture_units, sound_units, tone
 from tests.transport.rtmp.ingest import Authority, Ingest
@@ -69,6 +70,36 @@ async def test_picture_and_sound_arrive_and_decode(ingest: Ingest) -> None:
     assert statistics.pictures_dropped == statistics.sounds_dropped == 0
     assert statistics.position_ms > 5000 + 2300
     assert (await push.ended()).reason == "ended"
+
+
+def test_the_servers_own_event_loop_does_the_same(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pictures = picture_units(Codec.H264, 30)
+
+    async def run(scheme: str) -> None:
+        server = await Ingest().start(authority.context("localhost") if scheme == "rtmps" else None)
+        options = PushOptions(ca_file=str(authority.file))
+        push = push_to(url(server, scheme, "localhost"), "key", options)
+        await push.connect()
+        for unit in pictures:
+            push.write(unit)
+        statistics = push.statistics()
+        await push.close()
+        await server.until(lambda: server.ends)
+        assert server.ends == ["unpublished"]
+        assert len(server.tags) == 31
+        assert statistics.rtt_ms is not None
+        assert statistics.unacknowledged_bytes is not None
+        refused = push_to(url(server, scheme, "127.0.0.1"), "key", options)
+        if scheme == "rtmps":
+            with pytest.raises(LinkError, match="for another address") as caught:
+                await refused.connect()
+            assert caught.value.reason == "certificate"
+        await server.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run("rtmp"))
+        runner.run(run("rtmps"))
 
 
 async def test_h265_goes_the_enhanced_way_where_it_is_allowed(ingest: Ingest) -> None:
