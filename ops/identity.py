@@ -24,14 +24,15 @@ from auth.credentials import NoCredential
 from auth.directory import Directory
 from auth.door import Ask, Door
 from auth.errors import AuthError, RateLimited
-from auth.grants import is_last_administrator, withdraw_all
+from auth.grants import administrators, is_last_administrator, withdraw_all
 from auth.groups import Groups
-from auth.passwords import Passwords
+from auth.passwords import PasswordPolicy, Passwords
 from auth.permit import Permit
 from auth.rates import Rate, RateLimiter
 from auth.roster import read_roster
 from auth.seats import Seats
 from auth.tokens import SERVER
+from auth.totp import Totp
 from auth.watch import PermitWatch
 from ops.database import database_url, open_database
 from ops.vault import FileVault
@@ -57,17 +58,23 @@ class Identity:
     """
 
     def __init__(
-        self, engine: AsyncEngine, vault: FileVault, key_file: Path, clock: Callable[[], float]
+        self,
+        engine: AsyncEngine,
+        vault: FileVault,
+        key_file: Path,
+        clock: Callable[[], float],
+        policy: PasswordPolicy | None = None,
     ) -> None:
         self.engine = engine
         self.vault = vault
         self.key_file = key_file
         self.clock = clock
         self.authority = Authority(engine, vault, self._directory, clock=clock)
-        self.accounts = Accounts(engine, self._is_last_administrator, clock=clock)
+        self.accounts = Accounts(engine, self.is_last_administrator, clock=clock)
         self.accounts.on_delete.append(_withdraw_all)
-        self.groups = Groups(engine, self._is_last_administrator)
-        self.passwords = Passwords(engine, clock=clock)
+        self.groups = Groups(engine, self.is_last_administrator)
+        self.passwords = Passwords(engine, policy, clock=clock)
+        self.totp = Totp(engine, vault, clock=clock)
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -88,8 +95,11 @@ class Identity:
         roster = await read_roster(connection, self.clock())
         return Directory(roster.principals, roster.disabled, roster.sessions, roster.api_keys)
 
-    async def _is_last_administrator(self, connection: AsyncConnection, principal_id: str) -> bool:
+    async def is_last_administrator(self, connection: AsyncConnection, principal_id: str) -> bool:
+        """Whether nobody would administer without this principal; with "": whether nobody does now."""
         directory = await self._directory(connection)
+        if not principal_id:
+            return not await administrators(connection, directory)
         return await is_last_administrator(connection, principal_id, directory)
 
 
@@ -104,7 +114,8 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
     config.state.dir.mkdir(parents=True, exist_ok=True)
     key_file = config.state.dir / _FILE
     vault = FileVault(key_file)
-    identity = Identity(await open_database(database_url(config)), vault, key_file, clock)
+    policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
+    identity = Identity(await open_database(database_url(config)), vault, key_file, clock, policy)
     try:
         await identity.authority.start()
     except BaseException:
@@ -155,11 +166,15 @@ class Guard:
         """Keep refusals of what was presented. Who came with nothing was told what is needed."""
         if isinstance(answer, Permit) or isinstance(ask.credential, NoCredential):
             return
+        self.refused(_refusal(ask, answer))
+
+    def refused(self, event: Event) -> None:
+        """Keep a refusal, unless there were too many from its address."""
         try:
-            self._refusals.check(ask.address)
+            self._refusals.check(event.address)
         except RateLimited:
             return
-        self.audit.note(_refusal(ask, answer))
+        self.audit.note(event)
 
 
 def _refusal(ask: Ask, error: AuthError) -> Event:

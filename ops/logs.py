@@ -65,6 +65,11 @@ class Redactor:
         if config.database.url is not None:
             url = config.database.url.get_secret_value()
             found += [url, *_secrets_in(url)]
+        found += [
+            secret.get_secret_value()
+            for secret in (config.oidc.client_secret, config.ldap.bind_password)
+            if secret is not None
+        ]
         self.know(found)
 
     def __call__(

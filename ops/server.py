@@ -13,8 +13,9 @@ from aiohttp import web
 
 from auth.secrets import AdminToken
 from ops.health import LoopLag, SendDelay
+from ops.housekeeping import Housekeeping
 from ops.https import Https
-from ops.identity import Guard, open_identity
+from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim
 from ops.metrics import make_registry
@@ -22,6 +23,7 @@ from ops.platforms import PlatformDesk
 from ops.relay_metrics import RelayCollector
 from ops.relays import make_relays
 from ops.reload import Reloader
+from ops.signin import SignIn
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -93,15 +95,18 @@ class Server:
                 self._redactor.add,
             )
             try:
-                await self._run(guard, *companions)
+                await self._run(identity, guard, *companions)
             finally:
                 await self.platforms.close()
                 await guard.close()
         finally:
             await identity.close()
 
-    async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, identity: Identity, guard: Guard, *companions: Callable[[], Awaitable[None]]
+    ) -> None:
         config = self.config
+        signin = SignIn(identity, guard, config)
         self._redactor.know_config(config, self.admin.value)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
@@ -129,14 +134,16 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, guard, lag, delay)
+            runner = await self._serve_http(egress, guard, signin, lag, delay)
             self._announce(egress)
+            await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
             await self._work(
                 (
                     self.registry.run,
                     guard.run,
                     self.platforms.run,
+                    Housekeeping(identity, signin.sessions, config.audit).run,
                     self._https.run,
                     lag.run,
                     delay.run,
@@ -151,6 +158,7 @@ class Server:
             await egress.drain("the server is stopping", _DRAIN_S)
             if runner is not None:
                 await runner.cleanup()
+            await signin.close()
             await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
@@ -185,7 +193,7 @@ class Server:
         reloader.reload()
 
     async def _serve_http(
-        self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
+        self, egress: WebRtcEgress, guard: Guard, signin: SignIn, lag: LoopLag, delay: SendDelay
     ) -> web.AppRunner:
         access = Access(self.admin, guard.door)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
@@ -208,9 +216,11 @@ class Server:
                 RelaysFace(self.relays, self.registry, access, guard.audit.record),
                 self._connecting(access),
                 Pages(),
+                *signin.faces(),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
+            middlewares=(signin.middleware,),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -245,10 +255,24 @@ class Server:
         self.config = config
         _log.info("configuration applied: %d streams", len(config.streams))
 
-    def _announce(self, egress: WebRtcEgress) -> None:
+    @property
+    def _http_url(self) -> str:
         host, port = self.http_address
-        shown = f"[{host}]" if ":" in host else host
-        _log.info("%s://%s:%d/ serves the pages, the API and WHEP", self._https.scheme, shown, port)
+        return f"{self._https.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def _tell_setup_link(self, signin: SignIn) -> None:
+        token = await signin.setup.issue()
+        if token is None:
+            return
+        # To the terminal, never through the log: a log is kept and copied.
+        link = f"{self.config.http.origin or self._http_url}/setup#{token}"
+        sys.stderr.write(
+            f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
+        )
+        sys.stderr.flush()
+
+    def _announce(self, egress: WebRtcEgress) -> None:
+        _log.info("%s/ serves the pages, the API and WHEP", self._http_url)
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)

@@ -24,7 +24,11 @@ from pydantic_settings import (
 )
 
 from streamer.errors import ConfigError, Finding
+from streamer.sections.audit import AuditConfig
+from streamer.sections.auth import AuthConfig
 from streamer.sections.http import HttpConfig
+from streamer.sections.ldap import LdapConfig
+from streamer.sections.oidc import OidcConfig
 from streamer.sections.platforms import PlatformsConfig
 from streamer.sections.relay import RelayConfig, shown_url
 from streamer.sections.srt import SrtConfig
@@ -47,6 +51,10 @@ class Config(BaseSettings):
     )
 
     http: HttpConfig = HttpConfig()
+    auth: AuthConfig = AuthConfig()
+    oidc: OidcConfig = OidcConfig()
+    ldap: LdapConfig = LdapConfig()
+    audit: AuditConfig = AuditConfig()
     state: StateConfig = StateConfig()
     database: DatabaseConfig = DatabaseConfig()
     srt: SrtConfig = SrtConfig()

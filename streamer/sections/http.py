@@ -12,12 +12,14 @@ from streamer.sections.base import ListenAddress, Network, Section
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,62}"
 )
+_PUBLIC = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 
 
 class HttpConfig(Section):
     """Pages, API and WHEP; over TLS when there is a certificate, from files or by ACME (RFC 8555)."""
 
     listen: ListenAddress = "127.0.0.1:8080"
+    public_url: str = ""
     cors_origins: tuple[str, ...] = ("*",)
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -27,6 +29,13 @@ class HttpConfig(Section):
     acme_email: str = ""
     acme_directory: str = "https://acme-v02.api.letsencrypt.org/directory"
     acme_ca_file: Path | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, url: str) -> str:
+        if url and not _PUBLIC.fullmatch(url):
+            raise ValueError("expected how browsers reach this server, for example https://live.example.com")
+        return url.rstrip("/").lower()
 
     @field_validator("acme_domain")
     @classmethod
@@ -56,6 +65,14 @@ class HttpConfig(Section):
         if self.redirect_from is not None and not self.has_tls:
             raise ValueError("redirect_from needs TLS; expected tls_cert and tls_key, or acme_domain")
         return self
+
+    @property
+    def origin(self) -> str:
+        """How browsers reach this server, as far as it is known; "" when only they know."""
+        if self.public_url or not self.acme_domain:
+            return self.public_url
+        port = self.listen.rpartition(":")[2]
+        return f"https://{self.acme_domain}" + ("" if port == "443" else f":{port}")
 
     @property
     def has_tls(self) -> bool:

@@ -1,4 +1,4 @@
-"""Who asks: the bearer token of a request, and what it opens.
+"""Who asks: the bearer token of a request, or the session of a browser, and what it opens.
 
 The administrator's own token opens everything. Any other one was issued by `streamer token`, and `auth.door`
 decides. Who watches a public stream needs none, and none is looked at. Only `watch` is asked for: that a
@@ -12,13 +12,14 @@ from collections.abc import Callable
 from aiohttp import web
 
 from auth.actions import Action
-from auth.credentials import NOTHING, TokenCredential
+from auth.credentials import NOTHING, Credential, TokenCredential
 from auth.door import Ask, Door, Entry
 from auth.permit import Permit
 from auth.protocols import Protocol
 from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
+from streamer.web.sessions import session_credential
 
 
 def presented_token(request: web.Request) -> str:
@@ -27,6 +28,12 @@ def presented_token(request: web.Request) -> str:
     if scheme.lower() == "bearer":
         return token.strip()
     return request.query.get("token", "")
+
+
+def presented(request: web.Request) -> Credential:
+    """What a request presents: a token, else a session, else nothing."""
+    token = presented_token(request)
+    return TokenCredential(token) if token else session_credential(request)
 
 
 class Access:
@@ -105,9 +112,7 @@ class Access:
 
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
-    token = presented_token(request)
-    credential = TokenCredential(token) if token else NOTHING
-    return Ask(credential, action, protocol, stream, client_address(request))
+    return Ask(presented(request), action, protocol, stream, client_address(request))
 
 
 def _to_watch(request: web.Request, stream: Stream, protocol: Protocol) -> Ask:

@@ -1,4 +1,7 @@
-"""The pages: index, player, player for an iframe. Static files, with headers that hold them to it."""
+"""The pages: index, player, player for an iframe, signing in, one's own account.
+
+Static files, with headers that hold them to it.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,9 @@ class Pages:
         return [
             Operation("GET", "/", self.index, "The live streams", described=False),
             Operation("GET", "/watch/{stream}", self.watch, "The player", described=False),
+            Operation("GET", "/login", self.login, "Signing in", described=False),
+            Operation("GET", "/setup", self.setup, "The first administrator", described=False),
+            Operation("GET", "/account", self.account, "One's own account", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
             Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
@@ -62,6 +68,18 @@ class Pages:
     async def relays(self, request: web.Request) -> web.Response:
         """Where the streams are relayed to."""
         return self._serve(request, "relays.html", "'none'")
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Signing in; in nobody's frame, where clicks could be led astray."""
+        return self._serve(request, "login.html", "'none'")
+
+    async def setup(self, request: web.Request) -> web.Response:
+        """The first administrator."""
+        return self._serve(request, "setup.html", "'none'")
+
+    async def account(self, request: web.Request) -> web.Response:
+        """One's own account."""
+        return self._serve(request, "account.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from auth.actions import Action
 from auth.limits import Limits
+from auth.passwords import Passwords
 from auth.secrets import AdminToken
 from auth.tokens import TokenOrder
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
+from ops.signin import SignIn
 from streamer.config import parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
@@ -27,6 +30,7 @@ from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.whep import Whep
+from tests.auth.rig import CHEAP
 from tests.fakes.units import AAC, H264, picture, sound
 from tests.streamer.egress.webrtc.rig import CHROMIUM, Rig
 from transport.media import Track
@@ -61,9 +65,12 @@ class WebRig(Rig):
         origins: tuple[str, ...] = ("*",),
         proxies: tuple[str, ...] = (),
         hsts: bool = False,
+        clock: Callable[[], float] = time.time,
+        settings: Mapping[str, Any] | None = None,
         **config: object,
     ) -> None:
         super().__init__(**config)
+        self.clock = clock
         self.registry = Registry()
         self.registry.on_change.append(self.egress.stream_changed)
         self.registry.on_remove.append(self.egress.stream_removed)
@@ -80,11 +87,13 @@ class WebRig(Rig):
             "trusted_proxies": parse_networks(proxies),
             "hsts": hsts,
         }
-        self._state_dir = state_dir
+        self._config = parse({"state": {"dir": state_dir}, **(settings or {})})
 
     async def open(self) -> None:
-        self.identity = await open_identity(parse({"state": {"dir": self._state_dir}}))
+        self.identity = await open_identity(self._config, self.clock)
+        self.identity.passwords = Passwords(self.identity.engine, CHEAP, clock=self.clock)
         self.guard = Guard(self.identity)
+        self.signin = SignIn(self.identity, self.guard, self._config)
         self._following = asyncio.create_task(self.guard.run())
         access = Access(self.token, self.guard.door)
         self.prometheus: prometheus_client.CollectorRegistry = make_registry(
@@ -102,12 +111,14 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        self.app = make_app(self.api, (whep, Pages()), **self._options)
+        faces = (whep, Pages(), *self.signin.faces())
+        self.app = make_app(self.api, faces, middlewares=(self.signin.middleware,), **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 
     async def close(self) -> None:
         await self.client.close()
+        await self.signin.close()
         self._following.cancel()
         await asyncio.wait({self._following})
         await self.guard.close()

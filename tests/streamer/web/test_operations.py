@@ -13,7 +13,16 @@ from streamer.web.inputs import Body, Query
 from streamer.web.operations import Operation, openapi
 from tests.streamer.web.rig import WebRig
 
-PAGES = {"/", "/relays", "/watch/{stream}", "/embed/{stream}", "/static/{path}"}
+PAGES = {
+    "/",
+    "/relays",
+    "/watch/{stream}",
+    "/embed/{stream}",
+    "/static/{path}",
+    "/login",
+    "/setup",
+    "/account",
+}
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 
 

@@ -238,7 +238,7 @@ export class Controls {
       showText(this.detail, words.detail ?? "");
       this.detail.hidden = !words.detail;
       this.spinner.hidden = words.tone !== "wait";
-      const token = code === "unauthorized" || code === "forbidden";
+      const token = ["unauthorized", "forbidden", "not_granted"].includes(code);
       this.tokenForm.hidden = !token;
       this.retry.hidden = token || code === "connecting" || code === "first_picture" || code === "unsupported";
       showText(this.retry, code === "paused" || code === "blocked_autoplay" ? "Play live" : "Try now");

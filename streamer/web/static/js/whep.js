@@ -3,9 +3,11 @@
  *
  * Nothing is waited for that the server does not need: the offer leaves before ICE has gathered anything
  * (the server learns the address from STUN), and while the browser still applies it. This module imports
- * nothing, so that a page can send its offer while the player still loads. Retrying is the business of
- * player.js.
+ * next to nothing, so that a page can send its offer while the player still loads. Retrying is the business
+ * of player.js.
  */
+
+import { ownHeaders, session } from "./session.js";
 
 const ANSWER_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
@@ -201,7 +203,7 @@ export class WhepSession extends EventTarget {
   }
 
   #authorization() {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return this.token ? { Authorization: `Bearer ${this.token}` } : ownHeaders();
   }
 
   #request(url, { headers, ...options }) {
@@ -212,6 +214,17 @@ export class WhepSession extends EventTarget {
   }
 
   async #post(sdp) {
+    let posted = await this.#postOnce(sdp);
+    if (posted.refused?.code === "csrf" && !this.token) {
+      // Somebody is signed in, and this page does not know yet what to send with the cookie.
+      await session().catch(() => {});
+      posted = await this.#postOnce(sdp);
+    }
+    if (posted.refused) throw posted.refused;
+    return posted;
+  }
+
+  async #postOnce(sdp) {
     let response;
     let text;
     try {
@@ -225,7 +238,7 @@ export class WhepSession extends EventTarget {
     }
     // Closed while the answer was on its way: close() did not know the session yet.
     if (this.closed) this.#farewell();
-    if (response.status !== 201) throw refusal(response, text);
+    if (response.status !== 201) return { refused: refusal(response, text) };
     return { answer: text, sealed: contentKey(response) };
   }
 }

@@ -1,0 +1,9 @@
+"""`[auth]`: how people and programs prove who they are."""
+
+from __future__ import annotations
+
+from streamer.sections.signing_in import SignInConfig
+
+
+class AuthConfig(SignInConfig):
+    """How people and programs prove who they are."""
