@@ -1,9 +1,9 @@
 """What is reported of an audience against what really happened, and what that costs.
 
-    python -m loadtests engagement audience [--viewers 200] [--seconds 60]
-    python -m loadtests engagement cost [--viewers 2000]
-    python -m loadtests engagement nodes [--viewers 100000] [--nodes 20]
-    python -m loadtests engagement year [--streams 100] [--postgresql URL]
+python -m loadtests engagement audience [--viewers 200] [--seconds 60]
+python -m loadtests engagement cost [--viewers 2000]
+python -m loadtests engagement nodes [--viewers 100000] [--nodes 20]
+python -m loadtests engagement year [--streams 100] [--postgresql URL]
 """
 
 from __future__ import annotations
@@ -40,14 +40,18 @@ def _audience(given: argparse.Namespace) -> int:
         with ffmpeg_srt(server.srt_port, stream_id, Programme(size="160x90", bitrate_kbps=200)):
             server.wait_live("cam")
             began = time.time() - 1
-            truth = asyncio.run(scripted.play(f"{server.url}/whep/cam", scripted.plan(viewers, given.seconds)))
+            truth = asyncio.run(
+                scripted.play(f"{server.url}/whep/cam", scripted.plan(viewers, given.seconds))
+            )
             # What a player says after its end is waited for.
             time.sleep(4)
             path = f"/api/v1/analytics/streams/cam?from={began}&to={time.time()}"
             told = server.request("GET", path)[1]
     compared = truth.compare(told)
     lines = ["| | reported | truth | off | allowed |", "|---|---|---|---|---|"]
-    lines += [f"| {c.name} | {c.reported:.4g} | {c.truth:.4g} | {c.off:.2%} | {c.allowed:.0%} |" for c in compared]
+    lines += [
+        f"| {c.name} | {c.reported:.4g} | {c.truth:.4g} | {c.off:.2%} | {c.allowed:.0%} |" for c in compared
+    ]
     failed = [visit.failed for visit in truth.visits if visit.failed]
     lines += ["", f"{len(truth.visits)} sessions of {viewers} viewers, {len(failed)} of which failed", ""]
     report("\n".join(lines), [asdict(each) for each in compared], given)
@@ -68,9 +72,10 @@ def _nodes(given: argparse.Namespace) -> int:
     with _redis() as url:
         found = asyncio.run(nodes.simulate(url, given.nodes, given.viewers or 100_000))
     text = (
-        f"{found.viewers} viewers on {found.nodes} machines, {found.people} different ones: {found.counted} counted "
-        f"live, {found.plays} plays, {found.unique} different by Redis, {found.unique_sql} by the database, "
-        f"{found.watch_s:.0f} s watched of {found.truth_s:.0f} s; took {found.seconds:.0f} s\n"
+        f"{found.viewers} viewers on {found.nodes} machines, {found.people} different ones: "
+        f"{found.counted} counted live, {found.plays} plays, {found.unique} different ones by Redis, "
+        f"{found.unique_sql} by the database, {found.watch_s:.0f} s watched of {found.truth_s:.0f} s; "
+        f"took {found.seconds:.0f} s\n"
     )
     report(text, asdict(found), given)
     near = abs(found.unique - found.people) <= 0.02 * found.people
@@ -89,10 +94,22 @@ def _year(given: argparse.Namespace) -> int:
         return written, took
 
     with tempfile.TemporaryDirectory() as folder:
-        url = make_url(given.postgresql) if given.postgresql else URL.create("sqlite", database=f"{folder}/year.db")
+        url = (
+            make_url(given.postgresql)
+            if given.postgresql
+            else URL.create("sqlite", database=f"{folder}/year.db")
+        )
         written, took = asyncio.run(run(url))
-    lines = [f"{url.get_backend_name()}, {given.streams} streams, {written} rows", "", "| question | ms |", "|---|---|"]
-    lines += [f"| {name} | {took_ms:.0f} |" for name, took_ms in sorted(took.items(), key=lambda each: -each[1])[:12]]
+    lines = [
+        f"{url.get_backend_name()}, {given.streams} streams, {written} rows",
+        "",
+        "| question | ms |",
+        "|---|---|",
+    ]
+    lines += [
+        f"| {name} | {took_ms:.0f} |"
+        for name, took_ms in sorted(took.items(), key=lambda each: -each[1])[:12]
+    ]
     report("\n".join(lines) + "\n", took, given)
     return 0 if max(took.values()) < _LIMIT_MS else 1
 

@@ -1,4 +1,4 @@
-"""Metrics of audiences for Prometheus. Labels are names of streams that are configured: their number is bounded."""
+"""Metrics of audiences for Prometheus. Labels are names of configured streams: they are bounded."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class AudienceMetrics(Collector):
         yield told
         if engagement.cluster is not None:
             nodes = engagement.cluster.nodes
-            yield GaugeMetricFamily("streamer_cluster_nodes", "Machines that are there", value=len(nodes.alive))
+            yield GaugeMetricFamily(
+                "streamer_cluster_nodes", "Machines that are there", value=len(nodes.alive)
+            )
             yield GaugeMetricFamily(
                 "streamer_cluster_connected",
                 "1 while Redis answers",

@@ -7,29 +7,22 @@ waiting its turn. A database that stops answering becomes `AuthUnavailable`, whe
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, ExceptionContext, MetaData, event, text
+from sqlalchemy import Connection, ExceptionContext, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-import auth
+import streamer.relay.tables  # noqa: F401 - rewrapped and migrated with the others
 from auth.errors import AuthUnavailable
-from auth.schema import metadata
+from ops.migrations import newest
 from streamer.config import Config
 from streamer.errors import StreamerError
 
@@ -91,42 +84,25 @@ def make_engine(url: URL) -> AsyncEngine:
         raise DatabaseError(url, error.strerror or str(error)) from error
 
 
-def schema() -> MetaData:
-    """Every table that any part of `auth` or engagement declares; imports all of it."""
-    importlib.import_module("streamer.engagement.tables")
-    for module in pkgutil.walk_packages(auth.__path__, "auth."):
-        importlib.import_module(module.name)
-    return metadata
-
-
-def alembic_config(connection: Connection, declared: MetaData | None = None) -> AlembicConfig:
-    """What alembic needs to know; there is no alembic.ini.
-
-    Args:
-        connection: where to work, in the transaction it is in.
-        declared: `schema()`, for who lets a new step be written.
-    """
-    config = AlembicConfig()
-    config.set_main_option("script_location", "ops:migrations")
-    config.attributes.update(connection=connection, declared=declared)
-    return config
-
-
 async def _migrate(connection: AsyncConnection, url: URL) -> None:
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    await connection.run_sync(partial(_upgrade, url=url))
+    if await _revision(connection) == newest():
+        return
+    # Here, as alembic takes longer to import than all the rest, and there is seldom something to do.
+    from ops.migrations.upgrade import NewerDatabase, upgrade
+
+    try:
+        await connection.run_sync(upgrade)
+    except NewerDatabase as error:
+        raise DatabaseError(url, str(error)) from None
 
 
-def _upgrade(connection: Connection, url: URL) -> None:
-    config = alembic_config(connection)
-    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
-    newer = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if newer:
-        raise DatabaseError(
-            url, f"a newer version of the server wrote it (revision {', '.join(sorted(newer))}); use that one"
-        )
-    command.upgrade(config, "head")
+async def _revision(connection: AsyncConnection) -> str | None:
+    if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
+        return None
+    revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 class _SqliteEngine(AsyncEngine):

@@ -50,6 +50,7 @@ class Engagement:
         config: of the server.
         identity: its database and vault.
         streams: names of all streams, and whether they are live.
+        platform_viewers: who watches a stream elsewhere, by relay.
 
     Attributes:
         audience: who watches now.
@@ -64,7 +65,11 @@ class Engagement:
     """
 
     def __init__(
-        self, config: Config, identity: Identity, streams: Callable[[], Iterable[tuple[str, bool]]]
+        self,
+        config: Config,
+        identity: Identity,
+        streams: Callable[[], Iterable[tuple[str, bool]]],
+        platform_viewers: Callable[[str], dict[str, int]] = lambda stream: {},
     ) -> None:
         settings = config.engagement
         self._config = config
@@ -104,6 +109,7 @@ class Engagement:
             Disclosure(engine, settings.k_threshold),
             self.live,
             self.cluster.unique_today if self.cluster is not None else lambda stream: None,
+            platform_viewers,
         )
         self.people = People(Register(engine, clock), self._export, self._erase)
         self.webhooks = [
@@ -119,7 +125,7 @@ class Engagement:
         egress.on_measure.append(self.audience.measured)
         egress.on_leave.append(self._left)
 
-    def welcome(self, request: web.Request, viewer: Viewer, entry: Entry | None, asked_at: float) -> None:
+    def welcome(self, request: web.Request, viewer: Viewer, entry: Entry, asked_at: float) -> None:
         """As `streamer.web.whep.Welcome`."""
         if not (self._config.engagement.enabled and viewer.stream.config.analytics):
             return
@@ -205,10 +211,8 @@ class Engagement:
         return await privacy.erase(self._identity, self._config, account)
 
 
-def _account(entry: Entry | None) -> tuple[str, bool]:
+def _account(entry: Entry) -> tuple[str, bool]:
     """The account behind a viewer, and whether he is logged in with it himself."""
-    if entry is None:
-        return "", False
     permit = entry.permit
     if permit.session:
         return permit.principal.id, True

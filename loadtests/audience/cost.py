@@ -1,4 +1,4 @@
-"""What a second costs with so many viewers: the collector's own beats, run as fast as they go, on a real database."""
+"""What a second costs with so many viewers: the collector's own beats, as fast as they go."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy.engine import URL
 
 from auth.vault import MasterKey, Vault
 from ops.database import open_database
-from sqlalchemy.engine import URL
 from streamer.engagement.audience import Audience
 from streamer.engagement.collector import Collector, Delivery
 from streamer.engagement.privacy import Salts
@@ -91,7 +91,11 @@ class _Stand:
         number = self._next
         session = f"{number:012x}"
         arrival = Arrival(
-            session, f"s{number % 10}", self._now, "whep", viewer=f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" * 2
+            session,
+            f"s{number % 10}",
+            self._now,
+            "whep",
+            viewer=f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" * 2,
         )
         self._audience.arrive(arrival, number)
         self._audience.watching(session)

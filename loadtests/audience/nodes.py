@@ -1,4 +1,4 @@
-"""Many machines at once: the real audiences, queues and store, over a real Redis; only the viewers are made up."""
+"""Many machines at once: real audiences, queues and store over a real Redis; made-up viewers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Clock:
 
 
 async def simulate(url: str, nodes: int, viewers: int) -> Outcome:
-    """Let viewers come to all machines, watch for two minutes and go; a quarter of them watch twice at once."""
+    """Let viewers come to all machines, watch for two minutes and go; a quarter of them watch twice."""
     began = time.monotonic()
     clock = _Clock()
     start = clock.now
@@ -74,7 +74,8 @@ async def simulate(url: str, nodes: int, viewers: int) -> Outcome:
         store = Store(engine, clock=clock)
         salts = Salts(engine, Vault([MasterKey(bytes(32))]))
         all_nodes = [
-            _Node(Path(folder) / f"node{index}", f"node{index}", url, store, salts, clock) for index in range(nodes)
+            _Node(Path(folder) / f"node{index}", f"node{index}", url, store, salts, clock)
+            for index in range(nodes)
         ]
         people = viewers * 4 // 5
         tasks = [asyncio.create_task(node.delivery.run()) for node in all_nodes]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,12 @@ async def ask(engine: AsyncEngine, now: float) -> dict[str, float]:
             # Ends at odd times: that is the worst there is.
             start, end = now - length_s - 1234, now - 567
             what = f"{'all streams' if not stream else 'one stream'}, {name}"
-            questions = {
-                "summary": lambda start=start, end=end, stream=stream: queries.summary(stream, start, end),
-                "series": lambda start=start, end=end, stream=stream: queries.series(stream, start, end),
-                "breakdown": lambda start=start, end=end, stream=stream: disclosure.breakdown(
-                    stream, "country", start, end
-                ),
-                "streams": lambda start=start, end=end: queries.streams(start, end),
-                "sessions": lambda start=start, end=end, stream=stream: queries.sessions(stream, start, end),
+            questions: dict[str, Callable[[], Awaitable[Any]]] = {
+                "summary": partial(queries.summary, stream, start, end),
+                "series": partial(queries.series, stream, start, end),
+                "breakdown": partial(disclosure.breakdown, stream, "country", start, end),
+                "streams": partial(queries.streams, start, end),
+                "sessions": partial(queries.sessions, stream, start, end),
             }
             for question, put in questions.items():
                 worst = 0.0
@@ -70,7 +69,9 @@ async def ask(engine: AsyncEngine, now: float) -> dict[str, float]:
     return took
 
 
-def _rows(name: str, kinds: list[dict[str, Any]], now: float, a_day: int) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+def _rows(
+    name: str, kinds: list[dict[str, Any]], now: float, a_day: int
+) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     for grain, length_s, kept_s, kind in (
         (DAY, DAY_S, 365 * DAY_S, kinds[2]),
         (HOUR, HOUR_S, 365 * DAY_S, kinds[1]),
@@ -79,20 +80,19 @@ def _rows(name: str, kinds: list[dict[str, Any]], now: float, a_day: int) -> Ite
         first = int(now - kept_s) // length_s * length_s
         starts = range(first, int(now), length_s)
         for place in range(0, len(starts), _ROWS):
-            yield buckets, [
-                {
-                    **kind, "stream": name, "grain": grain, "start": start, "node": "node" if grain == MINUTE else "",
-                    "visitors": kind["visitors"] if grain != MINUTE else b"",
-                }
-                for start in starts[place : place + _ROWS]
-            ]  # fmt: skip
+            node, visitors = ("node", b"") if grain == MINUTE else ("", kind["visitors"])
+            own = {**kind, "stream": name, "grain": grain, "node": node, "visitors": visitors}
+            yield buckets, [{**own, "start": start} for start in starts[place : place + _ROWS]]
     days = range(int(now - 365 * DAY_S) // DAY_S * DAY_S, int(now), DAY_S)
     some = {"plays": 20, "watch_s": 1000.0, "bytes": 1e9, "viewers": 18, "visitors": kinds[0]["visitors"]}
-    yield shares, [
-        {**some, "stream": name, "day": day, "dimension": "country", "value": country}
-        for day in days
-        for country in _COUNTRIES
-    ]
+    yield (
+        shares,
+        [
+            {**some, "stream": name, "day": day, "dimension": "country", "value": country}
+            for day in days
+            for country in _COUNTRIES
+        ],
+    )
     for day in range(int(now - 30 * DAY_S), int(now), DAY_S) if a_day else ():
         yield sessions, [_session(name, day + index * DAY_S / a_day, index) for index in range(a_day)]
 
@@ -102,7 +102,7 @@ def _sketches(dice: np.random.Generator, size: int) -> dict[str, Any]:
     visitors.add(dice.integers(0, 2**64 - 1, size, np.uint64))
     return {
         "plays": size, "failed": 0, "ended": size, "peak": size // 3, "viewers": size,
-        **{column: 1000.0 * size for column in COUNTED},
+        **dict.fromkeys(COUNTED, 1000.0 * size),
         "starts": Sketch.of(dice.lognormal(5, 0.5, size)).serialize(),
         "qualities": Scores.of(dice.uniform(60, 100, size)).serialize(),
         "watched": Durations.of(dice.exponential(300, size)).serialize(),
@@ -110,14 +110,26 @@ def _sketches(dice: np.random.Generator, size: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_WHOLE = ("width", "height", "bytes", "packets", "lost", "retransmitted", "nacks", "plis", "freezes")
+_MEANS = ("join_ms", "start_ms", "quality", "rtt_ms", "jitter_ms", "buffer_ms")
+_TIMES = ("frozen_s", "audible_s", "visible_s", "watch_s")
+_TEXTS = ("account", "network", "region")
+
+
 def _session(stream: str, at: float, index: int) -> dict[str, Any]:
-    whole = dict.fromkeys(
-        ("width", "height", "bytes", "packets", "lost", "retransmitted", "nacks", "plis", "freezes", "decoded", "dropped"), 1
-    )  # fmt: skip
     return {
-        **whole, **dict.fromkeys(("join_ms", "start_ms", "quality", "rtt_ms", "jitter_ms", "buffer_ms"), 50.0),
-        **dict.fromkeys(("frozen_s", "audible_s", "visible_s", "watch_s"), 60.0),
-        "id": f"{stream}-{at:.3f}", "stream": stream, "node": "node", "protocol": "whep",
-        "viewer": f"{index:032x}", "account": "", "network": "", "device": "desktop", "browser": "Firefox",
-        "country": _COUNTRIES[index % 10], "region": "", "started_at": at - 60, "ended_at": at, "reason": "left",
-    }  # fmt: skip
+        **dict.fromkeys((*_WHOLE, "decoded", "dropped"), 1),
+        **dict.fromkeys((*_MEANS, *_TIMES), 50.0),
+        **dict.fromkeys(_TEXTS, ""),
+        "id": f"{stream}-{at:.3f}",
+        "stream": stream,
+        "node": "node",
+        "protocol": "whep",
+        "viewer": f"{index:032x}",
+        "device": "desktop",
+        "browser": "Firefox",
+        "country": _COUNTRIES[index % 10],
+        "started_at": at - 60,
+        "ended_at": at,
+        "reason": "left",
+    }

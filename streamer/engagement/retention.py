@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streamer.engagement.sketch import STEPS_S, Durations
 
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """The share, 0-1, of all who began that watch for longer than `seconds`."""

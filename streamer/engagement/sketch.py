@@ -1,7 +1,7 @@
 """Distributions that can be added up: counts in buckets that grow by 1 %, quantiles right to half of it.
 
-A sketch of a year is the sum of its days' sketches; one of a few sessions takes a few bytes. Bucket 0 holds zero and
-whatever is below 0.001; every other bucket holds the values up to its edge.
+A sketch of a year is the sum of its days' sketches; one of a few sessions takes a few bytes. Bucket 0 holds
+zero and whatever is below 0.001; every other bucket holds the values up to its edge.
 """
 
 from __future__ import annotations

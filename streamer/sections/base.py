@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from transport.webrtc.candidates import Advertised
+from transport.webrtc.advertised import Advertised
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -10,13 +10,16 @@ Of a stream that is encrypted end to end the SDP tells the codec only; a header 
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Protocol as Interface
 
 from aiohttp import web
 
+from auth.actions import Action
 from auth.door import Entry
 from auth.errors import AuthError
+from auth.principals import ANONYMOUS
 from auth.protocols import Protocol
 from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
@@ -28,6 +31,8 @@ from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from transport.errors import WireError
 
+_log = logging.getLogger(__name__)
+
 _SDP = "application/sdp"
 _FRAGMENT = "application/trickle-ice-sdpfrag"
 _MAX_OFFER_BYTES = 64 * 1024
@@ -36,7 +41,7 @@ _MAX_OFFER_BYTES = 64 * 1024
 class Welcome(Interface):
     """Told of every viewer that was let in; must not block."""
 
-    def __call__(self, request: web.Request, viewer: Viewer, entry: Entry | None, asked_at: float) -> None:
+    def __call__(self, request: web.Request, viewer: Viewer, entry: Entry, asked_at: float) -> None:
         """Take note: his request, at what time it came, and by what leave he is in."""
 
 
@@ -77,6 +82,7 @@ class Whep:
                     409: "Not live; Retry-After says when to ask again",
                     413: "An offer of more than 64 KiB",
                     415: "Not application/sdp",
+                    429: "Too many from this address; Retry-After says when to ask again",
                     503: "The server is full or stopping",
                     **refused,
                 },
@@ -118,7 +124,7 @@ class Whep:
         asked_at = time.time()
         stream = self._registry.find(request.match_info["stream"])
         # Before anything is done for him; he is in only when there is an answer that he can use.
-        await self._access.require_watch(request, stream, Protocol.WHEP)
+        action = await self._access.require_play(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
         offer = await self._body(request, _SDP)
         try:
@@ -127,12 +133,13 @@ class Whep:
                 offer,
                 user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
                 signalling=signalling(request).description,
+                sound_only=action is Action.LISTEN,
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
-        entry = await self._let_in(request, stream, viewer)
+        entry = await self._let_in(request, stream, action, viewer)
         if self._welcome is not None:
             self._welcome(request, viewer, entry, asked_at)
         return web.Response(
@@ -150,7 +157,7 @@ class Whep:
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
         stream = self._registry.find(request.match_info["stream"])
-        await self._access.require_watch(request, stream, Protocol.WHEP)
+        await self._access.require_play(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": _SDP, **self._links(stream)})
 
@@ -185,16 +192,20 @@ class Whep:
         accepts = {"Accept-Patch": _FRAGMENT} if is_session else {"Accept-Post": _SDP}
         return web.Response(status=204, headers={"Allow": allowed, **accepts})
 
-    async def _let_in(self, request: web.Request, stream: Stream, viewer: Viewer) -> Entry | None:
+    async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> Entry:
         """From now on his session ends when he may not watch any more."""
         try:
-            entry = await self._access.enter(request, stream, lambda why: self._egress.remove(viewer, why))
+            entry = await self._access.enter(
+                request, stream, action, lambda why: self._egress.remove(viewer, why)
+            )
         except BaseException as error:
             refused = isinstance(error, AuthError)
             self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
             raise
-        if entry is not None:
-            viewer.when_ended(entry.close)
+        viewer.when_ended(entry.close)
+        if entry.permit.principal is not ANONYMOUS:
+            who = entry.permit.principal.name
+            _log.info("%s: viewer is %s", stream.name, who, extra={"session": viewer.id})
         return entry
 
     def _links(self, stream: Stream) -> dict[str, str]:

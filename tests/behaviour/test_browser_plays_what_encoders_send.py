@@ -9,7 +9,7 @@ from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server
 from tests.behaviour.streams import ENCRYPTED, PASSPHRASE, stream_id
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize(

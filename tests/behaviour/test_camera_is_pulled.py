@@ -12,7 +12,7 @@ from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
 from tests.transport.rtsp.camera import camera
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 def pulled(url: str, more: str = "") -> str:

@@ -15,7 +15,7 @@ from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server
 from tests.behaviour.streams import OPEN, stream_id
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 SEALED = OPEN + "e2e = true\n"
 PROGRAMME = Programme(size="320x180", gop_s=1)
@@ -181,7 +181,7 @@ async def test_a_player_that_does_not_decrypt_shows_nothing() -> None:
             )
             seen, again, unseen = [await picture(each) for each in (decrypts, decrypts, does_not)]
 
-    # What moves in the test picture costs up to 0.15; a decoder makes something of noise, but not the picture.
+    # What moves in the picture costs up to 0.15. A decoder makes something of noise, but not the picture.
     assert likeness(seen, again) > 0.75
     assert abs(likeness(seen, unseen)) < 0.5
 

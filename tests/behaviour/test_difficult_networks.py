@@ -12,7 +12,7 @@ from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server
 from tests.behaviour.streams import OPEN, stream_id
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

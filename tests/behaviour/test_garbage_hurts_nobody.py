@@ -19,8 +19,6 @@ from tests.behaviour.streams import KEY, OPEN, stream_id
 from transport.errors import LinkError
 from transport.srt import SrtOptions, SrtTarget, connect
 
-pytestmark = pytest.mark.timeout(180)
-
 TWO_STREAMS = OPEN + OPEN.replace("[streams.cam]", "[streams.victim]")
 SEED = 20261122
 

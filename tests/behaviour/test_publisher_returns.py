@@ -10,7 +10,7 @@ from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
 from tests.behaviour.streams import ENCRYPTED, PASSPHRASE, stream_id
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize(

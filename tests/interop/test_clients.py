@@ -12,8 +12,6 @@ from loadtests.rig.server import Server, free_ports
 from loadtests.rig.viewer import Viewer, watch
 from tests.behaviour.streams import ENCRYPTED, OPEN, PASSPHRASE, stream_id
 
-pytestmark = pytest.mark.timeout(120)
-
 
 async def plays_in_aiortc(server: Server, encoder: Process) -> Viewer:
     with encoder:

@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError
@@ -18,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable
 from auth.schema import bump, generation
-from ops.database import DatabaseError, alembic_config, database_url, make_engine, open_database, schema
+from ops.database import DatabaseError, database_url, make_engine, open_database
+from ops.migrations import newest
+from ops.migrations.upgrade import alembic_config, schema
 from streamer.config import parse
 from tests.fakes.wait import until
 from tests.rigs.databases import sqlite_url
@@ -89,6 +92,13 @@ class TestMigrations:
             assert await generation(connection) == 0
         for engine in engines:
             await engine.dispose()
+
+    async def test_the_newest_is_known_without_alembic(self, engine: AsyncEngine) -> None:
+        async with engine.connect() as connection:
+            heads = await connection.run_sync(
+                lambda sync: ScriptDirectory.from_config(alembic_config(sync)).get_heads()
+            )
+            assert heads == [newest()]
 
     async def test_they_can_be_taken_back(self, engine: AsyncEngine) -> None:
         async with engine.begin() as connection:

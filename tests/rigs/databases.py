@@ -12,7 +12,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.schema import generations
-from ops.database import make_engine, open_database, schema
+from ops.database import make_engine, open_database
+from ops.migrations.upgrade import schema
 
 
 def sqlite_url(path: Path) -> URL:

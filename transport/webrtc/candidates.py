@@ -6,49 +6,15 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import ifaddr
 
 from transport.errors import LinkError
+from transport.webrtc.advertised import Advertised
 from transport.webrtc.wire import Candidate
 
 #: A viewer tries every candidate against every one of its own; more only delay the one that works.
 MAX_ADDRESSES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Advertised:
-    """One entry of the `advertise` list.
-
-    Attributes:
-        host: an IP address or a host name.
-        port: None for the port that is listened on.
-    """
-
-    host: str
-    port: int | None = None
-
-    @classmethod
-    def parse(cls, entry: str) -> Advertised:
-        """Read `host`, `host:port`, `2001:db8::1` or `[2001:db8::1]:port`.
-
-        Raises:
-            ValueError: none of these.
-        """
-        text = entry.strip()
-        if text.startswith("["):
-            host, closed, rest = text[1:].partition("]")
-            ipaddress.IPv6Address(host)
-            if not closed or (rest and not rest.startswith(":")):
-                raise ValueError(f"{entry!r} is not [address]:port")
-            return cls(host, _port(entry, rest[1:]) if rest else None)
-        if text.count(":") > 1:
-            return cls(str(ipaddress.IPv6Address(text)))
-        host, colon, port = text.partition(":")
-        if not host or any(character.isspace() for character in host):
-            raise ValueError(f"{entry!r} is not an address or host name")
-        return cls(host, _port(entry, port) if colon else None)
 
 
 async def local_candidates(
@@ -126,9 +92,3 @@ async def _resolve(host: str) -> list[str]:
     except OSError as error:
         raise LinkError("not_found", f"webrtc: the advertised name {host!r} does not resolve") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def _port(entry: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise ValueError(f"{entry!r}: a port is a number from 1 to 65535")
-    return int(text)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import secrets
-
-from auth.vault import MasterKey
-from auth.vault import Vault
+from auth.vault import MasterKey, Vault
 from streamer.engagement.disclosure import Disclosure, Part, told
 from streamer.engagement.places import Places
 from streamer.engagement.privacy import Salts, pseudonym, truncated, wants_no_tracking
@@ -33,8 +31,14 @@ def visitor(session: str, address: str, at: float, **headers: str) -> Visitor:
     return Visitor(session, 1, "cam", "whep", at, address, {**AGENT, **headers})
 
 
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("streamer.db*"))
+
+
 class TestSalts:
-    async def test_machines_agree_and_yesterdays_is_gone(self, engine: AsyncEngine, vault: Vault, tmp_path: Path) -> None:
+    async def test_machines_agree_and_yesterdays_is_gone(
+        self, engine: AsyncEngine, vault: Vault, tmp_path: Path
+    ) -> None:
         one, two = Salts(engine, vault), Salts(engine, vault)
         assert one.of(MIDNIGHT) == b""
         await one.renew(MIDNIGHT)
@@ -49,8 +53,7 @@ class TestSalts:
         assert one.of(MIDNIGHT + 86_400) not in (first, b"")
         assert one.of(MIDNIGHT) == b""
         await engine.dispose()
-        kept = b"".join(path.read_bytes() for path in tmp_path.glob("streamer.db*"))
-        assert sealed.encode() not in kept
+        assert sealed.encode() not in everything_in(tmp_path)
 
     async def test_a_pseudonym_does_not_lead_from_one_day_to_the_next(
         self, engine: AsyncEngine, vault: Vault
@@ -103,7 +106,9 @@ class TestWhatIsKept:
         assert wants_no_tracking({"Sec-GPC": "1"})
         assert not wants_no_tracking({"DNT": "0"})
 
-    async def test_of_whom_asks_not_to_be_tracked_only_the_sum(self, engine: AsyncEngine, vault: Vault) -> None:
+    async def test_of_whom_asks_not_to_be_tracked_only_the_sum(
+        self, engine: AsyncEngine, vault: Vault
+    ) -> None:
         salts = Salts(engine, vault)
         await salts.renew(MIDNIGHT)
         crowd = Crowd(at=MIDNIGHT)

@@ -300,7 +300,7 @@ class TestLoss:
         assert last
         await ends.session.close()
 
-    async def test_twelve_viewers_behind_links_that_lose_and_reorder(self):
+    async def test_viewers_behind_links_that_lose_and_reorder(self):
         async def one(seed: int) -> SrtpKeys:
             down = Link(seed=seed, loss=0.1, jitter_s=0.02)
             up = Link(seed=seed + 1000, loss=0.1, jitter_s=0.02)
@@ -311,7 +311,7 @@ class TestLoss:
             await ends.session.close()
             return keys
 
-        assert len({keys.tx for keys in await asyncio.gather(*map(one, range(12)))}) == 12
+        assert len({keys.tx for keys in await asyncio.gather(*map(one, range(6)))}) == 6
 
 
 class TestAfterwards:

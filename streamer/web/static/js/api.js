@@ -63,11 +63,6 @@ export async function contentKeys(url, token = "") {
   return { status: response.status, answer: response.ok ? await response.json() : null };
 }
 
-/** @returns {string} where the stream's WHEP endpoint is */
-export function whepEndpoint(stream) {
-  return `/whep/${encodeURIComponent(stream)}`;
-}
-
 /** @returns {string} the page that plays a stream; the token travels in the fragment, which no server sees */
 export function watchPage(stream, token = "") {
   return `/watch/${encodeURIComponent(stream)}${token ? `#token=${encodeURIComponent(token)}` : ""}`;

@@ -3,6 +3,12 @@
 const SVG = "http://www.w3.org/2000/svg";
 const SPRITE = "/static/icons.svg";
 
+/** Wait until every element of the page's own markup is there. */
+export async function whenParsed() {
+  if (document.readyState !== "loading") return;
+  await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
+}
+
 /**
  * @param {string} tag
  * @param {Record<string, string|boolean|number|null>} [attributes] true: present; false and null: absent

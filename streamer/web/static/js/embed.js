@@ -1,14 +1,18 @@
 /** The page `/embed/{stream}`: nothing but the player. Options: `?controls=0`, `?muted=0`. */
 
 import { option, streamFromPath, tokenFromAddress } from "./address.js";
-import { Player } from "./player.js";
+import { offer } from "./whep.js";
 
 const EVERY_MS = 10_000;
 
 const stream = streamFromPath();
-const player = new Player(document.querySelector("video"), { stream, token: tokenFromAddress(), muted: option("muted", true) });
+const token = tokenFromAddress();
+const session = offer(stream, token);
+const [{ Player }, { whenParsed }] = await Promise.all([import("./player.js"), import("./dom.js")]);
+await whenParsed();
+const player = new Player(document.querySelector("video"), { stream, token, muted: option("muted", true) });
 window.streamerPlayer = player;
-player.start();
+player.start(session);
 addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
 document.title = `${stream} – Streamer`;
 

@@ -4,11 +4,11 @@
  * It owns the `<video>` element and the one WhepSession of the moment; what it looks like is controls.js.
  */
 
-import { liveStreams, whepEndpoint } from "./api.js";
+import { liveStreams } from "./api.js";
 import { Liveness } from "./liveness.js";
 import { problem, problemOf } from "./messages.js";
 import { StatsSampler } from "./stats.js";
-import { WhepError, WhepSession } from "./whep.js";
+import { WhepError, WhepSession, whepEndpoint } from "./whep.js";
 
 const TICK_MS = 500;
 const STALLED_AFTER_MS = 2000;
@@ -31,7 +31,7 @@ const BACKOFF_MS = { first: 300, most: 5000, slow: 15_000 };
 
 /** How to go on after a refusal; everything else: backoff. */
 const AFTERWARDS = {
-  unauthorized: "never", forbidden: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow",
+  unauthorized: "never", forbidden: "never", not_granted: "never", factor_needed: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow",
   encryption_required: "never", insecure_page: "never", no_frame_access: "never", key_refused: "never",
 };
 
@@ -83,8 +83,12 @@ export class Player extends EventTarget {
     });
   }
 
-  /** Connect now, whatever was before. */
-  start() {
+  /**
+   * Connect now, whatever was before.
+   *
+   * @param {WhepSession} [session] one that the page has started already, for this stream and token
+   */
+  start(session = null) {
     clearTimeout(this.retryTimer);
     this.#drop();
     if (this.state === "idle" || this.state === "stopped") this.problem = null;
@@ -93,7 +97,7 @@ export class Player extends EventTarget {
       return;
     }
     if (this.ticker === 0) this.ticker = setInterval(() => this.#tick(), TICK_MS);
-    this.#connect();
+    this.#connect(session);
   }
 
   /** Pause: a live picture has nothing to come back to, so the connection ends. */
@@ -135,10 +139,10 @@ export class Player extends EventTarget {
     return sample;
   }
 
-  async #connect() {
-    const session = new WhepSession(whepEndpoint(this.stream), this.token);
+  async #connect(begun = null) {
+    const session = begun ?? new WhepSession(whepEndpoint(this.stream), this.token);
     this.session = session;
-    session.watch = new Liveness(performance.now());
+    session.watch = new Liveness(session.beganAt);
     session.addEventListener("connection", () => this.#connectionChanged(session));
     this.#become("connecting", this.problem ?? problem("connecting"));
     try {
@@ -146,6 +150,8 @@ export class Player extends EventTarget {
       if (session !== this.session) return;
       session.sampler = new StatsSampler(session.pc);
       session.watch.answered(performance.now());
+      this.#connectionChanged(session);
+      if (session !== this.session) return;
       session.decryption?.addEventListener("trouble", () => this.#keyTrouble(session));
       this.hasVideo = media.getVideoTracks().length > 0;
       this.hasAudio = media.getAudioTracks().length > 0;
@@ -162,6 +168,7 @@ export class Player extends EventTarget {
   #trouble(error) {
     if (!(error instanceof WhepError)) return problem("unplayable");
     const trouble = problemOf(error);
+    if (trouble.code === "not_granted" && this.token) return problem("forbidden");
     return trouble.code === "not_live" && this.timeToFirstFrameMs !== null ? problem("ended") : trouble;
   }
 

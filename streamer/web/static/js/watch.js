@@ -1,17 +1,18 @@
-/** The page `/watch/{stream}`: the player first, everything else once the offer is on its way. */
+/** The page `/watch/{stream}`: the offer first, then the player that takes it over, then everything else. */
 
 import { streamFromPath, tokenFromAddress } from "./address.js";
-import { Player } from "./player.js";
+import { offer } from "./whep.js";
 
 const stream = streamFromPath();
-const player = new Player(document.querySelector("video"), { stream, token: tokenFromAddress() });
+const token = tokenFromAddress();
+const session = offer(stream, token);
+const [{ Player }, { whenParsed }] = await Promise.all([import("./player.js"), import("./dom.js")]);
+await whenParsed();
+const player = new Player(document.querySelector("video"), { stream, token });
 window.streamerPlayer = player;
-player.start();
+player.start(session);
 addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
 
-if (document.readyState === "loading") {
-  await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
-}
 const [{ dressWatchPage }, { Beacon }] = await Promise.all([import("./watch_page.js"), import("./beacon.js")]);
 dressWatchPage(player);
 new Beacon(player);

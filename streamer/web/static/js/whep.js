@@ -2,17 +2,36 @@
  * One attempt to watch one stream over WHEP: offer, answer, connection, goodbye.
  *
  * Nothing is waited for that the server does not need: the offer leaves before ICE has gathered anything
- * (the server learns the address from STUN), and while the browser still applies it. Retrying is the
- * business of player.js.
+ * (the server learns the address from STUN), and while the browser still applies it. This module imports
+ * nothing, so that a page can send its offer while the player still loads. Retrying is the business of
+ * player.js.
  */
-
-import { Decryption, obstacle } from "./e2e.js";
 
 const ANSWER_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
 
+/** session.js, once it is known that somebody is signed in. */
+let signedIn = null;
+
 /** What the last answer of each endpoint said about its content key. */
 const sealedAt = new Map();
+
+/** @returns {string} where the stream's WHEP endpoint is */
+export function whepEndpoint(stream) {
+  return `/whep/${encodeURIComponent(stream)}`;
+}
+
+/**
+ * Send a page's first offer while its player still loads; whoever takes the session over hears how it went.
+ *
+ * @returns {WhepSession|null} null in a browser without WebRTC
+ */
+export function offer(stream, token) {
+  if (typeof RTCPeerConnection === "undefined") return null;
+  const session = new WhepSession(whepEndpoint(stream), token);
+  session.start().catch(() => {});
+  return session;
+}
 
 /** The server refused, or could not be asked. */
 export class WhepError extends Error {
@@ -45,19 +64,26 @@ export class WhepSession extends EventTarget {
     this.token = token;
     this.location = null;
     this.pc = null;
-    /** @type {Decryption|null} of a stream that is encrypted end to end */
+    /** @type {import("./e2e.js").Decryption|null} of a stream that is encrypted end to end */
     this.decryption = null;
     this.closed = false;
     this.aborter = new AbortController();
+    this.started = null;
+    this.beganAt = performance.now();
   }
 
   /**
-   * Offer, send, apply the answer.
+   * Offer, send, apply the answer; once, however often it is called.
    *
    * @returns {Promise<MediaStream>} the tracks the server agreed to send; media follows
    * @throws {WhepError} the server refused or could not be asked
    */
-  async start() {
+  start() {
+    this.started ??= this.#start();
+    return this.started;
+  }
+
+  async #start() {
     const answer = await this.#negotiate();
     const { pc } = this;
     try {
@@ -138,6 +164,8 @@ export class WhepSession extends EventTarget {
   }
 
   async #prepare({ url, format }) {
+    const { Decryption, obstacle } = await import("./e2e.js");
+    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
     const why = obstacle(format);
     if (why) throw new WhepError(why, "The stream is encrypted end to end.");
     this.decryption = new Decryption(url, format, this.token);
@@ -176,7 +204,7 @@ export class WhepSession extends EventTarget {
   }
 
   #authorization() {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return this.token ? { Authorization: `Bearer ${this.token}` } : (signedIn?.ownHeaders() ?? {});
   }
 
   #request(url, { headers, ...options }) {
@@ -187,6 +215,22 @@ export class WhepSession extends EventTarget {
   }
 
   async #post(sdp) {
+    let posted = await this.#postOnce(sdp);
+    if (posted.refused?.code === "csrf" && !this.token) {
+      // Somebody is signed in, and it is not known here yet what goes with the cookie.
+      try {
+        signedIn = await import("./session.js");
+        await signedIn.session();
+      } catch {
+        throw posted.refused;
+      }
+      posted = await this.#postOnce(sdp);
+    }
+    if (posted.refused) throw posted.refused;
+    return posted;
+  }
+
+  async #postOnce(sdp) {
     let response;
     let text;
     try {
@@ -200,7 +244,7 @@ export class WhepSession extends EventTarget {
     }
     // Closed while the answer was on its way: close() did not know the session yet.
     if (this.closed) this.#farewell();
-    if (response.status !== 201) throw refusal(response, text);
+    if (response.status !== 201) return { refused: refusal(response, text) };
     return { answer: text, sealed: contentKey(response) };
   }
 }
