@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 from loadtests.rig.browser import Watcher, chromium
 from loadtests.rig.encoder import Programme, ffmpeg_srt
@@ -36,10 +37,10 @@ async def test_a_closed_tab_has_told_how_it_went(server: Server) -> None:
     async with chromium() as browser:
         dashboard = await Watcher.open(browser, f"{server.url}/dashboard#token={server.token}")
         page = dashboard.page
-        await page.wait_for_function("document.querySelectorAll('.tile').length === 2")
+        await expect(page.locator(".tile")).to_have_count(2, timeout=PATIENCE_S * 1000)
         watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
         await watcher.wait_playing()
-        await page.wait_for_function("document.getElementById('summary').textContent === '1 watching'")
+        await expect(page.locator("#summary")).to_have_text("1 watching", timeout=PATIENCE_S * 1000)
         await watcher.wait_more(90)
         await watcher.page.close(run_before_unload=True)
         wait_until(lambda: len(sessions(server)) == 1, PATIENCE_S, "the session")
@@ -50,8 +51,10 @@ async def test_a_closed_tab_has_told_how_it_went(server: Server) -> None:
         assert 0 < session["start_ms"] < 60_000
         assert session["visible_s"] > 1
         assert session["audible_s"] == 0  # it began muted
-        await page.wait_for_function("document.querySelector('#sessions td') !== null", timeout=60_000)
-        await page.wait_for_function("document.querySelector('#concurrent .line') !== null")
+        # Asks anew.
+        await page.locator("#span").select_option("3600")
+        await expect(page.locator("#sessions tr")).to_have_count(1, timeout=PATIENCE_S * 1000)
+        await expect(page.locator("#concurrent .line")).to_have_count(1)
         assert await page.locator("#figures div").count() == 10
         assert await page.locator("#retention path.line").count() == 1
         assert dashboard.problems == []
