@@ -56,6 +56,18 @@ class Holder:
             rights = {action: right for action, right in rights.items() if action in claims.actions}
         return rights
 
+    def somewhere(self, snapshot: Snapshot, action: Action, now: float) -> str:
+        """A stream that he may do something to, if there is one; "" if to the server, or nowhere."""
+        patterns = [] if self.claims is None else list(self.claims.streams)
+        principal = snapshot.directory.active(self.subject) if self.subject else None
+        if principal is not None:
+            patterns += [grant.stream for grant in snapshot.granted(principal)]
+        if action in self.rights(snapshot, "", now):
+            return ""
+        # What stands before the star is the shortest name that matches.
+        names = (pattern.rstrip("*") for pattern in patterns)
+        return next((name for name in names if name and action in self.rights(snapshot, name, now)), "")
+
     def permit(
         self, snapshot: Snapshot, action: Action, stream: str, address: str, now: float, version: int
     ) -> Permit | None:

@@ -28,12 +28,13 @@ from auth.door import Ask, Door
 from auth.errors import AuthError, RateLimited
 from auth.grants import administrators, is_last_administrator, withdraw_all
 from auth.groups import Groups
+from auth.issued import issue
 from auth.passwords import PasswordPolicy, Passwords
 from auth.permit import Permit
 from auth.rates import Rate, RateLimiter, Rates
 from auth.roster import read_roster
 from auth.seats import Seats
-from auth.tokens import SERVER
+from auth.tokens import SERVER, Issued, TokenOrder
 from auth.totp import Totp
 from auth.watch import PermitWatch
 from ops.database import database_url, open_database
@@ -44,7 +45,7 @@ from streamer.sections.others import OthersConfig
 
 _log = logging.getLogger(__name__)
 
-_FILE = "master.key"
+MASTER_KEY_FILE = "master.key"
 #: Refusals of one address that are kept; who hammers must not fill the database.
 _REFUSALS = Rate(per_s=0.2, burst=20)
 #: SIGTERM to exit is 5 s in all.
@@ -92,6 +93,27 @@ class Identity:
         async with self.engine.connect() as connection:
             return await self._directory(connection)
 
+    async def issue_token(self, order: TokenOrder) -> Issued:
+        """Issue a token on this machine, where whoever holds the state directory may all.
+
+        Raises:
+            BadGrant: the order asks for what cannot be.
+            AuthUnavailable: there is no key to sign with.
+        """
+        ring = self.authority.snapshot.ring
+        async with self.engine.begin() as connection:
+            made = await issue(connection, self.authority.tokens, ring, order, self.clock())
+        await self.record(
+            "token.issue",
+            made.claims.token_id,
+            actions=sorted(order.actions),
+            streams=order.streams,
+            subject=order.subject,
+            expires_at=made.claims.expires_at,
+            limits=order.limits.to_claim(),
+        )
+        return made
+
     async def record(self, what: str, target: str, /, **details: object) -> None:
         """Keep in the audit log what was done on this machine, by whoever holds its state directory."""
         async with self.engine.begin() as connection:
@@ -119,7 +141,7 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
         OSError: the state directory cannot be used.
     """
     config.state.dir.mkdir(parents=True, exist_ok=True)
-    key_file = config.state.dir / _FILE
+    key_file = config.state.dir / MASTER_KEY_FILE
     vault = FileVault(key_file)
     policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
     identity = Identity(await open_database(database_url(config)), vault, key_file, clock, policy)

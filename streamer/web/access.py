@@ -1,7 +1,7 @@
 """Who asks: the bearer token of a request, or the session of a browser, and what it opens.
 
-The administrator's own token opens everything. Any other one, and any API key of a service account, is for
-`auth.door` to decide about. Who may `listen` to a stream and not `watch` it gets its sound alone.
+`auth.door` decides, about tokens, API keys of service accounts and sessions alike. Who may `listen` to a
+stream and not `watch` it gets its sound alone.
 
 Who watches a public stream needs nothing. What he presents all the same counts where it would let him in: he
 is then known by it, takes one of its seats and leaves with its end. Where it would not, because it is wrong,
@@ -19,8 +19,8 @@ from auth.actions import Action
 from auth.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
 from auth.door import Ask, Door, Entry
 from auth.errors import Forbidden, TokenInvalid
+from auth.permit import Permit
 from auth.protocols import Protocol
-from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
 from streamer.web.sessions import session_credential
@@ -47,29 +47,35 @@ class Access:
     """Decides what a request may do.
 
     Args:
-        admin: the token that opens everything.
-        door: decides about all others.
+        door: whom it asks.
     """
 
-    def __init__(self, admin: AdminToken, door: Door) -> None:
-        self._admin = admin
+    def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def require_admin(self, request: web.Request) -> None:
-        """Let only administrators through.
+    async def require_admin(self, request: web.Request, stream: str = "") -> Permit:
+        """Let only those through who administer a stream, or the server for "".
 
         Raises:
-            AuthError: anybody else, or a token that does not count.
+            AuthError: anybody else, or a credential that does not count.
         """
-        await self._require(_ask(request, Action.ADMIN, Protocol.API), request)
+        return await self._door.check(_ask(request, Action.ADMIN, Protocol.API, stream))
 
-    async def require_manage(self, request: web.Request, stream: str) -> None:
+    async def require_audit(self, request: web.Request) -> Permit:
+        """Let only those through who may read the audit log.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        return await self._door.check(_ask(request, Action.AUDIT, Protocol.API))
+
+    async def require_manage(self, request: web.Request, stream: str) -> Permit:
         """Let those through who manage a stream, or the server for "".
 
         Raises:
             AuthError: as `require_admin`.
         """
-        await self._require(_ask(request, Action.MANAGE, Protocol.API, stream), request)
+        return await self._door.check(_ask(request, Action.MANAGE, Protocol.API, stream))
 
     async def require_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> None:
         """Let those through who may watch a stream.
@@ -77,8 +83,7 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        if not self._is_admin(request):
-            await self._door.check(await self._door.choose(_to_play(request, stream, protocol, _TO_WATCH)))
+        await self._door.check(await self._door.choose(_to_play(request, stream, protocol, _TO_WATCH)))
 
     async def require_play(self, request: web.Request, stream: Stream, protocol: Protocol) -> Action:
         """Let those through who may watch a stream, or listen to it; which of the two.
@@ -86,21 +91,23 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        if self._is_admin(request):
-            return Action.WATCH
         ask = await self._door.choose(_to_play(request, stream, protocol))
         await self._door.check(ask)
         return ask.action
 
+    def may_manage(self, request: web.Request, stream: str) -> bool:
+        """Whether a list for managers should show what belongs to a stream, or to the server for ""."""
+        return self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
+
     def may_play(self, request: web.Request, stream: Stream) -> bool:
         """Whether a list of streams should show this one."""
-        if stream.config.public or self._is_admin(request):
+        if stream.config.public:
             return True
         return any(self._door.may(ask) for ask in _to_play(request, stream, Protocol.API))
 
     async def enter(
         self, request: web.Request, stream: Stream, action: Action, end: Callable[[str], None]
-    ) -> Entry | None:
+    ) -> Entry:
         """Let a viewer in for as long as he may.
 
         Args:
@@ -110,13 +117,11 @@ class Access:
             end: takes the reason when he may not any more; see `Door.enter`.
 
         Returns:
-            To be closed when he leaves; None for the administrator, who may always.
+            To be closed when he leaves.
 
         Raises:
             AuthError: as `require_admin`.
         """
-        if self._is_admin(request):
-            return None
         asks = _to_play(request, stream, Protocol.WHEP, (action,))
         ask = await self._door.choose(asks)
         try:
@@ -126,14 +131,6 @@ class Access:
             if ask is asks[-1] or not stream.config.public:
                 raise
             return await self._door.enter(asks[-1], end)
-
-    async def _require(self, ask: Ask, request: web.Request) -> None:
-        if not self._is_admin(request):
-            await self._door.check(ask)
-
-    def _is_admin(self, request: web.Request) -> bool:
-        token = presented_token(request)
-        return bool(token) and self._admin.matches(token)
 
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:

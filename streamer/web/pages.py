@@ -1,4 +1,4 @@
-"""The pages: index, player, player for an iframe, signing in, one's own account.
+"""The pages: index, player, player for an iframe, signing in, one's own account, administration.
 
 Static files, with headers that hold them to it.
 """
@@ -55,7 +55,12 @@ class Pages:
             Operation("GET", "/login", self.login, "Signing in", described=False),
             Operation("GET", "/setup", self.setup, "The first administrator", described=False),
             Operation("GET", "/account", self.account, "One's own account", described=False),
+            Operation("GET", "/admin", self.admin, "Administration", described=False),
+            Operation("GET", "/admin/{section}", self.admin, "A section of it", described=False),
+            Operation("GET", "/invitation", self.invitation, "Choosing a password", described=False),
+            Operation("GET", "/connections", self.connections, "Accounts on platforms", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
+            Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
 
@@ -71,6 +76,10 @@ class Pages:
         """The player for an iframe, on the sites that may have it."""
         return self._serve(request, "embed.html", self._ancestors)
 
+    async def relays(self, request: web.Request) -> web.Response:
+        """Where the streams are relayed to."""
+        return self._serve(request, "relays.html", "'none'")
+
     async def login(self, request: web.Request) -> web.Response:
         """Signing in; in nobody's frame, where clicks could be led astray."""
         return self._serve(request, "login.html", "'none'")
@@ -82,6 +91,18 @@ class Pages:
     async def account(self, request: web.Request) -> web.Response:
         """One's own account."""
         return self._serve(request, "account.html", "'none'")
+
+    async def admin(self, request: web.Request) -> web.Response:
+        """Administration; the page finds out what of it is open."""
+        return self._serve(request, "admin.html", "'none'")
+
+    async def invitation(self, request: web.Request) -> web.Response:
+        """Choosing a password with a link."""
+        return self._serve(request, "invitation.html", "'none'")
+
+    async def connections(self, request: web.Request) -> web.Response:
+        """Accounts on platforms."""
+        return self._serve(request, "connections.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""

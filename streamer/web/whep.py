@@ -183,11 +183,10 @@ class Whep:
             refused = isinstance(error, AuthError)
             self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
             raise
-        if entry is not None:
-            viewer.when_ended(entry.close)
-            if entry.permit.principal is not ANONYMOUS:
-                who = entry.permit.principal.name
-                _log.info("%s: viewer is %s", stream.name, who, extra={"session": viewer.id})
+        viewer.when_ended(entry.close)
+        if entry.permit.principal is not ANONYMOUS:
+            who = entry.permit.principal.name
+            _log.info("%s: viewer is %s", stream.name, who, extra={"session": viewer.id})
 
     def _links(self, stream: Stream) -> dict[str, str]:
         ring = self._egress.ring(stream)

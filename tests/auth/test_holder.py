@@ -58,6 +58,26 @@ def test_one_of_the_machine_stands_for_itself() -> None:
     assert (bearer.subject, bearer.in_name_of) == ("", SERVER)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), ""),
+        ((grant(Role.OPERATOR, "*"), grant(Role.OPERATOR, "cam")), ""),
+        ((grant(Role.VIEWER, "other"), grant(Role.OPERATOR, "cam")), "cam"),
+        ((grant(Role.OPERATOR, "studio-*"),), "studio-"),
+        ((grant(Role.OPERATOR, "cam", expires_at=NOON),), ""),
+    ],
+)
+def test_where_somebody_may_do_something(given: tuple[Grant, ...], expected: str) -> None:
+    known = snapshot(*given)
+    holder = Holder(ANN, "ann", None)
+    assert holder.somewhere(known, Action.MANAGE, NOON) == expected
+    bearer = token_holder(claims("ann", Action.MANAGE, streams=("cam", "studio-1")), known, "")
+    # A token that is for some streams is for no server, whatever its issuer may do to that.
+    assert bearer.somewhere(known, Action.MANAGE, NOON) in ("", "cam", "studio-1")
+    assert bearer.somewhere(known, Action.ADMIN, NOON) == ""
+
+
 def test_revoked() -> None:
     for known in (snapshot(revoked=frozenset({"t"})), snapshot(cutoff=NOON)):
         with pytest.raises(TokenInvalid, match="revoked"):

@@ -20,15 +20,30 @@ async def status(rig: WebRig, method: str, path: str, headers: dict[str, str]) -
 
 
 @pytest.mark.parametrize("path", READ)
-async def test_an_administrators_token_reads_everything(rig: WebRig, path: str) -> None:
-    assert await status(rig, "GET", path, rig.bearer(Action.ADMIN)) == (200, "")
-    for action in set(Action) - {Action.ADMIN}:
+async def test_who_manages_everything_reads_everything(rig: WebRig, path: str) -> None:
+    assert await status(rig, "GET", path, rig.bearer(Action.MANAGE)) == (200, "")
+    for action in set(Action) - {Action.MANAGE}:
         assert await status(rig, "GET", path, rig.bearer(action)) == (403, "forbidden")
-    assert await status(rig, "GET", path, rig.bearer(Action.ADMIN, stream="cam")) == (403, "forbidden")
+
+
+async def test_who_manages_a_stream_reads_of_that_one(rig: WebRig) -> None:
+    headers = rig.bearer(Action.MANAGE, stream="cam")
+    for name in ("cam", "closed"):
+        rig.publish_to(name)
+    await rig.watch()
+    await rig.answer("POST", "/whep/closed", headers=SDP | rig.admin, data=CHROMIUM)
+    streams = await rig.json("/api/v1/streams", headers=headers)
+    assert [stream["name"] for stream in streams["streams"]] == ["cam"]
+    viewers = await rig.json("/api/v1/viewers", headers=headers)
+    assert [viewer["stream"] for viewer in viewers["viewers"]] == ["cam"]
+    assert await status(rig, "GET", "/api/v1/streams/cam", headers) == (200, "")
+    # What there is besides is not told.
+    for path in ("/api/v1/streams/closed", "/api/v1/streams/none", "/api/v1/server"):
+        assert await status(rig, "GET", path, headers) == (403, "forbidden")
 
 
 async def test_a_token_in_the_query(rig: WebRig) -> None:
-    token = rig.bearer(Action.ADMIN)["Authorization"].removeprefix("Bearer ")
+    token = rig.bearer(Action.MANAGE)["Authorization"].removeprefix("Bearer ")
     assert await status(rig, "GET", f"/api/v1/streams?token={token}", {}) == (200, "")
 
 
