@@ -16,7 +16,6 @@ import auth
 from auth.schema import metadata
 from streamer.errors import StreamerError
 
-
 _log = logging.getLogger(__name__)
 
 
