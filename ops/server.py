@@ -15,6 +15,7 @@ from auth.audit import Event
 from auth.tokens import SERVER
 from ops.administration import administration
 from ops.differences import changed_keys
+from ops.door_metrics import DoorCollector
 from ops.health import LoopLag, SendDelay
 from ops.housekeeping import Housekeeping
 from ops.https import Https
@@ -213,6 +214,7 @@ class Server:
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         prometheus.register(RelayCollector(self.relays))
+        prometheus.register(DoorCollector(guard))
         api = Api(
             self.registry,
             egress,
