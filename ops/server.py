@@ -15,6 +15,7 @@ from auth.audit import Event
 from auth.tokens import SERVER
 from ops.administration import administration
 from ops.differences import changed_keys
+from ops.door_metrics import DoorCollector
 from ops.health import LoopLag, SendDelay
 from ops.housekeeping import Housekeeping
 from ops.https import Https
@@ -33,6 +34,7 @@ from streamer.hub.registry import Registry
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
+from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
@@ -212,6 +214,7 @@ class Server:
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         prometheus.register(RelayCollector(self.relays))
+        prometheus.register(DoorCollector(guard))
         api = Api(
             self.registry,
             egress,
@@ -272,6 +275,9 @@ class Server:
         for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
+        for key in SignInConfig.model_fields:
+            if getattr(config.auth, key) != getattr(self.config.auth, key):
+                _log.warning("auth.%s changed; that takes effect at the next start", key)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
         self._guard.apply(config.auth)
