@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from auth.api_keys import ApiKeys
-from auth.freshness import Freshness
 from auth.invitations import Invitations
+from auth.sessions import Sessions
 from ops.identity import Guard, Identity
 from streamer.web.access import Access
 from streamer.web.administration.audit import Audit
@@ -20,8 +19,25 @@ from streamer.web.app import Face
 from streamer.web.ledger import Ledger
 
 
-def administration(identity: Identity, guard: Guard, access: Access, ledger: Ledger) -> tuple[Face, ...]:
-    """Everything that administers who may do what."""
+def administration(
+    identity: Identity,
+    guard: Guard,
+    access: Access,
+    ledger: Ledger,
+    *,
+    sessions: Sessions,
+    origin: str = "",
+) -> tuple[Face, ...]:
+    """Everything that administers who may do what.
+
+    Args:
+        identity: the database.
+        guard: the server's.
+        access: decides who may.
+        ledger: keeps what was done.
+        sessions: of browsers.
+        origin: under which the server is known, "" where that is not configured.
+    """
     invitations = Invitations(identity.engine, identity.accounts, identity.passwords, clock=identity.clock)
     registers = Registers(
         engine=identity.engine,
@@ -29,14 +45,13 @@ def administration(identity: Identity, guard: Guard, access: Access, ledger: Led
         authority=identity.authority,
         accounts=identity.accounts,
         groups=identity.groups,
-        api_keys=ApiKeys(
-            identity.engine, identity.accounts, Freshness(identity.engine), clock=identity.clock
-        ),
+        sessions=sessions,
+        api_keys=identity.api_keys,
         invitations=invitations,
         directory=identity.directory,
         clock=identity.clock,
     )
-    office = Office(registers, access, ledger)
+    office = Office(registers, access, ledger, origin)
     tokens = TokenOffice(office)
     return (
         Users(office),

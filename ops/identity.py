@@ -14,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.accounts import Accounts
+from auth.api_keys import ApiKeys
 from auth.audit import Event, Outcome, append
 from auth.audit_writer import AuditLog
 from auth.authority import Authority
@@ -29,15 +31,17 @@ from auth.groups import Groups
 from auth.issued import issue
 from auth.passwords import PasswordPolicy, Passwords
 from auth.permit import Permit
-from auth.rates import Rate, RateLimiter
+from auth.rates import Rate, RateLimiter, Rates
 from auth.roster import read_roster
 from auth.seats import Seats
 from auth.tokens import SERVER, Issued, TokenOrder
 from auth.totp import Totp
 from auth.watch import PermitWatch
 from ops.database import database_url, open_database
+from ops.others import Others
 from ops.vault import FileVault
 from streamer.config import Config
+from streamer.sections.others import OthersConfig
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ MASTER_KEY_FILE = "master.key"
 _REFUSALS = Rate(per_s=0.2, burst=20)
 #: SIGTERM to exit is 5 s in all.
 _WRITE_S = 1.0
+#: How often it is written when API keys were used last.
+_NOTE_EVERY_S = 10.0
 
 
 class Identity:
@@ -76,6 +82,7 @@ class Identity:
         self.groups = Groups(engine, self.is_last_administrator)
         self.passwords = Passwords(engine, policy, clock=clock)
         self.totp = Totp(engine, vault, clock=clock)
+        self.api_keys = ApiKeys(engine, self.accounts, clock=clock)
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -151,19 +158,26 @@ class Guard:
 
     Args:
         identity: by what is decided; the caller closes it.
+        config: who else decides.
 
     Attributes:
         door: where everybody comes in.
+        rates: how often an address may ask.
         audit: where it is kept what was refused.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, config: OthersConfig | None = None) -> None:
+        config = config or OthersConfig()
         self.audit = AuditLog(identity.engine, identity.vault, clock=identity.clock)
         self._authority = identity.authority
         self._watch = PermitWatch(identity.authority)
         self._refusals = RateLimiter(_REFUSALS)
         seats = Seats(identity.engine, identity.clock)
         self.door = Door(identity.authority, seats, self._watch, witness=self._witness)
+        self.rates = Rates.of(config.rates.login, config.rates.whep, config.rates.api)
+        self._others = Others(identity.authority, self.door, config)
+        self._api_keys = identity.api_keys
+        self._used_keys: dict[str, float] = {}
         # Apart from `run`: it writes what is still to be written after everything else has stopped.
         self._writer = asyncio.get_running_loop().create_task(self.audit.run())
 
@@ -172,9 +186,16 @@ class Guard:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._authority.run())
             group.create_task(self._watch.run())
+            group.create_task(self._note_used_keys())
+
+    def apply(self, config: OthersConfig) -> None:
+        """Do as a changed configuration says."""
+        self._others.apply(config)
+        self.rates.change(config.rates.login, config.rates.whep, config.rates.api)
 
     async def close(self) -> None:
-        """Write what is still to be written into the audit log."""
+        """Ask nobody any more, and write what is still to be written into the audit log."""
+        await self._others.close()
         await self.audit.close()
         done, _ = await asyncio.wait({self._writer}, timeout=_WRITE_S)
         if not done:
@@ -186,7 +207,11 @@ class Guard:
 
     def _witness(self, ask: Ask, answer: Permit | AuthError) -> None:
         """Keep refusals of what was presented. Who came with nothing was told what is needed."""
-        if isinstance(answer, Permit) or isinstance(ask.credential, NoCredential):
+        if isinstance(answer, Permit):
+            if answer.api_key:
+                self._used_keys[answer.api_key] = answer.decided_at
+            return
+        if isinstance(ask.credential, NoCredential):
             return
         self.refused(_refusal(ask, answer))
 
@@ -197,6 +222,21 @@ class Guard:
         except RateLimited:
             return
         self.audit.note(event)
+
+    async def note_used_keys(self) -> None:
+        """Write down when API keys were used, as `run` does now and then."""
+        used, self._used_keys = self._used_keys, {}
+        if not used:
+            return
+        try:
+            await self._api_keys.note_used(used)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            _log.warning("when API keys were used cannot be written: %s", type(error).__name__)
+
+    async def _note_used_keys(self) -> None:
+        while True:
+            await asyncio.sleep(_NOTE_EVERY_S)
+            await self.note_used_keys()
 
 
 def _refusal(ask: Ask, error: AuthError) -> Event:

@@ -20,9 +20,11 @@ from ops.housekeeping import Housekeeping
 from ops.https import Https
 from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
-from ops.memory import Trimmer, heap_trim
+from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
 from ops.platforms import PlatformDesk
+from ops.relay_metrics import RelayCollector
+from ops.relays import make_relays
 from ops.reload import Reloader
 from ops.signin import SignIn
 from streamer.config import Config
@@ -36,8 +38,10 @@ from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
+from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
@@ -85,8 +89,15 @@ class Server:
         """
         identity = await open_identity(self.config)
         try:
-            guard = Guard(identity)
+            guard = Guard(identity, self.config.auth)
             self.platforms = PlatformDesk(self.config.platforms, identity)
+            self.relays = make_relays(
+                self.config.platforms,
+                self.registry,
+                identity,
+                self.platforms.broadcasts,
+                self._redactor.add,
+            )
             try:
                 await self._run(identity, guard, *companions)
             finally:
@@ -100,6 +111,7 @@ class Server:
     ) -> None:
         config = self.config
         self._audit = guard.audit
+        self._guard = guard
         signin = SignIn(identity, guard, config)
         self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
@@ -143,6 +155,7 @@ class Server:
                     delay.run,
                     trimmer.run,
                     egress.run,
+                    self.relays.run,
                     *companions,
                 )
             )
@@ -171,6 +184,7 @@ class Server:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
                     group.create_task(reloader.run(self._stop))
+                spare_the_collector()
                 self._ready = True
                 self.started.set()
                 await self._stop.wait()
@@ -196,6 +210,8 @@ class Server:
     ) -> web.AppRunner:
         access = Access(guard.door)
         ledger = Ledger(guard.audit)
+        prometheus = make_registry(self.registry, egress, lag.take_worst)
+        prometheus.register(RelayCollector(self.relays))
         api = Api(
             self.registry,
             egress,
@@ -204,7 +220,7 @@ class Server:
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
-            prometheus=make_registry(self.registry, egress, lag.take_worst),
+            prometheus=prometheus,
             srt_port=self.srt_address[1],
             tls=self._https.describe,
         )
@@ -212,14 +228,22 @@ class Server:
             api,
             (
                 Whep(self.registry, egress, access),
+                Pages(self.config.http.frame_ancestors),
                 self._connecting(access),
-                Pages(),
                 *signin.faces(),
-                *administration(identity, guard, access, ledger),
+                *administration(
+                    identity,
+                    guard,
+                    access,
+                    ledger,
+                    sessions=signin.sessions,
+                    origin=self.config.http.origin,
+                ),
+                RelaysFace(self.relays, self.registry, access, guard.audit.record),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
-            middlewares=(signin.middleware,),
+            middlewares=(limited(guard.rates), signin.middleware),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -245,12 +269,14 @@ class Server:
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in sorted(Config.model_fields.keys() - {"streams"}):
+        for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
+        self._guard.apply(config.auth)
         changed = changed_keys(self.config, config)
+        self.relays.apply()
         self.config = config
         self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))

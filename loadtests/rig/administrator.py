@@ -1,10 +1,11 @@
-"""A token to administer a server under test with, as `streamer token` makes it beside a running one."""
+"""Tokens for a server under test, made as `streamer token` makes them beside a running one."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from auth.actions import Action
@@ -19,20 +20,26 @@ _LIFETIME_S = 24 * 3600.0
 
 
 def admin_token(config_path: Path) -> str:
-    """A new token, for the longest time that one may have; the server must have started once."""
+    """A token to administer with, for the longest time that one may have."""
+    return issue_tokens(config_path, [TokenOrder(implied([Action.ADMIN]), (EVERYTHING,), _LIFETIME_S)])[0]
+
+
+def issue_tokens(config_path: Path, orders: Sequence[TokenOrder]) -> list[str]:
+    """Tokens as ordered; the server must have started once."""
     made: list[str] = []
 
     def make() -> None:
-        made.append(asyncio.run(_issue(config_path)))
+        made.extend(asyncio.run(_issue(config_path, orders)))
 
     # In a thread: whoever asks may be on an event loop.
     thread = threading.Thread(target=make)
     thread.start()
     thread.join()
-    return made[0]
+    assert len(made) == len(orders), "no tokens were made"
+    return made
 
 
-async def _issue(config_path: Path) -> str:
+async def _issue(config_path: Path, orders: Sequence[TokenOrder]) -> list[str]:
     config = load(config_path)
     key_file = config.state.dir / MASTER_KEY_FILE
     # The server has brought its database up to date, which need not be looked at again each time.
@@ -40,7 +47,6 @@ async def _issue(config_path: Path) -> str:
     identity = Identity(engine, FileVault(key_file), key_file, time.time)
     try:
         await identity.authority.refresh()
-        order = TokenOrder(implied([Action.ADMIN]), (EVERYTHING,), _LIFETIME_S)
-        return (await identity.issue_token(order)).token
+        return [(await identity.issue_token(order)).token for order in orders]
     finally:
         await identity.close()

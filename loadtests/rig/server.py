@@ -124,11 +124,11 @@ class Server(Process):
         if not self.running:
             raise RuntimeError(f"the server ended at once:\n{self.output}")
 
-    def request(self, method: str, path: str) -> tuple[int, Any]:
-        """Ask the API as the administrator; status and parsed body."""
-        request = urllib.request.Request(
-            self.url + path, method=method, headers={"Authorization": f"Bearer {self.token}"}
-        )
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask the API as the administrator, with JSON if there is a body; status and parsed answer."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, method=method, headers=headers, data=data)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 body = answer.read()

@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from auth.permit import Permit
+from auth.protocols import Protocol
 from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
@@ -168,7 +169,7 @@ class Api:
 
     async def live(self, request: web.Request) -> web.Response:
         """What the index page shows."""
-        shown = [stream for stream in self._registry if self._access.may_watch(request, stream)]
+        shown = [stream for stream in self._registry if self._access.may_play(request, stream)]
         return _json(
             models.LiveModel(
                 streams=[self._live(stream) for stream in shown],
@@ -194,7 +195,7 @@ class Api:
     async def content_key(self, request: web.Request) -> web.Response:
         """The content keys of a stream."""
         stream = self._registry.find(request.match_info["name"])
-        await self._access.require_watch(request, stream)
+        await self._access.require_play(request, stream, Protocol.API)
         require_confidential(request, stream)
         ring = self._egress.ring(stream)
         if ring is None:
@@ -269,7 +270,7 @@ class Api:
     async def thumbnail(self, request: web.Request) -> web.Response:
         """The latest keyframe."""
         stream = self._registry.find(request.match_info["name"])
-        await self._access.require_watch(request, stream)
+        await self._access.require_watch(request, stream, Protocol.API)
         require_confidential(request, stream)
         picture = await self._thumbnails.picture(stream)
         if picture is None:
@@ -303,7 +304,7 @@ class Api:
         Raises:
             AuthError: as `Access.require_manage`.
         """
-        managed = [stream for stream in self._registry if self._access.may_manage(request, stream)]
+        managed = [stream for stream in self._registry if self._access.may_manage(request, stream.name)]
         return await self._access.require_manage(request, managed[0].name if managed else ""), managed
 
     def _live(self, stream: Stream) -> models.LiveStream:

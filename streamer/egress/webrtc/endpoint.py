@@ -118,8 +118,7 @@ class WebRtcEgress:
         *,
         user_agent: str,
         signalling: str = "",
-        picture: bool = True,
-        sound: bool = True,
+        sound_only: bool = False,
     ) -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
 
@@ -128,8 +127,7 @@ class WebRtcEgress:
             offer_sdp: the viewer's.
             user_agent: what it calls itself.
             signalling: how this exchange travels, for people.
-            picture: whether he gets it.
-            sound: likewise.
+            sound_only: it may hear the stream and not see it.
 
         Raises:
             WireError: the offer cannot be used.
@@ -147,7 +145,7 @@ class WebRtcEgress:
             certificate = fresh_certificate()
             local = LocalParameters.fresh(certificate.fingerprint, self._candidates)
             renditions = stream.config.renditions == "auto"
-            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "", picture, sound)
+            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "", sound_only)
             try:
                 negotiated = negotiate(offer, wanted, local)
             except NoCommonCodec as error:

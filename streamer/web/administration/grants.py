@@ -84,8 +84,8 @@ class Grants:
 
     async def all(self, request: web.Request) -> web.Response:
         """Those that the asker may see."""
-        query = read_query(request, requests.GrantsQuery)
         permit, holder = await self._office.administers(request)
+        query = read_query(request, requests.GrantsQuery)
         whose = None if query.to is None else (await self._office.account(query.to)).id
         async with self._registers.engine.connect() as connection:
             found = await list_grants(connection, whose, query.kind)
@@ -96,8 +96,8 @@ class Grants:
 
     async def give(self, request: web.Request) -> web.Response:
         """Give one."""
-        body = await read_body(request, requests.NewGrant)
         permit, holder = await self._office.administers(request)
+        body = await read_body(request, requests.NewGrant)
         now = self._registers.clock()
         whose = await self._office.account(body.to)
         new = NewGrant(
@@ -124,8 +124,8 @@ class Grants:
 
     async def change(self, request: web.Request) -> web.Response:
         """Let one end at another time."""
-        body = await read_body(request, requests.GrantChange)
         permit, grant = await self._asked(request)
+        body = await read_body(request, requests.GrantChange)
         now, directory = self._registers.clock(), await self._registers.directory()
         async with self._registers.engine.begin() as connection:
             changed = await change_expiry(connection, grant.id, body.ends_at(now), now, directory)

@@ -9,7 +9,7 @@ from auth.errors import BadGrant
 from auth.links import Link, Target, build_link
 from auth.tokens import implied
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import answer, base_url
+from streamer.web.administration.office import answer
 from streamer.web.administration.tokens import TokenOffice, token_model
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
@@ -62,11 +62,12 @@ class Links:
 
     async def make(self, request: web.Request) -> web.Response:
         """Make one."""
+        asker = await self._desk.asker(request)
         wanted = await read_body(request, requests.NewLink)
-        base = base_url(request)
+        base = self._desk.base_url(request)
         _check(Link(base, wanted.target, wanted.stream))
-        actions = implied([_ACTIONS.get(wanted.target, Action.WATCH)], sound=wanted.sound)
-        made = await self._desk.issue(request, wanted, actions, (wanted.stream,), wanted.target)
+        actions = implied([_ACTIONS.get(wanted.target, Action.WATCH)])
+        made = await self._desk.issue(request, asker, wanted, actions, (wanted.stream,), wanted.target)
         claims = made.claims
         link = build_link(Link(base, wanted.target, wanted.stream, made.token))
         return answer(

@@ -20,12 +20,13 @@ from auth.holder import Holder
 from auth.invitations import Invitations
 from auth.permit import Permit
 from auth.principals import Kind
+from auth.sessions import Sessions
 from auth.tokens import SERVER
 from auth.vault import Vault
 from streamer.web.access import Access, presented
 from streamer.web.administration import models
 from streamer.web.ledger import Ledger
-from streamer.web.origin import client_address, signalling
+from streamer.web.origin import client_address, is_https
 
 #: What answers that show a secret once carry.
 NO_STORE = {"Cache-Control": "no-store"}
@@ -45,6 +46,7 @@ class Registers:
     authority: Authority
     accounts: Accounts
     groups: Groups
+    sessions: Sessions
     api_keys: ApiKeys
     invitations: Invitations
     directory: Callable[[], Awaitable[Directory]]
@@ -53,11 +55,16 @@ class Registers:
 
 @dataclass(frozen=True)
 class Office:
-    """Who may administer is asked of `access`; what was done is told to `ledger`."""
+    """Who may administer is asked of `access`; what was done is told to `ledger`.
+
+    Attributes:
+        origin: under which this server is known, where that is configured; see `base_url`.
+    """
 
     registers: Registers
     access: Access
     ledger: Ledger
+    origin: str = ""
 
     async def in_charge(self, request: web.Request) -> Permit:
         """Let only those through who may change who may do what, which support access does not give.
@@ -121,6 +128,10 @@ class Office:
             raise NoSuchPrincipal(id_or_name)
         return found
 
+    def base_url(self, request: web.Request) -> str:
+        """Where this server is, for links that are passed on: as configured, else as the asker found it."""
+        return self.origin or f"{'https' if is_https(request) else 'http'}://{request.host}"
+
     async def names(self) -> Names:
         """How everybody is called now."""
         return Names({each.id: each for each in await self.registers.accounts.everybody()})
@@ -153,9 +164,3 @@ def named(account: Account) -> models.NamedModel:
 def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """A model as JSON; nobody on the way keeps it."""
     return web.json_response(text=model.model_dump_json(), status=status, headers=headers or NO_STORE)
-
-
-def base_url(request: web.Request) -> str:
-    """Where the one who asks found this server, for links that he passes on."""
-    secure = signalling(request).description.startswith(("TLS", "HTTPS"))
-    return f"{'https' if secure else 'http'}://{request.host}"

@@ -151,7 +151,6 @@ class NewToken(Body):
     actions: tuple[Action, ...] = Field(min_length=1, max_length=len(Action))
     streams: tuple[Pattern, ...] = Field(min_length=1, max_length=MAX_PATTERNS)
     lifetime_s: Lifetime
-    sound: bool = Field(True, description="Who may watch may listen too.")
     limits: NewLimits = NewLimits()
     note: Note = ""
 
@@ -162,7 +161,6 @@ class NewLink(Body):
     stream: Annotated[str, Field(min_length=1, max_length=64)]
     target: Target = Target.WATCH
     lifetime_s: Lifetime
-    sound: bool = Field(True, description="Who may watch may listen too.")
     limits: NewLimits = NewLimits()
     note: Note = ""
 

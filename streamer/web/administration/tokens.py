@@ -8,6 +8,7 @@ from aiohttp import web
 
 from auth.actions import Action
 from auth.errors import BadGrant
+from auth.holder import Holder
 from auth.issued import TokenRecord, find_token, issue, list_tokens, revoke
 from auth.links import Target
 from auth.permit import Permit
@@ -30,20 +31,33 @@ class TokenOffice:
         self._office = office
         self._registers = office.registers
 
+    def base_url(self, request: web.Request) -> str:
+        """See `Office.base_url`."""
+        return self._office.base_url(request)
+
+    async def asker(self, request: web.Request) -> tuple[Permit, Holder]:
+        """Whoever manages something; nobody else's wishes are looked at.
+
+        Raises:
+            AuthError: he manages nothing.
+        """
+        return await self._office.manages(request)
+
     async def issue(
         self,
         request: web.Request,
+        asker: tuple[Permit, Holder],
         wanted: requests.NewToken | requests.NewLink,
         actions: frozenset[Action],
         streams: tuple[str, ...],
         link: Target | None = None,
     ) -> Issued:
-        """Issue one in the name of whoever asks.
+        """Issue one in the name of whoever asks, as `asker` gave him.
 
         Raises:
             AuthError: he may not, or nobody could.
         """
-        permit, holder = await self._office.manages(request)
+        permit, holder = asker
         try:
             limits = wanted.limits.limits()
         except ValueError as error:
@@ -149,10 +163,9 @@ class TokensFace:
 
     async def issue(self, request: web.Request) -> web.Response:
         """Issue one."""
+        asker = await self._desk.asker(request)
         wanted = await read_body(request, requests.NewToken)
-        made = await self._desk.issue(
-            request, wanted, implied(wanted.actions, sound=wanted.sound), wanted.streams
-        )
+        made = await self._desk.issue(request, asker, wanted, implied(wanted.actions), wanted.streams)
         claims = made.claims
         model = models.IssuedTokenModel(id=claims.token_id, token=made.token, expires_at=claims.expires_at)
         return answer(model, 201)

@@ -8,7 +8,7 @@ from auth.accounts import Account
 from auth.principals import Kind
 from auth.roll import Particulars, particulars, particulars_of
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import Names, Office, answer, base_url
+from streamer.web.administration.office import Names, Office, answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 
@@ -73,6 +73,14 @@ class Users:
                 self.delete,
                 "Remove an account with all its grants, keys and sessions",
                 {204: "Removed", **_MISSING, **_CONFLICT},
+                needs="admin",
+            ),
+            Operation(
+                "DELETE",
+                one + "/sessions",
+                self.end_sessions,
+                "Sign an account out everywhere; what its sessions opened ends within a second",
+                {204: "It has no sessions any more", **_MISSING},
                 needs="admin",
             ),
             Operation(
@@ -164,11 +172,21 @@ class Users:
             expires_at=made.expires_at,
         )
         # In the fragment, which browsers send to nobody.
-        link = f"{base_url(request)}{INVITATION_PATH}#token={made.token}"
+        link = f"{self._office.base_url(request)}{INVITATION_PATH}#token={made.token}"
         model = models.InvitationModel(
             link=link, expires_at=made.expires_at, forget_factors=new.forget_factors
         )
         return answer(model, 201)
+
+    async def end_sessions(self, request: web.Request) -> web.Response:
+        """Sign one out everywhere."""
+        permit = await self._office.in_charge(request)
+        account = await self._asked(request)
+        count = await self._office.registers.sessions.revoke_all(account.id)
+        await self._office.ledger.changed(
+            request, permit, "user.sign_out", account.id, name=account.name, count=count
+        )
+        return web.Response(status=204)
 
     async def _asked(self, request: web.Request) -> Account:
         return await self._office.account(request.match_info["id"], *_KINDS)

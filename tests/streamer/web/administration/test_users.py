@@ -6,6 +6,7 @@ from auth.actions import Action, Role
 from auth.credentials import TokenCredential
 from auth.errors import AuthError
 from auth.grants import GrantKind
+from auth.visitors import Visitor
 from tests.streamer.web.administration.desk import Desk
 
 
@@ -52,6 +53,18 @@ async def test_disabled_nothing_opens(desk: Desk) -> None:
     token = TokenCredential(anna["Authorization"].removeprefix("Bearer "))
     with pytest.raises(AuthError, match="disabled"):
         desk.identity.authority.decide(token, Action.MANAGE)
+
+
+async def test_signed_out_everywhere(desk: Desk) -> None:
+    anna = await desk.done("POST", "/users", {"name": "anna"})
+    sessions = desk.signin.sessions
+    for _ in range(2):
+        await sessions.open(anna["id"], Visitor("192.0.2.1"), method="password", with_factor=False)
+    assert (await desk.done("GET", "/users/anna"))["sessions"] == 2
+    await desk.done("DELETE", "/users/anna/sessions")
+    assert await sessions.sessions_of(anna["id"]) == []
+    (entry,) = await desk.audited("user.sign_out")
+    assert entry["details"] == {"count": 2, "name": "anna"}
 
 
 async def test_every_change_and_look_is_kept(desk: Desk) -> None:
