@@ -107,7 +107,7 @@ def _client(platform: Platform, kind: ClientKind = ClientKind.ANY) -> AppClient:
 def settings(sandbox: Sandbox) -> dict[str, dict[str, str]]:
     """The table `platforms` of a configuration that has the stand-in for all of them."""
     found: dict[str, dict[str, str]] = {}
-    for platform in Platform:
+    for platform in (Platform.YOUTUBE, Platform.FACEBOOK, Platform.TWITCH):
         kind = ClientKind.WEB if platform is Platform.YOUTUBE else ClientKind.ANY
         client = _client(platform, kind)
         found[platform.value] = {
