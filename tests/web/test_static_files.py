@@ -71,9 +71,12 @@ def _served(url: str) -> Path:
 def test_every_page_of_the_server_is_there() -> None:
     assert [page.name for page in PAGES] == [
         "account.html",
+        "admin.html",
         "embed.html",
         "index.html",
+        "invitation.html",
         "login.html",
+        "relays.html",
         "setup.html",
         "watch.html",
     ]
@@ -124,12 +127,17 @@ def test_identifiers_are_unique(path: Path) -> None:
     [
         ("index.html", "index.js"),
         ("watch.html", "watch_page.js"),
+        ("relays.html", "relays.js"),
+        ("relays.html", "relay_form.js"),
         ("login.html", "login.js"),
         ("setup.html", "setup.js"),
         ("account.html", "account.js"),
         ("account.html", "account_factors.js"),
         ("account.html", "account_sessions.js"),
         ("account.html", "confirm.js"),
+        ("admin.html", "admin.js"),
+        ("admin.html", "admin_parts.js"),
+        ("invitation.html", "invitation.js"),
     ],
     ids=lambda name: name,
 )

@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from transport.errors import LinkError
 from transport.outlet import TICK_S
@@ -33,7 +34,7 @@ class Link(asyncio.Protocol):
     Attributes:
         ended: why it is over, once it is.
         bytes_sent: media and commands, TLS not counted.
-        encryption: such as "TLSv1.3", "none" without.
+        encryption: such as "TLSv1.3, TLS_AES_256_GCM_SHA384", "none" without.
         peer: "host:port" as connected.
     """
 
@@ -84,7 +85,11 @@ class Link(asyncio.Protocol):
             raise tls_failure(error, target.host) from None
         if not self._lost.is_set():
             self._sock = sock
-        await self._settled.wait()
+        try:
+            async with asyncio.timeout_at(self._opens_until + options.command_timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            raise LinkError("timeout", f"{target.host} did not answer in time") from None
         if not self.is_live:
             raise await asyncio.shield(self.ended)
         self._progress_at = self._loop.time()
@@ -155,12 +160,12 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
         host, port = transport.get_extra_info("peername")[:2]
         self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if tls := transport.get_extra_info("ssl_object"):
-            self.encryption = tls.version() or "none"
+            self.encryption = ", ".join(part for part in (tls.version(), (tls.cipher() or ("",))[0]) if part)
         now = self._loop.time()
         options = SessionOptions(
             handshake_timeout_s=self._opens_until - now,

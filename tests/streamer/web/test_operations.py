@@ -13,7 +13,19 @@ from streamer.web.inputs import Body, Query
 from streamer.web.operations import Operation, openapi
 from tests.streamer.web.rig import WebRig
 
-PAGES = {"/", "/watch/{stream}", "/embed/{stream}", "/static/{path}", "/login", "/setup", "/account"}
+PAGES = {
+    "/",
+    "/relays",
+    "/watch/{stream}",
+    "/embed/{stream}",
+    "/static/{path}",
+    "/login",
+    "/setup",
+    "/account",
+    "/admin",
+    "/admin/{section}",
+    "/invitation",
+}
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 
 
