@@ -18,6 +18,7 @@ from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.errors import BadCredentials
+from auth.rewrap import SealedColumn, register
 from auth.schema import bump
 from auth.sealing import Sealer
 from auth.secrets import same_secret
@@ -147,6 +148,10 @@ class Totp:
 
 def _context(principal_id: str) -> str:
     return f"totp:{principal_id}"
+
+
+for _column in ("sealed", "pending"):
+    register(SealedColumn(totp_seeds, _column, lambda row: _context(str(row["principal_id"]))))
 
 
 def _of(principal_id: str) -> Select[*tuple[Any, ...]]:

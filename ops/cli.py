@@ -13,9 +13,9 @@ import uvloop
 from auth.errors import AuthError
 from ops import demo as demonstration
 from ops import logs
-from ops.commands import audit, grants, groups, keys, users
+from ops.commands import audit, grants, groups, keys, relays, token, users
 from ops.commands.desk import ConfigFile
-from ops.commands.token import token
+from ops.commands.sandbox import sandbox
 from ops.database import DatabaseError
 from streamer.config import Config, load
 from streamer.errors import ConfigError
@@ -25,12 +25,14 @@ app = typer.Typer(
     help="Live video server: SRT and RTSP in, browsers out.", no_args_is_help=True, add_completion=False
 )
 
-app.command()(token)
+app.command()(sandbox)
+app.add_typer(token.app, name="token")
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(grants.app, name="grant")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(relays.app, name="relay")
 
 
 @app.command()

@@ -14,12 +14,14 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import structlog
+from pydantic import BaseModel, SecretStr
 
 from streamer.config import Config
 from transport.errors import WireError
 from transport.srt import parse_srt_url, parse_stream_id
 
 _SHORTEST_SECRET = 6
+_MAX_ADDED = 1000
 _SECRET_PARAMETERS = ("password", "passwd", "pwd", "pass", "token", "key")
 
 
@@ -28,6 +30,8 @@ class Redactor:
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
+        # Of destinations and broadcasts, which come and go; the newest last.
+        self._added: dict[str, None] = {}
 
     def know(self, secrets: Iterable[str]) -> None:
         """Set what must not be shown; very short ones would only garble the log."""
@@ -35,20 +39,17 @@ class Redactor:
             sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
         )
 
+    def add(self, secret: str) -> None:
+        """Hide one more, besides those of the configuration."""
+        if len(secret) >= _SHORTEST_SECRET:
+            self._added.pop(secret, None)
+            self._added[secret] = None
+            if len(self._added) > _MAX_ADDED:
+                del self._added[next(iter(self._added))]
+
     def know_config(self, config: Config, *more: str) -> None:
-        """Take the secrets of a configuration."""
-        found = list(more)
-        for stream in config.streams.values():
-            found += [
-                value.get_secret_value()
-                for value in (stream.publish_key, stream.passphrase)
-                if value is not None
-            ]
-            found += _secrets_in(stream.source)
-        if config.database.url is not None:
-            url = config.database.url.get_secret_value()
-            found += [url, *_secrets_in(url)]
-        self.know(found)
+        """Take the secrets of a configuration: what it declares as one, and what stands in addresses."""
+        self.know([*more, *_secrets_of(config)])
 
     def __call__(
         self, logger: Any, method: str, event: structlog.typing.EventDict
@@ -58,7 +59,7 @@ class Redactor:
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, str):
-            for secret in self._secrets:
+            for secret in (*self._secrets, *self._added):
                 if secret in value:
                     value = value.replace(secret, "***")
         elif isinstance(value, dict):
@@ -66,6 +67,23 @@ class Redactor:
         elif isinstance(value, list | tuple):
             return [self._clean(each) for each in value]
         return value
+
+
+def _secrets_of(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+        value = value.get_secret_value()
+    if isinstance(value, str) and "://" in value:
+        yield from _secrets_in(value)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_of(getattr(value, name))
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _secrets_of(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _secrets_of(each)
 
 
 def _secrets_in(source: str) -> Iterator[str]:
@@ -117,7 +135,7 @@ def configure(config: Config) -> Redactor:
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
     # Per-packet and per-request chatter of libraries is never wanted at our level.
-    for name in ("aiortc", "aioice", "aiohttp.access", "asyncio", "watchfiles", "libav"):
+    for name in ("aiortc", "aioice", "aiohttp.access", "asyncio", "watchfiles", "libav", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     redactor.know_config(config)
     return redactor

@@ -11,14 +11,22 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth.secrets import AdminToken
+from auth.audit import Event
+from auth.tokens import SERVER
+from ops.administration import administration
+from ops.differences import changed_keys
 from ops.health import LoopLag, SendDelay
+from ops.housekeeping import Housekeeping
 from ops.https import Https
-from ops.identity import Guard, open_identity
+from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
-from ops.memory import Trimmer, heap_trim
+from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
+from ops.relay_metrics import RelayCollector
+from ops.relays import make_relays
 from ops.reload import Reloader
+from ops.signin import SignIn
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -28,8 +36,12 @@ from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
+from streamer.web.ledger import Ledger
+from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
@@ -75,20 +87,33 @@ class Server:
             DatabaseError: the database cannot be used.
             AuthError: what is in it cannot be used, with this master key for example.
         """
-        self.admin = AdminToken(self.config.state.dir)
         identity = await open_identity(self.config)
         try:
-            guard = Guard(identity)
+            guard = Guard(identity, self.config.auth)
+            self.platforms = PlatformDesk(self.config.platforms, identity)
+            self.relays = make_relays(
+                self.config.platforms,
+                self.registry,
+                identity,
+                self.platforms.broadcasts,
+                self._redactor.add,
+            )
             try:
-                await self._run(guard, *companions)
+                await self._run(identity, guard, *companions)
             finally:
+                await self.platforms.close()
                 await guard.close()
         finally:
             await identity.close()
 
-    async def _run(self, guard: Guard, *companions: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, identity: Identity, guard: Guard, *companions: Callable[[], Awaitable[None]]
+    ) -> None:
         config = self.config
-        self._redactor.know_config(config, self.admin.value)
+        self._audit = guard.audit
+        self._guard = guard
+        signin = SignIn(identity, guard, config)
+        self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
@@ -115,18 +140,22 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, guard, lag, delay)
+            runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
             self._announce(egress)
+            await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
             await self._work(
                 (
                     self.registry.run,
                     guard.run,
+                    self.platforms.run,
+                    Housekeeping(identity, signin.sessions, config.audit).run,
                     self._https.run,
                     lag.run,
                     delay.run,
                     trimmer.run,
                     egress.run,
+                    self.relays.run,
                     *companions,
                 )
             )
@@ -135,6 +164,7 @@ class Server:
             await egress.drain("the server is stopping", _DRAIN_S)
             if runner is not None:
                 await runner.cleanup()
+            await signin.close()
             await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
@@ -154,6 +184,7 @@ class Server:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
                     group.create_task(reloader.run(self._stop))
+                spare_the_collector()
                 self._ready = True
                 self.started.set()
                 await self._stop.wait()
@@ -169,25 +200,50 @@ class Server:
         reloader.reload()
 
     async def _serve_http(
-        self, egress: WebRtcEgress, guard: Guard, lag: LoopLag, delay: SendDelay
+        self,
+        egress: WebRtcEgress,
+        identity: Identity,
+        guard: Guard,
+        signin: SignIn,
+        lag: LoopLag,
+        delay: SendDelay,
     ) -> web.AppRunner:
-        access = Access(self.admin, guard.door)
+        access = Access(guard.door)
+        ledger = Ledger(guard.audit)
+        prometheus = make_registry(self.registry, egress, lag.take_worst)
+        prometheus.register(RelayCollector(self.relays))
         api = Api(
             self.registry,
             egress,
             access,
+            ledger,
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
-            prometheus=make_registry(self.registry, egress, lag.take_worst),
+            prometheus=prometheus,
             srt_port=self.srt_address[1],
             tls=self._https.describe,
         )
         app = make_app(
             api,
-            (Whep(self.registry, egress, access), Pages()),
+            (
+                Whep(self.registry, egress, access),
+                Pages(self.config.http.frame_ancestors),
+                self._connecting(access),
+                *signin.faces(),
+                *administration(
+                    identity,
+                    guard,
+                    access,
+                    ledger,
+                    sessions=signin.sessions,
+                    origin=self.config.http.origin,
+                ),
+                RelaysFace(self.relays, self.registry, access, guard.audit.record),
+            ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
+            middlewares=(limited(guard.rates), signin.middleware),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -208,27 +264,44 @@ class Server:
             raise
         return runner
 
+    def _connecting(self, access: Access) -> ConnectionsFace:
+        return ConnectionsFace(self.platforms.connections, access, self.config.http.origin)
+
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in sorted(Config.model_fields.keys() - {"streams"}):
+        for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
-        self._redactor.know_config(config, self.admin.value)
+        self._redactor.know_config(config)
         self.registry.apply(config.streams)
+        self._guard.apply(config.auth)
+        changed = changed_keys(self.config, config)
+        self.relays.apply()
         self.config = config
+        self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))
 
-    def _announce(self, egress: WebRtcEgress) -> None:
+    @property
+    def _http_url(self) -> str:
         host, port = self.http_address
-        shown = f"[{host}]" if ":" in host else host
-        _log.info("%s://%s:%d/ serves the pages, the API and WHEP", self._https.scheme, shown, port)
+        return f"{self._https.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def _tell_setup_link(self, signin: SignIn) -> None:
+        token = await signin.setup.issue()
+        if token is None:
+            return
+        # To the terminal, never through the log: a log is kept and copied.
+        link = f"{self.config.http.origin or self._http_url}/setup#{token}"
+        sys.stderr.write(
+            f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
+        )
+        sys.stderr.flush()
+
+    def _announce(self, egress: WebRtcEgress) -> None:
+        _log.info("%s/ serves the pages, the API and WHEP", self._http_url)
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
-        if self.admin.created:
-            # To the terminal once, never through the log: a log is kept and copied.
-            sys.stderr.write(f"\nAdmin token (kept in {self.admin.path}): {self.admin.value}\n\n")
-            sys.stderr.flush()
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

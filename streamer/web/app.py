@@ -16,7 +16,7 @@ from streamer.web.problems import Handler, problems
 _EXPOSED = "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch"
 _ALLOWED = "Authorization, Content-Type, If-Match"
 _HSTS_S = 365 * 24 * 3600
-_METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+_METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 class Face(Protocol):
@@ -32,6 +32,7 @@ def make_app(
     *,
     cors_origins: Sequence[str],
     trusted_proxies: Sequence[Network] = (),
+    middlewares: Sequence[Middleware] = (),
     hsts: bool = False,
 ) -> web.Application:
     """Build the application; everything it offers stands in its faces' tables.
@@ -41,9 +42,12 @@ def make_app(
         faces: WHEP, pages and whatever else there is.
         cors_origins: sites whose pages may use it, "*" for all.
         trusted_proxies: whose word about the client counts.
+        middlewares: what is to be known or refused before a handler is asked; they may raise as handlers do.
         hsts: tell browsers that this host is to be reached over HTTPS only (RFC 6797).
     """
-    app = web.Application(middlewares=[_cors(cors_origins), problems], client_max_size=256 * 1024)
+    app = web.Application(
+        middlewares=[_cors(cors_origins), problems, *middlewares], client_max_size=256 * 1024
+    )
     operations: list[Operation] = [*api.operations()]
     for face in faces:
         operations += face.operations()
@@ -68,7 +72,8 @@ def _cors(origins: Sequence[str]) -> Middleware:
         response = web.Response(status=204) if origin and asks_first else await handler(request)
         if origin is None or not ("*" in origins or origin in origins):
             return response
-        # Tokens travel in a header, never in a cookie, so a wildcard gives no other site anybody's rights.
+        # Tokens travel in a header. A session's cookie is sent to sites of the same name alone, and nothing
+        # here allows an answer to it to be read; so a wildcard gives no other site anybody's rights.
         response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
         response.headers["Vary"] = "Origin"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED

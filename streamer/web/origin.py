@@ -63,6 +63,14 @@ def client_address(request: web.Request) -> str:
     return str(address)
 
 
+def is_https(request: web.Request) -> bool:
+    """Whether the browser came over HTTPS, to us or to a proxy that is trusted to say so."""
+    if _tls(request) is not None:
+        return True
+    peer = _peer(request)
+    return peer is not None and _is_trusted(request, peer) and _forwarded_https(request)
+
+
 def signalling(request: web.Request) -> Signalling:
     """How the request travelled."""
     tls = _tls(request)
@@ -70,15 +78,17 @@ def signalling(request: web.Request) -> Signalling:
         name, _, bits = tls.cipher() or ("", "", 0)
         return Signalling(True, bits, f"{tls.version()}, {name}")
     peer = _peer(request)
-    if peer is not None and _is_trusted(request, peer):
-        lines = request.headers.getall("X-Forwarded-Proto", [])
-        schemes = {scheme.strip().lower() for line in lines for scheme in line.split(",")}
-        if schemes == {"https"}:
-            return Signalling(True, 0, f"HTTPS up to the proxy at {peer}")
+    if peer is not None and _is_trusted(request, peer) and _forwarded_https(request):
+        return Signalling(True, 0, f"HTTPS up to the proxy at {peer}")
     # A proxy on this machine may have brought it from afar.
     if peer is not None and peer.is_loopback and not any(name in request.headers for name in _FORWARDED):
         return Signalling(True, 0, "plain HTTP within this machine")
     return Signalling(False, 0, "plain HTTP")
+
+
+def _forwarded_https(request: web.Request) -> bool:
+    lines = request.headers.getall("X-Forwarded-Proto", [])
+    return {scheme.strip().lower() for line in lines for scheme in line.split(",")} == {"https"}
 
 
 def _tls(request: web.Request) -> ssl.SSLObject | None:

@@ -12,16 +12,25 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from auth.errors import (
+    AccountConflict,
     AuthError,
     AuthUnavailable,
     BadCredentials,
+    BadGrant,
     Forbidden,
     LockedOut,
+    NoSuchConnection,
+    NoSuchGrant,
+    NoSuchPrincipal,
+    PasswordRefused,
+    PlatformRefused,
     RateLimited,
+    ReconnectNeeded,
     TokenExpired,
     TokenInvalid,
 )
 from streamer.errors import NoSuchStream, NotLive, StreamerError, Unplayable
+from streamer.relay.errors import NoSuchDestination, NoSuchRelay, RelayBusy, RelayRefused
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +40,24 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     NoSuchStream: (404, "no_such_stream"),
     NotLive: (409, "not_live"),
     Unplayable: (406, "not_playable"),
+    NoSuchRelay: (404, "no_such_relay"),
+    NoSuchDestination: (404, "no_such_destination"),
+    RelayBusy: (409, "relay_busy"),
+    RelayRefused: (422, "relay_refused"),
     BadCredentials: (401, "unauthorized"),
     TokenInvalid: (401, "token_invalid"),
     TokenExpired: (401, "token_expired"),
     Forbidden: (403, "forbidden"),
+    NoSuchPrincipal: (404, "no_such_account"),
+    NoSuchGrant: (404, "no_such_grant"),
+    PasswordRefused: (400, "password_refused"),
+    BadGrant: (400, "bad_grant"),
+    AccountConflict: (409, "conflict"),
     LockedOut: (429, "locked_out"),
     RateLimited: (429, "rate_limited"),
+    NoSuchConnection: (404, "no_such_connection"),
+    ReconnectNeeded: (409, "reconnect"),
+    PlatformRefused: (422, "platform_refused"),
     AuthUnavailable: (503, "unavailable"),
 }
 # Who decides is asked again at once when the database is back; a client should not wait longer than that.

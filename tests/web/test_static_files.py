@@ -69,7 +69,17 @@ def _served(url: str) -> Path:
 
 
 def test_every_page_of_the_server_is_there() -> None:
-    assert [page.name for page in PAGES] == ["embed.html", "index.html", "watch.html"]
+    assert [page.name for page in PAGES] == [
+        "account.html",
+        "admin.html",
+        "embed.html",
+        "index.html",
+        "invitation.html",
+        "login.html",
+        "relays.html",
+        "setup.html",
+        "watch.html",
+    ]
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: path.name)
@@ -113,7 +123,23 @@ def test_identifiers_are_unique(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "module"), [("index.html", "index.js"), ("watch.html", "watch_page.js")], ids=["index", "watch"]
+    ("page", "module"),
+    [
+        ("index.html", "index.js"),
+        ("watch.html", "watch_page.js"),
+        ("relays.html", "relays.js"),
+        ("relays.html", "relay_form.js"),
+        ("login.html", "login.js"),
+        ("setup.html", "setup.js"),
+        ("account.html", "account.js"),
+        ("account.html", "account_factors.js"),
+        ("account.html", "account_sessions.js"),
+        ("account.html", "confirm.js"),
+        ("admin.html", "admin.js"),
+        ("admin.html", "admin_parts.js"),
+        ("invitation.html", "invitation.js"),
+    ],
+    ids=lambda name: name,
 )
 def test_the_elements_a_script_looks_up_are_in_its_page(page: str, module: str) -> None:
     wanted = set(re.findall(r"""byId\("([\w-]+)"\)""", (STATIC / "js" / module).read_text("utf-8")))

@@ -30,7 +30,7 @@ _REFUSALS = [
     (Refusal(409, "not_live", "'cam' is not live", 60), "Not live yet", "waiting"),
     (Refusal(401, "unauthorized", "it needs a token"), "This stream needs a viewing token", "stopped"),
     (Refusal(401, "token_expired", "it has expired"), "This token does not open this stream", "stopped"),
-    (Refusal(403, "forbidden", "not yours"), "This token does not open this stream", "stopped"),
+    (Refusal(403, "forbidden", "not yours"), "You may not watch this stream", "stopped"),
     (Refusal(406, "not_playable", "it is H.265"), "This browser cannot play the stream", "stopped"),
     (Refusal(503, "unavailable", "10 viewers are here", 60), "The server is full", "waiting"),
     (Refusal(500, "server_error", "its log says why", 60), "The server had a problem", "waiting"),

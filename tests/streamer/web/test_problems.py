@@ -8,11 +8,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from auth.errors import (
+    AccountConflict,
     AuthUnavailable,
     BadCredentials,
+    BadGrant,
     FactorNeeded,
     Forbidden,
     LockedOut,
+    NoSuchGrant,
+    NoSuchPrincipal,
+    PasswordRefused,
     RateLimited,
     TokenExpired,
     TokenInvalid,
@@ -57,6 +62,11 @@ async def failing() -> AsyncIterator[Failing]:
         (TokenInvalid("its signature is wrong"), 401, "token_invalid"),
         (TokenExpired(), 401, "token_expired"),
         (Forbidden("watch", "cam"), 403, "forbidden"),
+        (NoSuchPrincipal("anna"), 404, "no_such_account"),
+        (NoSuchGrant("7"), 404, "no_such_grant"),
+        (PasswordRefused("12-1024 characters"), 400, "password_refused"),
+        (BadGrant("a grant ends in the future"), 400, "bad_grant"),
+        (AccountConflict("the name is taken"), 409, "conflict"),
         (RateLimited(2.5), 429, "rate_limited"),
         (LockedOut(2.5), 429, "locked_out"),
         (AuthUnavailable("the database does not answer"), 503, "unavailable"),

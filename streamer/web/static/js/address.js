@@ -38,3 +38,14 @@ export function option(name, otherwise) {
   const value = new URLSearchParams(location.search).get(name);
   return value === null ? otherwise : !["0", "false", "no", "off"].includes(value.toLowerCase());
 }
+
+/** @returns {string} a page of this server, or "/" for everything else that an address may ask for */
+export function localPath(path) {
+  try {
+    const url = new URL(path, location.origin);
+    const local = path.startsWith("/") && url.origin === location.origin;
+    return local ? url.pathname + url.search + url.hash : "/";
+  } catch {
+    return "/";
+  }
+}

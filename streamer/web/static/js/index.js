@@ -1,5 +1,6 @@
 /** The page `/`: the live streams as cards, the others as a quiet list. */
 
+import { showAccount } from "./account_link.js";
 import { tokenFromAddress } from "./address.js";
 import { liveOverview, watchPage } from "./api.js";
 import { Card } from "./card.js";
@@ -16,6 +17,7 @@ const cards = new Map();
 let lastAnswerAt = null;
 
 addEventListener("hashchange", () => location.reload());
+showAccount(byId("account"));
 showText(byId("watch-url"), `${location.origin}/watch/NAME`);
 poll(refresh, { everyMs: EVERY_MS, onFailure: showUnreachable });
 

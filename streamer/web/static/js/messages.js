@@ -15,11 +15,14 @@ const WORDS = {
   not_live: { title: "Not live yet", detail: "The picture appears here as soon as the stream starts.", tone: "wait" },
   ended: { title: "The stream has ended", detail: "If it starts again, the picture appears here.", tone: "wait" },
   no_such_stream: { title: "No such stream", detail: "Nothing with this name is set up on this server. Check the address.", tone: "stop" },
-  unauthorized: { title: "This stream needs a viewing token", detail: "Open the complete link you were given, or enter the token.", tone: "stop" },
+  unauthorized: { title: "This stream needs a viewing token", detail: "Sign in, open the complete link you were given, or enter the token.", tone: "stop" },
   forbidden: { title: "This token does not open this stream", detail: "It may have expired or belong to another stream.", tone: "stop" },
+  not_granted: { title: "You may not watch this stream", detail: "Your account, or the token in the address, is for other streams. An administrator can let you.", tone: "stop" },
+  factor_needed: { title: "A second factor is needed", detail: "Open your account at the top of this page, and set one up or show it.", tone: "stop" },
   encryption_required: { title: "This stream is only for encrypted connections", detail: "Open this page with https:// in its address.", tone: "stop" },
   unplayable: { title: "This browser cannot play the stream", detail: "Another browser or device may be able to.", tone: "stop" },
   unsupported: { title: "This browser has no WebRTC", detail: "Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
+  rate_limited: { title: "Too many at once from this network", detail: "Trying again.", tone: "wait" },
   busy: { title: "The server is full", detail: "The picture appears here as soon as there is room.", tone: "wait" },
   server_error: { title: "The server had a problem", detail: "Trying again.", tone: "wait" },
   unreachable: { title: "Server unreachable", detail: "Check your connection. Trying again.", tone: "wait" },
@@ -43,7 +46,7 @@ const WORDS = {
 const BY_STATUS = {
   0: "unreachable",
   401: "unauthorized",
-  403: "forbidden",
+  403: "not_granted",
   404: "no_such_stream",
   406: "unplayable",
   409: "not_live",
@@ -54,7 +57,7 @@ const BY_STATUS = {
 };
 
 /** Errors of the server's that say more than their status. */
-const OWN_WORDS = { encryption_required: "encryption_required", token_expired: "forbidden", token_invalid: "forbidden" };
+const OWN_WORDS = { rate_limited: "rate_limited", encryption_required: "encryption_required", factor_needed: "factor_needed", token_expired: "forbidden", token_invalid: "forbidden" };
 /** Found out here, without a status. */
 const BY_CODE = { bad_answer: "unplayable", nothing_sent: "unplayable", insecure_page: "insecure_page", no_frame_access: "no_frame_access" };
 

@@ -31,7 +31,7 @@ const BACKOFF_MS = { first: 300, most: 5000, slow: 15_000 };
 
 /** How to go on after a refusal; everything else: backoff. */
 const AFTERWARDS = {
-  unauthorized: "never", forbidden: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow",
+  unauthorized: "never", forbidden: "never", not_granted: "never", factor_needed: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow",
   encryption_required: "never", insecure_page: "never", no_frame_access: "never", key_refused: "never",
 };
 
@@ -168,6 +168,7 @@ export class Player extends EventTarget {
   #trouble(error) {
     if (!(error instanceof WhepError)) return problem("unplayable");
     const trouble = problemOf(error);
+    if (trouble.code === "not_granted" && this.token) return problem("forbidden");
     return trouble.code === "not_live" && this.timeToFirstFrameMs !== null ? problem("ended") : trouble;
   }
 

@@ -1,5 +1,6 @@
 /** What surrounds the player on `/watch/{stream}`: the title, who watches, what is sent, how to share it. */
 
+import { showAccount } from "./account_link.js";
 import { liveStreams, watchPage } from "./api.js";
 import { Controls } from "./controls.js";
 import { copyButton, element, icon, showText } from "./dom.js";
@@ -13,6 +14,7 @@ const byId = (id) => document.getElementById(id);
 export function dressWatchPage(player) {
   const controls = new Controls(byId("player"), player);
   showTitle(player.stream);
+  showAccount(byId("account"));
   player.addEventListener("state", () => showTitle(byId("title").textContent, player.state));
   // Without the token: who passes a link on does not mean to pass on their own right to watch.
   copyButton(byId("copy-link"), () => new URL(watchPage(player.stream), location.href).href);

@@ -10,6 +10,9 @@
 const ANSWER_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
 
+/** session.js, once it is known that somebody is signed in. */
+let signedIn = null;
+
 /** What the last answer of each endpoint said about its content key. */
 const sealedAt = new Map();
 
@@ -201,7 +204,7 @@ export class WhepSession extends EventTarget {
   }
 
   #authorization() {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return this.token ? { Authorization: `Bearer ${this.token}` } : (signedIn?.ownHeaders() ?? {});
   }
 
   #request(url, { headers, ...options }) {
@@ -212,6 +215,22 @@ export class WhepSession extends EventTarget {
   }
 
   async #post(sdp) {
+    let posted = await this.#postOnce(sdp);
+    if (posted.refused?.code === "csrf" && !this.token) {
+      // Somebody is signed in, and it is not known here yet what goes with the cookie.
+      try {
+        signedIn = await import("./session.js");
+        await signedIn.session();
+      } catch {
+        throw posted.refused;
+      }
+      posted = await this.#postOnce(sdp);
+    }
+    if (posted.refused) throw posted.refused;
+    return posted;
+  }
+
+  async #postOnce(sdp) {
     let response;
     let text;
     try {
@@ -225,7 +244,7 @@ export class WhepSession extends EventTarget {
     }
     // Closed while the answer was on its way: close() did not know the session yet.
     if (this.closed) this.#farewell();
-    if (response.status !== 201) throw refusal(response, text);
+    if (response.status !== 201) return { refused: refusal(response, text) };
     return { answer: text, sealed: contentKey(response) };
   }
 }

@@ -1,0 +1,74 @@
+/** Who is signed in on this browser, and asking the server for what changes something. */
+
+const CSRF = "X-CSRF-Token";
+
+/** Goes with the cookie, and with it alone; every answer that changes the one brings the other. */
+let csrf = "";
+
+/**
+ * @typedef {object} Session see `GET /api/v1/session`; a name of "" is nobody
+ * @property {string} name
+ * @property {""|"full"|"prove"|"enroll"} standing
+ * @property {boolean} two_factors
+ * @property {string[]} actions
+ * @property {{label: string, url: string}|null} oidc
+ * @property {boolean} passkeys
+ */
+
+/** The server refused: its own word and sentence. */
+export class Refused extends Error {
+  constructor(status, code, message, retryAfterS = null) {
+    super(message);
+    this.name = "Refused";
+    this.status = status;
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** @returns {Promise<Session>} @throws {Refused} */
+export async function session() {
+  const found = await ask("GET", "/api/v1/session");
+  csrf = found.csrf_token;
+  return found;
+}
+
+/** @returns {Record<string, string>} what a request of this page needs beside the cookie, as far as is known */
+export function ownHeaders() {
+  return csrf ? { [CSRF]: csrf } : {};
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body] sent as JSON
+ * @returns {Promise<any>} the answer's JSON, null without one
+ * @throws {Refused} also, with status 0, when there was no answer
+ */
+export async function ask(method, path, body) {
+  const headers = { ...ownHeaders(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
+  let response;
+  let text;
+  try {
+    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    text = await response.text();
+  } catch {
+    throw new Refused(0, "unreachable", "the server does not answer; check your connection and try again");
+  }
+  csrf = response.headers.get(CSRF) ?? csrf;
+  let answer = null;
+  try {
+    answer = text ? JSON.parse(text) : null;
+  } catch {
+    // A proxy's error page; the status is all there is.
+  }
+  if (response.ok) return answer;
+  const message = answer?.message ?? `the server answers with status ${response.status}`;
+  throw new Refused(response.status, answer?.error ?? `http_${response.status}`, message, answer?.retry_after_s ?? null);
+}
+
+/** @returns {string} a sentence for people */
+export function said(error) {
+  const text = String(error?.message ?? error).trim();
+  return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "That did not work.";
+}
