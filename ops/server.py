@@ -213,7 +213,13 @@ class Server:
             api,
             (
                 Whep(self.registry, egress, access),
-                RelaysFace(self.relays, self.registry, access, guard.audit.record),
+                RelaysFace(
+                    self.relays,
+                    self.registry,
+                    access,
+                    guard.audit.record,
+                    self.platforms.connections,
+                ),
                 self._connecting(access),
                 Pages(),
                 *signin.faces(),

@@ -47,6 +47,7 @@ _LEAST_CONNECT_S = 2.5
 _STALL_S = 5.0
 _CLOSE_S = 1.0
 _DROPS_REMEMBERED_S = 10.0
+_FIRST_HEALTH_S = 3.0
 
 OpenPush = Callable[[Destination, Ingest, PushOptions], Push]
 
@@ -366,6 +367,8 @@ class Relay:
                 if not told:
                     await broadcast.went_live()
                     told = True
+                    # What began to flow a moment ago no platform can judge yet.
+                    await asyncio.sleep(_FIRST_HEALTH_S)
                 health = await broadcast.health()
                 self._take_health(health)
                 again_s = health.again_s
@@ -384,7 +387,7 @@ class Relay:
         if health.state is HealthState.ENDED:
             self._decide(self.machine.signal(Signal.ROTATE, now, "the platform has ended the broadcast"))
         elif health.issues and health.state in (HealthState.POOR, HealthState.BAD):
-            self._decide(self.machine.trouble("platform", " ".join(health.issues), now))
+            self._decide(self.machine.trouble("platform", "; ".join(health.issues), now))
         else:
             self._decide(self.machine.well("platform", now))
 

@@ -19,6 +19,9 @@ from auth.secrets import AdminToken
 from auth.tokens import TokenOrder
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
+from ops.relay_metrics import RelayCollector
+from ops.relays import make_relays
 from ops.signin import SignIn
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -29,6 +32,7 @@ from streamer.web.app import make_app
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from tests.auth.rig import CHEAP
 from tests.fakes.units import AAC, H264, picture, sound
@@ -111,7 +115,19 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        faces = (whep, Pages(), *self.signin.faces())
+        self.platforms = PlatformDesk(self._config.platforms, self.identity)
+        self.relays = make_relays(
+            self._config.platforms,
+            self.registry,
+            self.identity,
+            self.platforms.broadcasts,
+            lambda secret: None,
+        )
+        self.prometheus.register(RelayCollector(self.relays))
+        self._relaying = asyncio.create_task(self.relays.run())
+        record, connections = self.guard.audit.record, self.platforms.connections
+        relaying = RelaysFace(self.relays, self.registry, access, record, connections)
+        faces = (whep, relaying, Pages(), *self.signin.faces())
         self.app = make_app(self.api, faces, middlewares=(self.signin.middleware,), **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
@@ -119,8 +135,10 @@ class WebRig(Rig):
     async def close(self) -> None:
         await self.client.close()
         await self.signin.close()
-        self._following.cancel()
-        await asyncio.wait({self._following})
+        for task in (self._following, self._relaying):
+            task.cancel()
+            await asyncio.wait({task})
+        await self.platforms.close()
         await self.guard.close()
         await self.identity.close()
         await super().close()
