@@ -213,14 +213,16 @@ class Accounts:
                     await forget(connection, principal_id)
                 await connection.execute(delete(principals).where(principals.c.id == principal_id))
 
-    async def account(self, principal_id: str) -> Account:
+    async def account(self, principal_id: str, *, connection: AsyncConnection | None = None) -> Account:
         """By id, also when it is disabled.
 
         Raises:
             NoSuchPrincipal
         """
-        async with self._engine.connect() as connection:
-            return _account(await _record(connection, principals.c.id == principal_id, principal_id))
+        if connection is None:
+            async with self._engine.connect() as own:
+                return await self.account(principal_id, connection=own)
+        return _account(await _record(connection, principals.c.id == principal_id, principal_id))
 
     async def named(self, name: str) -> Account:
         """By name, in any case, also when it is disabled.

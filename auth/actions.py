@@ -8,15 +8,17 @@ A role includes everything of the roles below it:
 
 from __future__ import annotations
 
+from collections.abc import Set
 from enum import StrEnum
+from functools import cache
 
 
 class Action(StrEnum):
     """What is asked for. `manage` and `admin` without a stream are about the server."""
 
     PUBLISH = "publish"  #: push into it
-    WATCH = "watch"  #: see the picture
-    LISTEN = "listen"  #: hear the sound
+    WATCH = "watch"  #: see the picture and hear its sound
+    LISTEN = "listen"  #: hear the sound alone
     MANAGE = "manage"  #: relays, recordings, statistics, ending sessions
     ADMIN = "admin"  #: accounts, grants, configuration
     AUDIT = "audit"  #: read the audit log
@@ -45,6 +47,15 @@ _INCLUDES: dict[Role, tuple[Role, ...]] = {
 }
 
 
+@cache
 def actions_of(role: Role) -> frozenset[Action]:
     """Everything a role allows, with what it includes."""
     return _OWN[role].union(*(actions_of(included) for included in _INCLUDES.get(role, ())))
+
+
+def with_sound(actions: Set[Action]) -> frozenset[Action]:
+    """What these actions come to: who may watch may listen."""
+    return frozenset(actions) | _SOUND if Action.WATCH in actions else frozenset(actions)
+
+
+_SOUND = frozenset({Action.LISTEN})

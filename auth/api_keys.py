@@ -1,33 +1,28 @@
 """Keys of service accounts: what encoders and integrations present.
 
 A key is `sk_<prefix>_<secret>`. The prefix finds the record and may be shown; the whole is shown once, when
-it is made, and kept as a hash.
+it is made, and kept as a hash. Whose a presented one is, `auth.directory` knows from memory.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.accounts import Accounts
+from auth.credentials import API_KEY_MARK
 from auth.digests import digest
-from auth.errors import AccountConflict, BadCredentials, NoSuchPrincipal
-from auth.freshness import Freshness, Remembered
-from auth.principals import Kind, Principal
+from auth.errors import AccountConflict, NoSuchPrincipal
+from auth.principals import Kind
 from auth.schema import bump
-from auth.secrets import same_secret
 from auth.tables import api_keys
 
-_MARK = "sk"
-# When a key was last used is written this often.
-_NOTE_EVERY_S = 60.0
 _MAX_LABEL_CHARACTERS = 128
-_WRONG = "this key does not count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +45,12 @@ class IssuedKey:
     key: str = field(repr=False)
 
 
-@dataclass(slots=True)
-class _Known:
-    principal: Principal
-    prefix: str
-    expires_at: float | None
-    noted_at: float
-
-
 class ApiKeys:
     """All keys of a database.
 
     Args:
         engine: the database.
         accounts: whose keys they are.
-        freshness: tells when to look again.
         clock: seconds since 1970.
     """
 
@@ -72,15 +58,12 @@ class ApiKeys:
         self,
         engine: AsyncEngine,
         accounts: Accounts,
-        freshness: Freshness,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._engine = engine
         self._accounts = accounts
-        self._freshness = freshness
         self._clock = clock
-        self._known: Remembered[_Known] = Remembered()
 
     async def issue(self, service_id: str, label: str = "", *, expires_at: float | None = None) -> IssuedKey:
         """Make a key for a service account.
@@ -97,8 +80,9 @@ class ApiKeys:
         if (await self._accounts.account(service_id)).kind is not Kind.SERVICE:
             raise AccountConflict("only service accounts have API keys")
         prefix = secrets.token_hex(6)
-        key = f"{_MARK}_{prefix}_{secrets.token_urlsafe(32)}"
+        key = f"{API_KEY_MARK}{prefix}_{secrets.token_urlsafe(32)}"
         async with self._engine.begin() as connection:
+            await bump(connection)
             await connection.execute(
                 insert(api_keys).values(
                     prefix=prefix,
@@ -131,45 +115,15 @@ class ApiKeys:
             removed = await connection.execute(delete(api_keys).where(api_keys.c.prefix == prefix))
             if not removed.rowcount:
                 raise NoSuchPrincipal(prefix)
-        self._freshness.doubt()
 
-    async def authenticate(self, key: str) -> Principal:
-        """Whose key this is.
+    async def note_used(self, used: Mapping[str, float]) -> None:
+        """Write down when keys were used last.
 
-        Raises:
-            BadCredentials: nobody's, or it has expired, or its account is disabled.
-            AuthUnavailable: the database does not answer.
+        Args:
+            used: by prefix, in seconds since 1970.
         """
-        hashed = digest(key)
-        generation = await self._freshness.generation()
-        known = self._known.recall(hashed, generation)
-        if known is None:
-            known = await self._look_up(key, hashed)
-            self._known.keep(hashed, generation, known)
-        now = self._clock()
-        if known.expires_at is not None and now >= known.expires_at:
-            raise BadCredentials(_WRONG)
-        if now - known.noted_at >= _NOTE_EVERY_S:
-            known.noted_at = now
-            async with self._engine.begin() as connection:
+        async with self._engine.begin() as connection:
+            for prefix, at in used.items():
                 await connection.execute(
-                    update(api_keys).where(api_keys.c.prefix == known.prefix).values(used_at=now)
+                    update(api_keys).where(api_keys.c.prefix == prefix).values(used_at=at)
                 )
-        return known.principal
-
-    async def _look_up(self, key: str, hashed: str) -> _Known:
-        mark, _, rest = key.partition("_")
-        prefix = rest.partition("_")[0]
-        # A lone surrogate is no prefix, and no database takes it for text.
-        if mark != _MARK or not prefix.isascii() or not prefix.isalnum():
-            raise BadCredentials(_WRONG)
-        async with self._engine.connect() as connection:
-            wanted = select(api_keys).where(api_keys.c.prefix == prefix)
-            record = (await connection.execute(wanted)).one_or_none()
-            if record is None or not same_secret(hashed, record.hash):
-                raise BadCredentials(_WRONG)
-            try:
-                principal = await self._accounts.principal(record.principal_id, connection=connection)
-            except NoSuchPrincipal:
-                raise BadCredentials(_WRONG) from None
-        return _Known(principal, prefix, record.expires_at, record.used_at or 0.0)

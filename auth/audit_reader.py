@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ class Filter:
         since, until: seconds since 1970; `until` is not included.
         what: the whole word, or its first parts: `grant` for `grant.add`.
         after: only entries with a higher number, for reading page by page.
+        before: only entries with a lower one, for reading back from the end.
     """
 
     since: float | None = None
@@ -68,6 +69,7 @@ class Filter:
     address: str = ""
     outcome: str = ""
     after: int = 0
+    before: int | None = None
 
 
 async def verify(engine: AsyncEngine, vault: Vault) -> Verdict:
@@ -96,12 +98,18 @@ async def export(engine: AsyncEngine, which: Filter | None = None) -> AsyncItera
         async with engine.connect() as connection:
             rows = (await connection.execute(query)).mappings().all()
         for row in rows:
-            entry: dict[str, Any] = {str(name): value for name, value in row.items()}
-            entry["details"] = json.loads(row["details"])
-            yield json.dumps(entry, ensure_ascii=False) + "\n"
+            yield json.dumps(_entry(row), ensure_ascii=False) + "\n"
         if len(rows) < _PAGE:
             return
         after = rows[-1]["seq"]
+
+
+async def latest(engine: AsyncEngine, which: Filter, limit: int) -> list[dict[str, Any]]:
+    """The last entries, the newest first; `details` as they were given."""
+    query = _filtered(which).where(audit_log.c.seq > which.after).order_by(audit_log.c.seq.desc())
+    async with engine.connect() as connection:
+        rows = (await connection.execute(query.limit(limit))).mappings().all()
+    return [_entry(row) for row in rows]
 
 
 async def retain(connection: AsyncConnection, vault: Vault, before: float, now: float) -> int:
@@ -202,12 +210,18 @@ async def _page(connection: AsyncConnection, after: int, last: int) -> Any:
     return (await connection.execute(query)).mappings().all()
 
 
+def _entry(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in row.items()} | {"details": json.loads(row["details"])}
+
+
 def _filtered(which: Filter) -> Select[Any]:
     query = select(audit_log)
     if which.since is not None:
         query = query.where(audit_log.c.at >= which.since)
     if which.until is not None:
         query = query.where(audit_log.c.at < which.until)
+    if which.before is not None:
+        query = query.where(audit_log.c.seq < which.before)
     for name in ("who", "target", "address", "outcome"):
         if value := getattr(which, name):
             query = query.where(audit_log.c[name] == value)

@@ -22,7 +22,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auth.actions import Action
 from auth.credentials import (
     ApiKeyCredential,
-    ApiKeyLookup,
     Credential,
     KeyCredential,
     SessionCredential,
@@ -31,7 +30,7 @@ from auth.credentials import (
 from auth.directory import DirectoryLoader
 from auth.errors import AuthUnavailable, BadCredentials, Forbidden
 from auth.grants import NewGrant
-from auth.holder import Holder, end_of, is_revoked
+from auth.holder import Holder, is_revoked
 from auth.jwks import JwksVerifier
 from auth.permit import Basis, Permit, digest_of_key
 from auth.principals import ANONYMOUS, Kind, Principal
@@ -60,7 +59,6 @@ class Authority:
         directory: reads accounts and groups.
         tokens: verifies our own tokens.
         outside: verify those of others; the caller runs them.
-        api_keys: finds whose an API key is.
         clock: seconds since 1970.
         max_stale_s: for how long it decides from memory while the database does not answer.
     """
@@ -73,13 +71,12 @@ class Authority:
         *,
         tokens: Tokens | None = None,
         outside: Sequence[JwksVerifier] = (),
-        api_keys: ApiKeyLookup | None = None,
         clock: Callable[[], float] = time.time,
         max_stale_s: float = 60.0,
     ) -> None:
         self.tokens = tokens or Tokens()
         self.clock = clock
-        self._recognition = Recognition(self.tokens, outside, api_keys)
+        self._recognition = Recognition(self.tokens, outside)
         self._engine = engine
         self._vault = vault
         self._directory = directory
@@ -88,6 +85,13 @@ class Authority:
         self._known: tuple[int, Snapshot] | None = None
         self._looked_at = 0.0
         self._refreshing = asyncio.Lock()
+
+    def trust(self, outside: Sequence[JwksVerifier]) -> None:
+        """Believe the tokens of these outside issuers, and of no others from now on."""
+        self._recognition.trust(outside)
+        if self._known is not None:
+            # What was opened with a token of one who is gone must be looked at again.
+            self._known = (self._known[0] + 1, self._known[1])
 
     @property
     def version(self) -> int:
@@ -249,6 +253,8 @@ class Authority:
         directory = snapshot.directory
         if permit.signing_key and snapshot.ring.find(permit.signing_key, now) is None:
             return "the key that signed the token was withdrawn", None
+        if permit.issuer and not self._recognition.trusts(permit.issuer):
+            return "its issuer is not trusted any more", None
         # What began after the reading cannot be missing from it.
         if permit.decided_at < snapshot.read_at:
             if permit.session and directory.sessions is not None and permit.session not in directory.sessions:
@@ -260,10 +266,8 @@ class Authority:
         principal = directory.active(permit.subject)
         if principal is None:
             return "the account is disabled or gone", None
-        rights = snapshot.rights(principal, permit.stream, now)
-        if not permit.used <= rights.keys():
-            return "the grant has ended", None
-        return "", end_of(rights, permit.used)
+        right = snapshot.rights(principal, permit.stream, now).get(permit.action)
+        return ("the grant has ended", None) if right is None else ("", right.expires_at)
 
     def check_grant(self, credential: Credential, new: NewGrant, address: str = "") -> None:
         """Whether somebody may give a grant: who administers all that it is for, and not as support.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -71,19 +70,12 @@ Credential: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKeyOwner:
-    """Who an API key belongs to.
-
-    Attributes:
-        key_id: tells it from other keys, and is no secret.
-        expires_at: seconds since 1970; None for no end.
-    """
-
-    principal_id: str
-    key_id: str
-    expires_at: float | None = None
+#: What an API key begins with; a JWT never does.
+API_KEY_MARK = "sk_"
 
 
-#: From a presented key to its owner, None for none. Called from any thread; must not block.
-ApiKeyLookup: TypeAlias = Callable[[str], ApiKeyOwner | None]
+def credential_of(text: str) -> Credential:
+    """What somebody put where tokens and API keys go: a header, a URL, a stream ID, a password."""
+    if not text:
+        return NOTHING
+    return ApiKeyCredential(text) if text.startswith(API_KEY_MARK) else TokenCredential(text)

@@ -8,7 +8,24 @@ from typing import TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from auth.credentials import API_KEY_MARK
+from auth.digests import digest
 from auth.principals import Kind, Principal
+from auth.secrets import same_secret
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyOwner:
+    """Whose an API key is.
+
+    Attributes:
+        hash: digest of the whole key.
+        expires_at: seconds since 1970; None for no end.
+    """
+
+    principal_id: str
+    hash: str = field(repr=False)
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +37,24 @@ class Directory:
         disabled: ids of those who may do nothing for now.
         sessions: handles of all sessions that count, None when sessions are not looked at. One that is
             missing ends what was opened with it before this was read.
-        api_keys: ids of all keys that count, in the same way.
+        api_keys: all keys that count, by prefix; a missing one ends things in the same way.
     """
 
     principals: Mapping[str, Principal] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
     sessions: frozenset[str] | None = None
-    api_keys: frozenset[str] | None = None
+    api_keys: Mapping[str, ApiKeyOwner] | None = None
 
     def active(self, principal_id: str) -> Principal | None:
         """Somebody who is there and not disabled."""
         principal = self.principals.get(principal_id)
         return None if principal is None or principal_id in self.disabled else principal
+
+    def owner_of(self, key: str) -> tuple[str, ApiKeyOwner] | None:
+        """The prefix of an API key and whose it is; None when it is nobody's."""
+        prefix = key.removeprefix(API_KEY_MARK).partition("_")[0]
+        owner = (self.api_keys or {}).get(prefix)
+        return (prefix, owner) if owner is not None and same_secret(digest(key), owner.hash) else None
 
     def people(self, granted: Iterable[str]) -> set[str]:
         """The enabled users and service accounts that something granted to these principals reaches.

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from auth.actions import Action
-from auth.authority import PUBLIC_ACTIONS, Authority
+from auth.actions import Action, with_sound
+from auth.authority import Authority
 from auth.credentials import (
     Credential,
     KeyCredential,
@@ -100,7 +100,8 @@ class Door:
         self._authority = authority
         self._seats = seats
         self._watch = watch
-        self._webhook = webhook
+        #: Has a say; may be replaced at any time.
+        self.webhook = webhook
         self._witness = witness
         self._loop = loop or asyncio.get_running_loop()
 
@@ -137,6 +138,19 @@ class Door:
             raise
         return self._in(ask, permit, seat, end)
 
+    async def choose(self, asks: Sequence[Ask]) -> Ask:
+        """The first of several that would be let in by what is known here; the first of all if none would.
+
+        Nobody is told, nor asked but for keys of an outside issuer.
+        """
+        for ask in asks if len(asks) > 1 else ():
+            try:
+                await self._local(ask)
+            except AuthError:
+                continue
+            return ask
+        return asks[0]
+
     def may(self, ask: Ask) -> bool:
         """Whether somebody may do something, for lists of what to offer him: nobody is told, nor asked."""
         try:
@@ -153,7 +167,7 @@ class Door:
         Raises:
             AuthError: he may not; says why.
         """
-        outside = self._webhook is not None and ask.action in ASKED_OUTSIDE
+        outside = self.webhook is not None and ask.action in ASKED_OUTSIDE
         if outside and not self._authority.knows(ask.credential):
             return
         try:
@@ -178,7 +192,7 @@ class Door:
         Raises:
             AuthError: he may not; says why.
         """
-        if self._webhook is None or ask.action not in ASKED_OUTSIDE:
+        if self.webhook is None or ask.action not in ASKED_OUTSIDE:
             try:
                 permit = self._decide(ask)
                 if not permit.limits.once:
@@ -210,7 +224,7 @@ class Door:
 
     async def _permit(self, ask: Ask) -> Permit:
         _check_protocol(ask)
-        webhook = self._webhook if ask.action in ASKED_OUTSIDE else None
+        webhook = self.webhook if ask.action in ASKED_OUTSIDE else None
         try:
             permit = await self._local(ask)
         except (BadCredentials, TokenInvalid, Forbidden):
@@ -219,7 +233,12 @@ class Door:
             return self._from_outside(ask, await webhook.ask(_question(ask, None)))
         if webhook is None:
             return permit
-        verdict = await webhook.ask(_question(ask, permit))
+        try:
+            verdict = await webhook.ask(_question(ask, permit))
+        except AuthUnavailable:
+            if webhook.config.may_be_missed:
+                return permit
+            raise
         return replace(
             permit,
             expires_at=earlier(permit.expires_at, verdict.expires_at),
@@ -244,7 +263,7 @@ class Door:
         return Permit(
             principal=principal,
             action=ask.action,
-            actions=PUBLIC_ACTIONS if ask.action in PUBLIC_ACTIONS else frozenset({ask.action}),
+            actions=with_sound({ask.action}),
             stream=ask.stream,
             address=ask.address,
             basis=Basis.WEBHOOK,

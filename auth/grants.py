@@ -2,7 +2,7 @@
 
 A grant may end by itself, and says who gave it and why. Somebody from outside who helps (support) gets in
 by a grant of the kind `support` only: the owner gives it, it ends within 72 hours, and it gives no power to
-give grants. A grant of the action `watch` alone is without sound; the role `viewer` has both.
+give grants.
 
 The functions work in the caller's transaction, and tell other processes by `bump`. Who may give a grant is
 decided by `Authority.check_grant`; what grants amount to, by `Authority.decide`.
@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -32,11 +33,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.actions import Action, Role, actions_of
+from auth.actions import Action, Role, actions_of, with_sound
 from auth.directory import Directory
 from auth.errors import AccountConflict, BadGrant, NoSuchGrant
 from auth.patterns import EVERYTHING, MAX_CHARACTERS, check_pattern
 from auth.schema import bump, metadata
+from auth.turns import in_turns
 
 MAX_SUPPORT_S = 72 * 3600.0
 MAX_REASON_CHARACTERS = 512
@@ -172,7 +174,7 @@ async def list_grants(
         query = query.where(grants_table.c.principal_id == principal_id)
     if kind is not None:
         query = query.where(grants_table.c.kind == kind.value)
-    return [_grant(row) for row in (await connection.execute(query)).mappings()]
+    return [_grant(row) async for row in in_turns((await connection.execute(query)).mappings())]
 
 
 async def change_expiry(
@@ -287,6 +289,12 @@ def _check_end(kind: GrantKind, expires_at: float | None, now: float) -> None:
         raise BadGrant(f"support access needs an end within {MAX_SUPPORT_S / 3600:.0f} hours")
 
 
+@cache
+def _single(action: Action) -> frozenset[Action]:
+    """One for all the grants there are."""
+    return with_sound({action})
+
+
 def _grant(row: Mapping[Any, Any]) -> Grant:
     what = Role(row["role"]) if row["role"] is not None else Action(row["action"])
     return Grant(
@@ -299,5 +307,5 @@ def _grant(row: Mapping[Any, Any]) -> Grant:
         expires_at=row["expires_at"],
         kind=GrantKind(row["kind"]),
         created_at=row["created_at"],
-        actions=actions_of(what) if isinstance(what, Role) else frozenset({what}),
+        actions=actions_of(what) if isinstance(what, Role) else _single(what),
     )

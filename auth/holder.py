@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auth.actions import Action
@@ -11,7 +11,7 @@ from auth.errors import BadGrant, Forbidden, TokenInvalid
 from auth.grants import GrantKind, NewGrant
 from auth.limits import NO_LIMITS
 from auth.patterns import covers, matches
-from auth.permit import Basis, Permit, earlier, used_with
+from auth.permit import Basis, Permit, earlier
 from auth.principals import Kind, Principal
 from auth.snapshot import Right, Snapshot
 from auth.tokens import SERVER, TokenOrder
@@ -56,12 +56,25 @@ class Holder:
             rights = {action: right for action, right in rights.items() if action in claims.actions}
         return rights
 
+    def somewhere(self, snapshot: Snapshot, action: Action, now: float) -> str:
+        """A stream that he may do something to, if there is one; "" if to the server, or nowhere."""
+        patterns = [] if self.claims is None else list(self.claims.streams)
+        principal = snapshot.directory.active(self.subject) if self.subject else None
+        if principal is not None:
+            patterns += [grant.stream for grant in snapshot.granted(principal)]
+        if action in self.rights(snapshot, "", now):
+            return ""
+        # What stands before the star is the shortest name that matches.
+        names = (pattern.rstrip("*") for pattern in patterns)
+        return next((name for name in names if name and action in self.rights(snapshot, name, now)), "")
+
     def permit(
         self, snapshot: Snapshot, action: Action, stream: str, address: str, now: float, version: int
     ) -> Permit | None:
         """Leave for an action, if he may."""
         rights = self.rights(snapshot, stream, now)
-        if action not in rights:
+        right = rights.get(action)
+        if right is None:
             return None
         claims = self.claims
         return Permit(
@@ -73,16 +86,17 @@ class Holder:
             basis=Basis.GRANT if claims is None else Basis.TOKEN,
             decided_at=now,
             version=version,
-            expires_at=earlier(self.expires_at, end_of(rights, used_with(action, rights.keys()))),
+            expires_at=earlier(self.expires_at, right.expires_at),
             credential_expires_at=self.expires_at,
             subject=self.subject,
             session=self.session,
             api_key=self.api_key,
-            support=rights[action].support,
+            support=right.support,
             token_id="" if claims is None else claims.token_id,
             token_subject="" if claims is None else claims.subject,
             issued_at=0.0 if claims is None else claims.issued_at,
             signing_key="" if claims is None or claims.issuer else claims.key,
+            issuer="" if claims is None else claims.issuer,
             limits=NO_LIMITS if claims is None else claims.limits,
         )
 
@@ -174,10 +188,3 @@ def token_holder(claims: Claims, snapshot: Snapshot, address: str) -> Holder:
 def is_revoked(token_id: str, subject: str, issued_at: float, snapshot: Snapshot) -> bool:
     """Whether a token does not count though it is genuine: by itself, or with all of a time."""
     return token_id in snapshot.revoked or issued_at <= snapshot.issued_until(subject)
-
-
-def end_of(rights: Mapping[Action, Right], used: Iterable[Action]) -> float | None:
-    """When the first of some actions is not allowed any more; None for never."""
-    ends = [rights[action].expires_at for action in used]
-    known = [end for end in ends if end is not None]
-    return min(known, default=None)

@@ -7,6 +7,7 @@ there are, can be revoked at once by the time they were issued.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import Column, Double, Index, String, Table, Text, delete, inser
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from auth.limits import Limits
 from auth.schema import bump, metadata
 from auth.signing import KeyRing
 from auth.tokens import Issued, TokenOrder, Tokens
@@ -34,6 +36,10 @@ tokens_table = Table(
     Column("expires_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("used_at", Double),
+    # As in the token, for lists; NULL for none.
+    Column("limits", Text),
+    # What a link with this token opens, as in `auth.links.Target`; NULL when it was given out by itself.
+    Column("link", String(16)),
     Index("ix_auth_token_subject", "subject"),
     Index("ix_auth_token_expires_at", "expires_at"),
 )
@@ -49,7 +55,12 @@ cutoffs = Table(
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """One token, for lists."""
+    """One token, for lists.
+
+    Attributes:
+        limits: as in the token, "" for none.
+        link: what the link opens that it was made for, as in `auth.links.Target`; "" for none.
+    """
 
     token_id: str
     subject: str
@@ -60,12 +71,22 @@ class TokenRecord:
     expires_at: float
     revoked_at: float | None
     used_at: float | None
+    limits: str = ""
+    link: str = ""
 
 
 async def issue(
-    connection: AsyncConnection, tokens: Tokens, ring: KeyRing, order: TokenOrder, now: float
+    connection: AsyncConnection, tokens: Tokens, ring: KeyRing, order: TokenOrder, now: float, link: str = ""
 ) -> Issued:
     """Sign a token and keep a record of it.
+
+    Args:
+        connection: the transaction to work in.
+        tokens: signs.
+        ring: what with.
+        order: what is asked for.
+        now: seconds since 1970.
+        link: see `TokenRecord`.
 
     Raises:
         BadGrant: the order asks for what cannot be.
@@ -82,6 +103,8 @@ async def issue(
                 "streams": " ".join(claims.streams),
                 "note": order.note[:256],
                 "issued_at": claims.issued_at,
+                "limits": _written(claims.limits),
+                "link": link or None,
             }
         )
     )
@@ -100,6 +123,13 @@ async def list_tokens(
     if subject is not None:
         query = query.where(tokens_table.c.subject == subject)
     return [_record(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def find_token(connection: AsyncConnection, token_id: str) -> TokenRecord | None:
+    """One token that was issued here; None for one that is unknown, or was forgotten."""
+    known = (tokens_table.c.token_id == token_id) & (tokens_table.c.issued_at > 0)
+    row = (await connection.execute(select(tokens_table).where(known))).mappings().first()
+    return None if row is None else _record(row)
 
 
 async def revoke(connection: AsyncConnection, token_id: str, now: float, expires_at: float) -> None:
@@ -186,7 +216,14 @@ def _row(token_id: str, expires_at: float) -> dict[str, Any]:
         "expires_at": expires_at,
         "revoked_at": None,
         "used_at": None,
+        "limits": None,
+        "link": None,
     }
+
+
+def _written(limits: Limits) -> str | None:
+    claim = limits.to_claim()
+    return None if claim is None else json.dumps(claim)
 
 
 def _record(row: Mapping[Any, Any]) -> TokenRecord:
@@ -200,4 +237,6 @@ def _record(row: Mapping[Any, Any]) -> TokenRecord:
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         used_at=row["used_at"],
+        limits=row["limits"] or "",
+        link=row["link"] or "",
     )

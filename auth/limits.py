@@ -106,6 +106,7 @@ def _network(text: str) -> Network:
     return ip_network(text)
 
 
+@lru_cache(4096)
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """An address without port; one that a dual-stack socket shows as ::ffff:192.0.2.1 is 192.0.2.1."""
     try:

@@ -13,8 +13,8 @@ from auth.protocols import PROTOCOLS, Protocol
 
 MEANINGS: dict[Action, str] = {
     Action.PUBLISH: "push into a stream",
-    Action.WATCH: "see its picture",
-    Action.LISTEN: "hear its sound",
+    Action.WATCH: "see its picture and hear its sound",
+    Action.LISTEN: "hear its sound alone",
     Action.MANAGE: "relays, recordings, statistics, ending sessions",
     Action.ADMIN: "accounts, grants, configuration",
     Action.AUDIT: "read the audit log",
@@ -27,7 +27,8 @@ Nothing is allowed without a grant, but to watch and hear a stream that is confi
 gives a principal (user, service account or group) a role or a single action on the streams of a pattern: a
 stream's name, the beginning of one with a star (`studio-*`), or `*` for every stream and the server as a
 whole. Upper and lower case differ. Besides grants, a stream's publish key allows `publish` on that stream,
-and a token what is written in it, as long as its issuer may do that himself.
+and a token what is written in it, as long as its issuer may do that himself. Who is granted `watch` may
+`listen`.
 """
 
 

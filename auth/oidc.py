@@ -21,14 +21,17 @@ from urllib.parse import quote, urlencode, urlsplit
 import jwt
 
 from auth.addresses import is_safe, local_path
+from auth.claims import reason_of
 from auth.errors import AuthUnavailable, BadCredentials, TokenExpired, TokenInvalid
 from auth.external import Arrival
 from auth.pending import Pending
-from auth.provider_keys import ALGORITHMS, Fetch, KeySet, fetch_json, json_object
+from auth.provider_keys import Fetch, KeySet, KeySource, PublishedKey, fetch_json, json_object
 from auth.secrets import same_secret
 
 BEGUN_S = 600.0
 _KEEP_DISCOVERY_S = 3600.0
+_KEEP_KEYS_S = 3600.0
+_MAX_KEYS_AGE_S = 86_400.0
 _LEEWAY_S = 60
 
 
@@ -121,7 +124,7 @@ class Oidc:
         self._fetch = fetch
         self._monotonic = monotonic
         self._begun: Pending[_Begun] = Pending(BEGUN_S, monotonic=monotonic)
-        self._keys = KeySet(fetch, monotonic=monotonic)
+        self._keys = KeySet(KeySource(""), fetch, monotonic=monotonic)
         self._document: dict[str, Any] = {}
         self._discovered_at = float("-inf")
 
@@ -212,12 +215,12 @@ class Oidc:
         return answer
 
     async def _verify(self, token: str, nonce: str) -> dict[str, Any]:
-        key = await self._keys.key_of(token, await self._endpoint("jwks_uri"))
+        key = await self._key_of(token)
         try:
             claims = jwt.decode(
                 token,
-                key.key,
-                algorithms=list(ALGORITHMS),
+                key.material,
+                algorithms=sorted(key.algorithms),
                 audience=self.options.client_id,
                 issuer=self.options.issuer,
                 leeway=_LEEWAY_S,
@@ -226,7 +229,7 @@ class Oidc:
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
         except jwt.PyJWTError as error:
-            raise TokenInvalid(f"the ID token fails: {type(error).__name__}") from None
+            raise TokenInvalid(reason_of(error)) from None
         audience = claims["aud"]
         if isinstance(audience, list) and len(audience) > 1 and "azp" not in claims:
             raise TokenInvalid("the ID token is for several, and does not say for whom")
@@ -235,6 +238,23 @@ class Oidc:
         if not same_secret(str(claims.get("nonce", "")), nonce):
             raise TokenInvalid("the ID token belongs to another login")
         return claims
+
+    async def _key_of(self, token: str) -> PublishedKey:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+        except jwt.PyJWTError:
+            raise TokenInvalid("it is not a JWT") from None
+        url = await self._endpoint("jwks_uri")
+        if url != self._keys.source.url:
+            self._keys = KeySet(KeySource(url), self._fetch, monotonic=self._monotonic)
+        if self._keys.age_s >= _KEEP_KEYS_S or self._keys.find(kid) is None:
+            await self._keys.refresh()
+        if self._keys.age_s >= _MAX_KEYS_AGE_S:
+            raise AuthUnavailable(f"the keys of {self.options.issuer} cannot be had")
+        key = self._keys.find(kid)
+        if key is None:
+            raise TokenInvalid("its key is unknown")
+        return key
 
     async def _complete(self, claims: dict[str, Any], tokens: dict[str, Any]) -> dict[str, Any]:
         """Add what only the userinfo endpoint tells; what is signed wins."""

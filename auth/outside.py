@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from auth.actions import Action, Role, actions_of
+from auth.actions import Action, Role, actions_of, with_sound
+from auth.addresses import is_safe
 from auth.errors import BadGrant, TokenInvalid
 from auth.limits import NO_LIMITS, Limits
 from auth.patterns import check_pattern
+from auth.provider_keys import ALGORITHMS
 
-ALGORITHMS = (
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-)  # fmt: skip
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MAX_VALUES = 256
 
 
@@ -74,7 +71,7 @@ class ClaimMap:
             raise TokenInvalid("its streams or limits are of a form that is not known here") from None
         name = _claim(payload, self.name)
         return Allowed(
-            actions=actions,
+            actions=with_sound(actions),
             streams=streams if claimed is not None else self.default_streams,
             limits=limits,
             name=name[:128] if isinstance(name, str) else "",
@@ -118,10 +115,7 @@ class OutsideIssuer:
         wrong = sorted(set(self.algorithms) - set(ALGORITHMS))
         if wrong or not self.algorithms:
             raise ValueError(f"algorithms {', '.join(wrong)}: expected some of {', '.join(ALGORITHMS)}")
-        url = urlsplit(self.jwks_url)
-        if not (
-            url.hostname and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
-        ):
+        if not is_safe(self.jwks_url):
             raise ValueError("jwks_url: expected https://…, as whoever can change the keys can sign anything")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,6 +38,7 @@ class Permit:
         issued_at: when the token was.
         subject: whose grants it rests on; "" when on nobody's.
         signing_key: of our own tokens.
+        issuer: of an outside token.
         session, api_key: what a principal came with.
         key_digest: of the publish key; see `digest_of_key`.
         support: whether it rests on support access, which cannot be passed on.
@@ -59,16 +59,12 @@ class Permit:
     issued_at: float = 0.0
     subject: str = ""
     signing_key: str = ""
+    issuer: str = ""
     session: str = ""
     api_key: str = ""
     key_digest: str = ""
     limits: Limits = NO_LIMITS
     support: bool = False
-
-    @property
-    def used(self) -> frozenset[Action]:
-        """The actions whose loss ends it: for a viewer who had sound, that of the sound too."""
-        return used_with(self.action, self.actions)
 
     @property
     def standing(self) -> tuple[object, ...]:
@@ -78,19 +74,12 @@ class Permit:
             self.subject,
             self.token_subject,
             self.stream,
-            self.used,
+            self.action,
             self.session,
             self.api_key,
             self.signing_key,
+            self.issuer,
         )
-
-
-def used_with(action: Action, allowed: Set[Action]) -> frozenset[Action]:
-    """What is used by doing something: who watches also listens, if he may."""
-    return _BOTH if action is Action.WATCH and Action.LISTEN in allowed else frozenset({action})
-
-
-_BOTH = frozenset({Action.WATCH, Action.LISTEN})
 
 
 def digest_of_key(publish_key: str) -> str:

@@ -28,7 +28,8 @@ PROTOCOLS: dict[Action, frozenset[Protocol]] = {
     Action.PUBLISH: frozenset({Protocol.SRT, Protocol.RTSP, Protocol.RTMP, Protocol.WHIP}),
     # The API and the pages show thumbnails and live lists to those who may watch.
     Action.WATCH: _PLAYBACK | {Protocol.API, Protocol.WEB},
-    Action.LISTEN: _PLAYBACK,
+    # And live lists, and keys of what is encrypted end to end, to those who may listen.
+    Action.LISTEN: _PLAYBACK | {Protocol.API, Protocol.WEB},
     Action.MANAGE: _CONTROL,
     Action.ADMIN: _CONTROL,
     Action.AUDIT: _CONTROL,

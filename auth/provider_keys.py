@@ -1,23 +1,43 @@
-"""A provider's signing keys: fetched when needed, and again, not too often, when an unknown one is used."""
+"""The signing keys that a provider publishes (RFC 7517): how they are fetched, read and kept.
+
+`auth.jwks` verifies tokens with them, `auth.oidc` logins. They are fetched again when an unknown one is used,
+but not too often: an unknown key id is in every token that somebody makes up. Symmetric algorithms are never
+accepted: with them whoever can verify can sign. While fetching fails, the keys that are known stay.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jwt
 
-from auth.errors import AuthUnavailable, TokenInvalid
+from auth.errors import AuthUnavailable
 
+_log = logging.getLogger(__name__)
+
+MAX_DOCUMENT_BYTES = 1 << 18
 _MAX_BODY_BYTES = 1_000_000
-_KEEP_S = 3600.0
-# An unknown key id is in every token that somebody makes up.
-_REFETCH_AFTER_S = 30.0
+_MAX_KEYS = 100
+_MIN_RSA_BITS = 2048
+# After a fetch that failed, if that is sooner.
+_RETRY_S = 5.0
 #: Signatures that count; never "none", and no secret that both sides know.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+#: By key type and curve; RSA keys that name no algorithm do for all of RSA's.
+_FAMILIES: dict[tuple[str, str], frozenset[str]] = {
+    ("RSA", ""): frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
+    ("EC", "P-256"): frozenset({"ES256"}),
+    ("EC", "P-384"): frozenset({"ES384"}),
+    ("EC", "P-521"): frozenset({"ES512"}),
+    ("OKP", "Ed25519"): frozenset({"EdDSA"}),
+    ("OKP", "Ed448"): frozenset({"EdDSA"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,72 +94,160 @@ def json_object(body: bytes, url: str) -> dict[str, Any]:
     return parsed
 
 
-class KeySet:
-    """The keys at one address.
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """One key of a set.
 
-    Args:
-        fetch: speaks HTTP.
-        monotonic: seconds.
+    Attributes:
+        kid: its id, "" for none.
+        algorithms: those it may be used with.
+        material: what PyJWT verifies with.
     """
 
-    def __init__(self, fetch: Fetch, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    kid: str
+    algorithms: frozenset[str]
+    material: Any = field(repr=False)
+    jwk: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where keys are published, and how often they are asked for.
+
+    Attributes:
+        url: https, or http to this machine.
+        algorithms: which count at all; a key counts only for its own.
+        min_refresh_s: between fetches at least, whatever unknown keys are presented.
+        timeout_s: for an answer.
+    """
+
+    url: str
+    algorithms: Iterable[str] = ALGORITHMS
+    min_refresh_s: float = 30.0
+    timeout_s: float = 5.0
+
+
+class KeySet:
+    """The keys at one address. `find` and `holds` are thread-safe; the rest belongs to one event loop.
+
+    Args:
+        source: where they are.
+        fetch: speaks HTTP.
+        monotonic: seconds.
+
+    Attributes:
+        tried_at: when the latest fetch began, None before the first.
+        fetched_at: when that which brought the keys began, None before the first.
+    """
+
+    def __init__(
+        self, source: KeySource, fetch: Fetch, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.source = source
+        self.tried_at: float | None = None
+        self.fetched_at: float | None = None
         self._fetch = fetch
         self._monotonic = monotonic
-        self._keys: list[jwt.PyJWK] = []
-        self._url = ""
-        self._fetched_at = float("-inf")
+        self._algorithms = frozenset(source.algorithms)
+        self._keys: Mapping[str, PublishedKey] = {}
+        self._quiet_until = float("-inf")
+        self._fetching: asyncio.Task[bool] | None = None
 
-    async def key_of(self, token: str, url: str) -> jwt.PyJWK:
-        """The key that a token says it was signed with.
+    @property
+    def age_s(self) -> float:
+        """How old the keys are; infinite before the first."""
+        return float("inf") if self.fetched_at is None else self._monotonic() - self.fetched_at
 
-        Args:
-            token: a JWT.
-            url: where the keys are.
+    def find(self, kid: object) -> PublishedKey | None:
+        """The key that a token names; a token that names none means the only one there is."""
+        keys = self._keys
+        if kid in (None, "") and len(keys) == 1:
+            return next(iter(keys.values()))
+        return keys.get(kid) if isinstance(kid, str) else None
 
-        Raises:
-            TokenInvalid: it is no token, its algorithm does not count, or there is no such key.
-            AuthUnavailable: the keys cannot be fetched.
+    def holds(self, key: PublishedKey) -> bool:
+        """Whether a key that was found before still counts."""
+        return self._keys.get(key.kid) is key
+
+    async def refresh(self) -> bool:
+        """Fetch the keys, unless that was done less than `min_refresh_s` ago; whether they are new.
+
+        Many that wait at once wait for one fetch.
         """
+        if self._fetching is None:
+            if self._monotonic() < self._quiet_until:
+                return False
+            self.tried_at = self._monotonic()
+            self._fetching = asyncio.create_task(self._refresh())
+        # The fetch serves others too, and goes on when this caller is cancelled.
+        return await asyncio.shield(self._fetching)
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def _refresh(self) -> bool:
+        started_at = self._monotonic()
+        self._quiet_until = started_at + min(self.source.min_refresh_s, _RETRY_S)
         try:
-            header = jwt.get_unverified_header(token)
+            async with asyncio.timeout(self.source.timeout_s):
+                fetched = await self._fetch("GET", self.source.url, headers={"Accept": "application/json"})
+            keys = self._read(fetched)
+        # Whatever the network, the server or its document does: the keys that are known stay.
+        except Exception as error:
+            why = error if isinstance(error, ValueError | AuthUnavailable) else type(error).__name__
+            _log.warning("keys at %s cannot be had: %s", self.source.url, why)
+            return False
+        finally:
+            self._fetching = None
+        changed = {kid: key.jwk for kid, key in keys.items()} != {
+            kid: key.jwk for kid, key in self._keys.items()
+        }
+        # A key that stayed is the same object, and what was verified with it stays remembered.
+        self._keys = {
+            kid: self._keys[kid] if kid in self._keys and self._keys[kid].jwk == key.jwk else key
+            for kid, key in keys.items()
+        }
+        self.tried_at = self.fetched_at = started_at
+        self._quiet_until = started_at + self.source.min_refresh_s
+        return changed
+
+    def _read(self, fetched: Fetched) -> dict[str, PublishedKey]:
+        if fetched.status != 200:
+            raise ValueError(f"status {fetched.status}")
+        if len(fetched.body) > MAX_DOCUMENT_BYTES:
+            raise ValueError(f"it has {len(fetched.body)} bytes; expected {MAX_DOCUMENT_BYTES} at most")
+        try:
+            document = json.loads(fetched.body)
+        except (ValueError, RecursionError):
+            raise ValueError("expected JSON") from None
+        entries = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise ValueError('expected a key set, {"keys": [...]}')
+        usable = (self._usable(entry) for entry in entries[:_MAX_KEYS] if isinstance(entry, dict))
+        keys = {key.kid: key for key in usable if key is not None}
+        if not keys:
+            raise ValueError("it holds no key that can be used")
+        return keys
+
+    def _usable(self, jwk: Mapping[str, Any]) -> PublishedKey | None:
+        """One key for verifying; None for what is something else, as sets hold for other purposes."""
+        if jwk.get("use", "sig") != "sig":
+            return None
+        kty, curve, kid = jwk.get("kty"), jwk.get("crv", ""), jwk.get("kid", "")
+        if not isinstance(kty, str) or not isinstance(curve, str) or not isinstance(kid, str):
+            return None
+        algorithms = _FAMILIES.get((kty, "" if kty == "RSA" else curve), frozenset())
+        if "alg" in jwk:
+            algorithms &= {str(jwk["alg"])}
+        algorithms &= self._algorithms
+        if not algorithms:
+            return None
+        try:
+            material = jwt.PyJWK(dict(jwk), min(algorithms)).key
         except jwt.PyJWTError:
-            raise TokenInvalid("it is not a JWT") from None
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in ALGORITHMS:
-            raise TokenInvalid("its algorithm does not count")
-        age_s = self._monotonic() - self._fetched_at
-        if url != self._url or age_s >= _KEEP_S:
-            await self._refresh(url)
-        key = self._find(kid, algorithm)
-        if key is None and self._monotonic() - self._fetched_at >= _REFETCH_AFTER_S:
-            await self._refresh(url)
-            key = self._find(kid, algorithm)
-        if key is None:
-            raise TokenInvalid("its key is unknown")
-        return key
-
-    def _find(self, kid: object, algorithm: str) -> jwt.PyJWK | None:
-        fitting = [key for key in self._keys if _family(key) == _FAMILIES[algorithm[:2]]]
-        named = [key for key in fitting if key.key_id == kid]
-        if kid is None and len(fitting) == 1:
-            return fitting[0]
-        return named[0] if len(named) == 1 else None
-
-    async def _refresh(self, url: str) -> None:
-        found = (await fetch_json(self._fetch, url)).get("keys")
-        keys = []
-        for each in found if isinstance(found, list) else ():
-            if not isinstance(each, dict) or each.get("use", "sig") != "sig":
-                continue
-            try:
-                keys.append(jwt.PyJWK.from_dict(each))
-            except jwt.PyJWTError:
-                continue  # a kind of key that is not known here
-        self._keys, self._url, self._fetched_at = keys, url, self._monotonic()
-
-
-_FAMILIES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-
-
-def _family(key: jwt.PyJWK) -> str:
-    return key.key_type or ""
+            return None
+        if kty == "RSA" and material.key_size < _MIN_RSA_BITS:
+            return None
+        return PublishedKey(kid, algorithms, material, dict(jwk))

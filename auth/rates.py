@@ -106,6 +106,10 @@ class Rates:
         """With these rates."""
         return cls(RateLimiter(login), RateLimiter(whep), RateLimiter(api))
 
+    def change(self, login: Rate, whep: Rate, api: Rate) -> None:
+        """Limit by other rates from now on."""
+        self.login.rate, self.whep.rate, self.api.rate = login, whep, api
+
 
 def bucket_of(address: str) -> str:
     """Who shares a bucket: one IPv4 address, one IPv6 network of a customer; all that is no address."""

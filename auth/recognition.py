@@ -8,7 +8,6 @@ from auth.actions import Action
 from auth.claims import Claims, unverified
 from auth.credentials import (
     ApiKeyCredential,
-    ApiKeyLookup,
     Credential,
     KeyCredential,
     NoCredential,
@@ -29,15 +28,19 @@ class Recognition:
     Args:
         tokens: verifies our own tokens.
         outside: verify those of others.
-        api_keys: finds whose an API key is.
     """
 
-    def __init__(
-        self, tokens: Tokens, outside: Sequence[JwksVerifier], api_keys: ApiKeyLookup | None
-    ) -> None:
+    def __init__(self, tokens: Tokens, outside: Sequence[JwksVerifier] = ()) -> None:
         self._tokens = tokens
+        self.trust(outside)
+
+    def trust(self, outside: Sequence[JwksVerifier]) -> None:
+        """Believe these outside issuers, and no others from now on."""
         self._outside = {verifier.config.issuer: verifier for verifier in outside}
-        self._api_keys = api_keys
+
+    def trusts(self, issuer: str) -> bool:
+        """Whether an outside issuer is believed."""
+        return issuer in self._outside
 
     def holder(self, credential: Credential, address: str, snapshot: Snapshot, now: float) -> Holder | None:
         """Who presented a credential; None for nobody in particular.
@@ -57,12 +60,13 @@ class Recognition:
                     snapshot, credential.principal.id, credential.expires_at, session=credential.handle
                 )
             case ApiKeyCredential():
-                owner = self._api_keys(credential.key) if self._api_keys is not None else None
-                if owner is None:
-                    raise BadCredentials("this API key is wrong")
+                found = snapshot.directory.owner_of(credential.key)
+                if found is None:
+                    raise BadCredentials("this API key does not count")
+                prefix, owner = found
                 if owner.expires_at is not None and now >= owner.expires_at:
                     raise TokenExpired("this API key has expired")
-                return _account(snapshot, owner.principal_id, owner.expires_at, api_key=owner.key_id)
+                return _account(snapshot, owner.principal_id, owner.expires_at, api_key=prefix)
             case NoCredential():
                 return None
         raise BadCredentials("this does not say who asks; expected a session, a token or an API key")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from auth.directory import ApiKeyOwner
 from auth.principals import Kind, Principal
 from auth.tables import api_keys, memberships, principals, sessions
+from auth.turns import in_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,13 @@ class Roster:
         principals: by id, disabled ones too; each with all groups that count for it.
         disabled: ids.
         sessions: handles of the sessions that have not reached their end.
-        api_keys: prefixes of the API keys that have not expired.
+        api_keys: the API keys that have not expired, by prefix.
     """
 
     principals: dict[str, Principal]
     disabled: frozenset[str]
     sessions: frozenset[str]
-    api_keys: frozenset[str]
+    api_keys: dict[str, ApiKeyOwner]
 
 
 async def read_roster(connection: AsyncConnection, now: float) -> Roster:
@@ -38,25 +40,23 @@ async def read_roster(connection: AsyncConnection, now: float) -> Roster:
     records = (await connection.execute(select(principals))).all()
     disabled = frozenset(record.id for record in records if record.disabled)
     direct: dict[str, set[str]] = {}
-    for group_id, member_id in await connection.execute(
-        select(memberships.c.group_id, memberships.c.member_id)
-    ):
+    members = await connection.execute(select(memberships.c.group_id, memberships.c.member_id))
+    async for group_id, member_id in in_turns(members):
         if group_id not in disabled:
             direct.setdefault(member_id, set()).add(group_id)
     above: dict[str, frozenset[str]] = {}
     everybody = {
         record.id: Principal(record.id, Kind(record.kind), record.name, _above(record.id, direct, above))
-        for record in records
+        async for record in in_turns(records)
     }
     open_sessions = select(sessions.c.handle).where(sessions.c.expires_at > now)
-    good_keys = select(api_keys.c.prefix).where(
-        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
-    )
+    columns = (api_keys.c.prefix, api_keys.c.principal_id, api_keys.c.hash, api_keys.c.expires_at)
+    good_keys = select(*columns).where(or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now))
     return Roster(
         everybody,
         disabled,
         frozenset((await connection.execute(open_sessions)).scalars().all()),
-        frozenset((await connection.execute(good_keys)).scalars().all()),
+        {prefix: ApiKeyOwner(*owner) for prefix, *owner in await connection.execute(good_keys)},
     )
 
 

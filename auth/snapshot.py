@@ -15,6 +15,7 @@ from auth.patterns import matches
 from auth.principals import Principal
 from auth.schema import generation
 from auth.signing import KeyRing, load_keys
+from auth.turns import in_turns
 from auth.vault import Sealer
 
 
@@ -97,7 +98,7 @@ async def load_snapshot(
     # First: what changes while the rest is read shows as another generation the next time.
     number = await generation(connection)
     grants: dict[str, list[Grant]] = {}
-    for grant in await list_grants(connection):
+    async for grant in in_turns(await list_grants(connection)):
         grants.setdefault(grant.principal_id, []).append(grant)
     return Snapshot(
         generation=number,

@@ -21,14 +21,15 @@ import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import jwt
-from jwt.algorithms import HMACAlgorithm
 
-from auth.actions import Action, Role, actions_of
+from auth.actions import Action, Role, actions_of, with_sound
 from auth.claims import Claims, check_times, digest_of, key_id, reason_of, text_claim, time_claim
 from auth.errors import BadGrant, TokenInvalid
+from auth.jws import OurJws
 from auth.limits import NO_LIMITS, Limits
 from auth.lru import LruCache
 from auth.patterns import check_pattern
@@ -103,14 +104,10 @@ class Issued:
     claims: Claims
 
 
-def implied(actions: Iterable[Action], *, sound: bool = True) -> frozenset[Action]:
+def implied(actions: Iterable[Action]) -> frozenset[Action]:
     """What is meant when these are asked for: `watch` has its sound, `admin` all an administrator may."""
     asked = frozenset(actions)
-    if Action.ADMIN in asked:
-        asked |= actions_of(Role.ADMINISTRATOR)
-    if Action.WATCH in asked and sound:
-        asked |= {Action.LISTEN}
-    return asked
+    return actions_of(Role.ADMINISTRATOR) | asked if Action.ADMIN in asked else with_sound(asked)
 
 
 class Tokens:
@@ -190,7 +187,7 @@ class Tokens:
     def _parse(self, token: str, key: SigningKey) -> Claims:
         try:
             body = _JWS.decode_complete(token, key.secret, algorithms=[key.algorithm])["payload"]
-            payload = json.loads(body)
+            payload = json.loads(body.decode())
         except jwt.PyJWTError as error:
             raise TokenInvalid(reason_of(error)) from None
         except (ValueError, RecursionError):
@@ -207,8 +204,8 @@ class Tokens:
             return Claims(
                 token_id=text_claim(payload, "jti"),
                 subject=text_claim(payload, "sub"),
-                actions=frozenset(Action(action) for action in actions),
-                streams=tuple(check_pattern(pattern) for pattern in streams),
+                actions=_actions(tuple(actions)),
+                streams=_patterns(tuple(streams)),
                 issued_at=time_claim(payload, "iat"),
                 not_before=time_claim(payload, "nbf"),
                 expires_at=time_claim(payload, "exp"),
@@ -219,23 +216,15 @@ class Tokens:
             raise TokenInvalid("a claim is of a form that is not known here") from None
 
 
-class _RandomSecret(HMACAlgorithm):
-    """HMAC with keys that are known to be random bytes.
-
-    PyJWT looks at a secret, each time it is used, whether somebody passes a public key for it by mistake.
-    """
-
-    def prepare_key(self, key: str | bytes) -> bytes:
-        """The key as it is."""
-        assert isinstance(key, bytes)
-        return key
+# Many tokens say the same.
+@lru_cache(1024)
+def _actions(words: tuple[str, ...]) -> frozenset[Action]:
+    return with_sound({Action(word) for word in words})
 
 
-def _verifier() -> jwt.PyJWS:
-    """Verifies signatures, and knows the one algorithm of our keys only."""
-    jws = jwt.PyJWS(algorithms=[])
-    jws.register_algorithm("HS256", _RandomSecret(HMACAlgorithm.SHA256))
-    return jws
+@lru_cache(1024)
+def _patterns(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(check_pattern(word) for word in words)
 
 
-_JWS = _verifier()
+_JWS = OurJws()

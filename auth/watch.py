@@ -3,7 +3,8 @@
 Everything that goes on by leave of a permit is registered with a way to end it. There is no timer for each:
 one beat a few times a second looks at a heap of ends, and, when the authority knows something new, asks
 about every permit again. Permits that rest on the same (`Permit.standing`) are asked about once, and tokens
-by what was revoked, so that ten thousand viewers take a few milliseconds.
+by what was revoked, so that ten thousand viewers take a few milliseconds; ten thousand accounts take longer,
+and are looked at in slices.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from auth.authority import EXPIRED, REVOKED, Authority
 from auth.permit import Basis, Permit, digest_of_key, earlier
+from auth.snapshot import Snapshot
+from auth.turns import Slice
 
 _log = logging.getLogger(__name__)
 
@@ -133,14 +136,14 @@ class PermitWatch:
                     elif permit.basis is Basis.KEY and permit.key_digest != digest:
                         ended[registration] = "the publish key was changed"
             self._drop_all(ended)
-        return _end(ended)
+        return sum(_end(ended))
 
     def end_token(self, token_id: str, why: str) -> int:
         """End everything that a token opened; how much that was."""
         with self._lock:
             ended = dict.fromkeys(self._by_token.get(token_id, ()), why)
             self._drop_all(ended)
-        return _end(ended)
+        return sum(_end(ended))
 
     def tick(self, now: float) -> int:
         """End what is over by now; how much that was.
@@ -148,23 +151,31 @@ class PermitWatch:
         Args:
             now: seconds since 1970, of the authority's clock.
         """
-        with self._lock:
-            ended: _Ended = {}
-            version = self._authority.version
-            if version != self._seen:
+        return sum(self.look(now))
+
+    def look(self, now: float) -> Iterator[int]:
+        """As `tick`, in slices of a few milliseconds: how much each of them ended."""
+        version = self._authority.version
+        if version != self._seen:
+            with self._lock:
                 self._seen = version
-                # First, as it moves the ends of what rests on a grant that was prolonged or shortened.
-                ended = self._withdrawn(now)
-            ended |= self._expired(now)
+                left = list(self._groups.values())
+            # First, as it moves the ends of what rests on a grant that was prolonged or shortened.
+            yield from _end(self._revoked())
+            while left:
+                yield from _end(self._withdrawn(left, now))
+        with self._lock:
+            ended = self._expired(now)
             if len(self._heap) > 2 * self._count + _TIDY:
                 self._heap = [entry for entry in self._heap if _is_current(entry)]
                 heapq.heapify(self._heap)
-        return _end(ended)
+        yield from _end(ended)
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            self.tick(self._authority.clock())
+            for _ in self.look(self._authority.clock()):
+                await asyncio.sleep(0)
             await asyncio.sleep(BEAT_S)
 
     def _expired(self, now: float) -> _Ended:
@@ -177,29 +188,45 @@ class PermitWatch:
                 self._drop(registration)
         return ended
 
-    def _withdrawn(self, now: float) -> _Ended:
+    def _revoked(self) -> _Ended:
         snapshot = self._authority.known
         ended: _Ended = {}
         if snapshot is None:
             return ended
-        for token_id in snapshot.revoked & self._by_token.keys():
-            ended |= dict.fromkeys(self._by_token[token_id], REVOKED)
-        for group in self._groups.values():
-            sample = next(iter(group.members)).permit
-            why, until = self._authority.standing(sample, now)
-            if why:
-                ended |= dict.fromkeys(group.members, why)
-                continue
-            if sample.token_id and group.oldest_issued_at <= snapshot.issued_until(sample.token_subject):
-                cutoff = snapshot.issued_until(sample.token_subject)
-                issued_until = {member for member in group.members if member.permit.issued_at <= cutoff}
-                ended |= dict.fromkeys(issued_until, REVOKED)
-            if until != group.until or group.stale:
-                group.until = until
-                group.stale = False
-                for registration in group.members:
-                    self._move(registration, earlier(registration.permit.credential_expires_at, until))
-        self._drop_all(ended)
+        with self._lock:
+            for token_id in snapshot.revoked & self._by_token.keys():
+                ended |= dict.fromkeys(self._by_token[token_id], REVOKED)
+            self._drop_all(ended)
+        return ended
+
+    def _withdrawn(self, left: list[_Group], now: float) -> _Ended:
+        """Look at groups again, as many as fit into a slice; those that are left stay in the list."""
+        snapshot = self._authority.known
+        ended: _Ended = {}
+        turn = Slice()
+        with self._lock:
+            while left and not turn.is_over:
+                group = left.pop()
+                if group.members and snapshot is not None:
+                    ended |= self._withdrawn_of(group, snapshot, now)
+            self._drop_all(ended)
+        return ended
+
+    def _withdrawn_of(self, group: _Group, snapshot: Snapshot, now: float) -> _Ended:
+        sample = next(iter(group.members)).permit
+        why, until = self._authority.standing(sample, now)
+        if why:
+            return dict.fromkeys(group.members, why)
+        ended: _Ended = {}
+        cutoff = snapshot.issued_until(sample.token_subject)
+        if sample.token_id and group.oldest_issued_at <= cutoff:
+            issued_until = (member for member in group.members if member.permit.issued_at <= cutoff)
+            ended = dict.fromkeys(issued_until, REVOKED)
+        if until != group.until or group.stale:
+            group.until = until
+            group.stale = False
+            for registration in group.members:
+                self._move(registration, earlier(registration.permit.credential_expires_at, until))
         return ended
 
     def _move(self, registration: Registration, expires_at: float | None) -> None:
@@ -240,12 +267,17 @@ def _is_current(entry: tuple[float, int, Registration]) -> bool:
     return entry[2].open and entry[2].expires_at == entry[0]
 
 
-def _end(ended: _Ended) -> int:
-    """Without the lock: ending a session may remove what else it registered."""
+def _end(ended: _Ended) -> Iterator[int]:
+    """Without the lock: ending a session may remove what else it registered. In slices, how many in each."""
+    turn, count = Slice(), 0
     for registration, why in ended.items():
         try:
             registration.end(why)
         # One session that cannot be ended must not keep the others going.
         except Exception:
             _log.exception("a session could not be ended: %s", why)
-    return len(ended)
+        count += 1
+        if turn.is_over:
+            yield count
+            turn, count = Slice(), 0
+    yield count

@@ -9,7 +9,7 @@ One POST for each question, JSON:
 
 Answers: any 2xx allows, and may say in JSON `expires_in` (seconds), `limits` (as in tokens) and `user` (a
 name); 401 and 403 refuse, with the reason in JSON `reason` or as text. Everything else, and no answer in
-time, refuses too: there is no way to have it otherwise. `limits` count for those whom nothing here knows.
+time, refuses too, unless it `may_be_missed`. `limits` count for those whom nothing here knows.
 
 The receiver knows a question is ours by the header
 
@@ -59,6 +59,8 @@ class WebhookConfig:
         ttl_s: how long an answer is remembered, if its `expires_in` is not shorter; 0 for not at all.
         max_remembered: answers.
         max_waiting: questions under way at once; more wait for their turn, within the time-out.
+        may_be_missed: without an answer, whom this server would let in by itself is let in. Whom it does not
+            know is refused all the same.
     """
 
     url: str
@@ -67,6 +69,7 @@ class WebhookConfig:
     ttl_s: float = 10.0
     max_remembered: int = 4096
     max_waiting: int = 128
+    may_be_missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Run `python -m loadtests.token_checks`. A check is a whole decision of the authority: signature or the
 memory of it, times, revocation, limits, and the grants of the issuer. `first` are tokens that were never
 seen, as at a join; `again` the same ones later, as with every request of a page. Processor time of one
-thread, so that what else runs on the machine does not count.
+thread, so that what else runs on the machine does not count. `lag` is for how long nothing else on the event
+loop had its turn while everything was read anew and every permit looked at again; it counts what else runs.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from auth.schema import bump, generations, metadata
 from auth.tokens import TokenOrder
 from auth.vault import KEY_BYTES, MasterKey, Vault
 from auth.watch import PermitWatch
+from ops.memory import spare_the_collector
 
 _TOKENS = 4000
 _REGISTERED = 10_000
@@ -75,19 +77,47 @@ def _check_all(authority: Authority, tokens: Sequence[TokenCredential]) -> float
     return (time.thread_time() - began) / len(tokens)
 
 
-async def _look_again(authority: Authority, engine: AsyncEngine, permits: Sequence[Permit]) -> float:
-    """Seconds of one beat after a change that touches nobody."""
+class _Lag:
+    """The longest time for which the event loop did nothing else."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+        self._beating = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        before = time.perf_counter()
+        while True:
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            self.worst_s, before = max(self.worst_s, now - before), now
+
+    async def end(self) -> float:
+        self._beating.cancel()
+        await asyncio.wait({self._beating})
+        return self.worst_s
+
+
+async def _look_again(
+    authority: Authority, engine: AsyncEngine, permits: Sequence[Permit]
+) -> tuple[float, float, float]:
+    """A change that touches nobody: seconds of the look, lag while reading, lag while looking."""
     watch = PermitWatch(authority)
     for permit in permits:
         watch.add(permit, lambda why: None)
     async with engine.begin() as connection:
         await bump(connection)
+    lag = _Lag()
+    await asyncio.sleep(0)
     await authority.refresh()
+    reading_s = await lag.end()
+    lag = _Lag()
+    await asyncio.sleep(0)
     began = time.thread_time()
-    watch.tick(time.time())
+    for _ in watch.look(time.time()):
+        await asyncio.sleep(0)
     took_s = time.thread_time() - began
     assert len(watch) == len(permits)
-    return took_s
+    return took_s, reading_s, await lag.end()
 
 
 async def measure() -> None:
@@ -95,6 +125,7 @@ async def measure() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = create_async_engine(f"sqlite+aiosqlite:///{Path(folder) / 'auth.db'}")
         authority = await _authority(engine)
+        spare_the_collector()
         first, again = [], []
         for _ in range(_ROUNDS):
             tokens = _tokens(authority)
@@ -111,10 +142,11 @@ async def measure() -> None:
             authority.decide(SessionCredential(principal, principal.id, until), Action.WATCH, "cam")
             for principal in _PEOPLE.values()
         ]
-        print(f"all permits again, {_REGISTERED:,} registered   ms")
+        print(f"all permits again, {_REGISTERED:,} registered   ms   lag reading   lag looking")
         for name, permits in (("links of one issuer", links), ("accounts", people)):
-            times = [await _look_again(authority, engine, permits) for _ in range(_ROUNDS)]
-            print(f"{name:<40}{statistics.median(times) * 1000:5.1f}")
+            rounds = [await _look_again(authority, engine, permits) for _ in range(_ROUNDS)]
+            took, reading, looking = (statistics.median(each) * 1000 for each in zip(*rounds, strict=True))
+            print(f"{name:<38}{took:6.1f}{reading:14.1f}{looking:14.1f}")
         await engine.dispose()
 
 

@@ -13,10 +13,9 @@ import uvloop
 from auth.errors import AuthError
 from ops import demo as demonstration
 from ops import logs
-from ops.commands import audit, grants, groups, keys, relays, users
+from ops.commands import audit, grants, groups, keys, relays, token, users
 from ops.commands.desk import ConfigFile
 from ops.commands.sandbox import sandbox
-from ops.commands.token import token
 from ops.database import DatabaseError
 from streamer.config import Config, load
 from streamer.errors import ConfigError
@@ -26,8 +25,8 @@ app = typer.Typer(
     help="Live video server: SRT and RTSP in, browsers out.", no_args_is_help=True, add_completion=False
 )
 
-app.command()(token)
 app.command()(sandbox)
+app.add_typer(token.app, name="token")
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(grants.app, name="grant")

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.accounts import Accounts
+from auth.api_keys import ApiKeys
 from auth.audit import Event, Outcome, append
 from auth.audit_writer import AuditLog
 from auth.authority import Authority
@@ -26,25 +28,30 @@ from auth.door import Ask, Door
 from auth.errors import AuthError, RateLimited
 from auth.grants import administrators, is_last_administrator, withdraw_all
 from auth.groups import Groups
+from auth.issued import issue
 from auth.passwords import PasswordPolicy, Passwords
 from auth.permit import Permit
-from auth.rates import Rate, RateLimiter
+from auth.rates import Rate, RateLimiter, Rates
 from auth.roster import read_roster
 from auth.seats import Seats
-from auth.tokens import SERVER
+from auth.tokens import SERVER, Issued, TokenOrder
 from auth.totp import Totp
 from auth.watch import PermitWatch
 from ops.database import database_url, open_database
+from ops.others import Others
 from ops.vault import FileVault
 from streamer.config import Config
+from streamer.sections.others import OthersConfig
 
 _log = logging.getLogger(__name__)
 
-_FILE = "master.key"
+MASTER_KEY_FILE = "master.key"
 #: Refusals of one address that are kept; who hammers must not fill the database.
 _REFUSALS = Rate(per_s=0.2, burst=20)
 #: SIGTERM to exit is 5 s in all.
 _WRITE_S = 1.0
+#: How often it is written when API keys were used last.
+_NOTE_EVERY_S = 10.0
 
 
 class Identity:
@@ -75,6 +82,7 @@ class Identity:
         self.groups = Groups(engine, self.is_last_administrator)
         self.passwords = Passwords(engine, policy, clock=clock)
         self.totp = Totp(engine, vault, clock=clock)
+        self.api_keys = ApiKeys(engine, self.accounts, clock=clock)
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -84,6 +92,27 @@ class Identity:
         """Who there is now."""
         async with self.engine.connect() as connection:
             return await self._directory(connection)
+
+    async def issue_token(self, order: TokenOrder) -> Issued:
+        """Issue a token on this machine, where whoever holds the state directory may all.
+
+        Raises:
+            BadGrant: the order asks for what cannot be.
+            AuthUnavailable: there is no key to sign with.
+        """
+        ring = self.authority.snapshot.ring
+        async with self.engine.begin() as connection:
+            made = await issue(connection, self.authority.tokens, ring, order, self.clock())
+        await self.record(
+            "token.issue",
+            made.claims.token_id,
+            actions=sorted(order.actions),
+            streams=order.streams,
+            subject=order.subject,
+            expires_at=made.claims.expires_at,
+            limits=order.limits.to_claim(),
+        )
+        return made
 
     async def record(self, what: str, target: str, /, **details: object) -> None:
         """Keep in the audit log what was done on this machine, by whoever holds its state directory."""
@@ -112,7 +141,7 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
         OSError: the state directory cannot be used.
     """
     config.state.dir.mkdir(parents=True, exist_ok=True)
-    key_file = config.state.dir / _FILE
+    key_file = config.state.dir / MASTER_KEY_FILE
     vault = FileVault(key_file)
     policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
     identity = Identity(await open_database(database_url(config)), vault, key_file, clock, policy)
@@ -129,19 +158,26 @@ class Guard:
 
     Args:
         identity: by what is decided; the caller closes it.
+        config: who else decides.
 
     Attributes:
         door: where everybody comes in.
+        rates: how often an address may ask.
         audit: where it is kept what was refused.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, config: OthersConfig | None = None) -> None:
+        config = config or OthersConfig()
         self.audit = AuditLog(identity.engine, identity.vault, clock=identity.clock)
         self._authority = identity.authority
         self._watch = PermitWatch(identity.authority)
         self._refusals = RateLimiter(_REFUSALS)
         seats = Seats(identity.engine, identity.clock)
         self.door = Door(identity.authority, seats, self._watch, witness=self._witness)
+        self.rates = Rates.of(config.rates.login, config.rates.whep, config.rates.api)
+        self._others = Others(identity.authority, self.door, config)
+        self._api_keys = identity.api_keys
+        self._used_keys: dict[str, float] = {}
         # Apart from `run`: it writes what is still to be written after everything else has stopped.
         self._writer = asyncio.get_running_loop().create_task(self.audit.run())
 
@@ -150,9 +186,16 @@ class Guard:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._authority.run())
             group.create_task(self._watch.run())
+            group.create_task(self._note_used_keys())
+
+    def apply(self, config: OthersConfig) -> None:
+        """Do as a changed configuration says."""
+        self._others.apply(config)
+        self.rates.change(config.rates.login, config.rates.whep, config.rates.api)
 
     async def close(self) -> None:
-        """Write what is still to be written into the audit log."""
+        """Ask nobody any more, and write what is still to be written into the audit log."""
+        await self._others.close()
         await self.audit.close()
         done, _ = await asyncio.wait({self._writer}, timeout=_WRITE_S)
         if not done:
@@ -164,7 +207,11 @@ class Guard:
 
     def _witness(self, ask: Ask, answer: Permit | AuthError) -> None:
         """Keep refusals of what was presented. Who came with nothing was told what is needed."""
-        if isinstance(answer, Permit) or isinstance(ask.credential, NoCredential):
+        if isinstance(answer, Permit):
+            if answer.api_key:
+                self._used_keys[answer.api_key] = answer.decided_at
+            return
+        if isinstance(ask.credential, NoCredential):
             return
         self.refused(_refusal(ask, answer))
 
@@ -175,6 +222,21 @@ class Guard:
         except RateLimited:
             return
         self.audit.note(event)
+
+    async def note_used_keys(self) -> None:
+        """Write down when API keys were used, as `run` does now and then."""
+        used, self._used_keys = self._used_keys, {}
+        if not used:
+            return
+        try:
+            await self._api_keys.note_used(used)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            _log.warning("when API keys were used cannot be written: %s", type(error).__name__)
+
+    async def _note_used_keys(self) -> None:
+        while True:
+            await asyncio.sleep(_NOTE_EVERY_S)
+            await self.note_used_keys()
 
 
 def _refusal(ask: Ask, error: AuthError) -> Event:

@@ -11,7 +11,7 @@ from auth.platform_youtube import YouTubeLogin
 from auth.provider_keys import Fetch
 from auth.quota import QuotaLedger
 from ops.identity import Identity
-from ops.outbound import Outbound
+from ops.outgoing import Outgoing
 from streamer.relay.platforms.platforms import Platforms
 from streamer.sections.platforms import PlatformConfig, PlatformsConfig
 
@@ -25,7 +25,7 @@ class PlatformDesk:
     """
 
     def __init__(self, config: PlatformsConfig, identity: Identity) -> None:
-        self._fetch = Outbound()
+        self._fetch = Outgoing()
         logins = configured(config, self._fetch, identity)
         self.connections = Connections(identity.engine, identity.vault, logins, clock=identity.clock)
         ledger = QuotaLedger(identity.engine, config.youtube.daily_units, clock=identity.clock)

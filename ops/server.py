@@ -11,13 +11,16 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth.secrets import AdminToken
+from auth.audit import Event
+from auth.tokens import SERVER
+from ops.administration import administration
+from ops.differences import changed_keys
 from ops.health import LoopLag, SendDelay
 from ops.housekeeping import Housekeeping
 from ops.https import Https
 from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
-from ops.memory import Trimmer, heap_trim
+from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
 from ops.platforms import PlatformDesk
 from ops.relay_metrics import RelayCollector
@@ -34,6 +37,8 @@ from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.ledger import Ledger
+from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.relays import RelaysFace
@@ -82,10 +87,9 @@ class Server:
             DatabaseError: the database cannot be used.
             AuthError: what is in it cannot be used, with this master key for example.
         """
-        self.admin = AdminToken(self.config.state.dir)
         identity = await open_identity(self.config)
         try:
-            guard = Guard(identity)
+            guard = Guard(identity, self.config.auth)
             self.platforms = PlatformDesk(self.config.platforms, identity)
             self.relays = make_relays(
                 self.config.platforms,
@@ -106,8 +110,10 @@ class Server:
         self, identity: Identity, guard: Guard, *companions: Callable[[], Awaitable[None]]
     ) -> None:
         config = self.config
+        self._audit = guard.audit
+        self._guard = guard
         signin = SignIn(identity, guard, config)
-        self._redactor.know_config(config, self.admin.value)
+        self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
         udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
         options = PlaneOptions(
@@ -134,7 +140,7 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
-            runner = await self._serve_http(egress, guard, signin, lag, delay)
+            runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
             self._announce(egress)
             await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released, heap_trim())
@@ -178,6 +184,7 @@ class Server:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
                     group.create_task(reloader.run(self._stop))
+                spare_the_collector()
                 self._ready = True
                 self.started.set()
                 await self._stop.wait()
@@ -193,15 +200,23 @@ class Server:
         reloader.reload()
 
     async def _serve_http(
-        self, egress: WebRtcEgress, guard: Guard, signin: SignIn, lag: LoopLag, delay: SendDelay
+        self,
+        egress: WebRtcEgress,
+        identity: Identity,
+        guard: Guard,
+        signin: SignIn,
+        lag: LoopLag,
+        delay: SendDelay,
     ) -> web.AppRunner:
-        access = Access(self.admin, guard.door)
+        access = Access(guard.door)
+        ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         prometheus.register(RelayCollector(self.relays))
         api = Api(
             self.registry,
             egress,
             access,
+            ledger,
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
@@ -213,6 +228,17 @@ class Server:
             api,
             (
                 Whep(self.registry, egress, access),
+                Pages(self.config.http.frame_ancestors),
+                self._connecting(access),
+                *signin.faces(),
+                *administration(
+                    identity,
+                    guard,
+                    access,
+                    ledger,
+                    sessions=signin.sessions,
+                    origin=self.config.http.origin,
+                ),
                 RelaysFace(
                     self.relays,
                     self.registry,
@@ -220,13 +246,10 @@ class Server:
                     guard.audit.record,
                     self.platforms.connections,
                 ),
-                self._connecting(access),
-                Pages(),
-                *signin.faces(),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
-            middlewares=(signin.middleware,),
+            middlewares=(limited(guard.rates), signin.middleware),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -248,17 +271,20 @@ class Server:
         return runner
 
     def _connecting(self, access: Access) -> ConnectionsFace:
-        return ConnectionsFace(self.platforms.connections, access, self.config.platforms.public_url)
+        return ConnectionsFace(self.platforms.connections, access, self.config.http.origin)
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
-        for section in sorted(Config.model_fields.keys() - {"streams"}):
+        for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
-        self._redactor.know_config(config, self.admin.value)
+        self._redactor.know_config(config)
         self.registry.apply(config.streams)
+        self._guard.apply(config.auth)
+        changed = changed_keys(self.config, config)
         self.relays.apply()
         self.config = config
+        self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))
 
     @property
@@ -282,10 +308,6 @@ class Server:
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
-        if self.admin.created:
-            # To the terminal once, never through the log: a log is kept and copied.
-            sys.stderr.write(f"\nAdmin token (kept in {self.admin.path}): {self.admin.value}\n\n")
-            sys.stderr.flush()
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -30,7 +30,7 @@ from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
 from streamer.sections.oidc import OidcConfig
 from streamer.sections.platforms import PlatformsConfig
-from streamer.sections.relay import RelayConfig, shown_url
+from streamer.sections.relay import shown_url
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
@@ -147,20 +147,20 @@ def _finding(details: ErrorDetails) -> Finding:
 
 def _suggestion(loc: tuple[int | str, ...]) -> str:
     """The keys that would have been right at this place."""
-    model: type[BaseModel] | None = Config
+    inside: object = Config
     for part in loc[:-1]:
-        if model is Config and part == "streams":
-            model = None
-            continue
-        if model is None:
-            model = RelayConfig if isinstance(part, int) else StreamConfig
-            continue
-        if model is StreamConfig and part == "relays":
-            model = None
-            continue
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        if (model := _model(inside)) is not None:
+            field = model.model_fields.get(str(part))
+            inside = field.annotation if field is not None else None
+        else:
+            # A stream's name, or a number in a list of tables.
+            inside = next((each for each in get_args(inside) if _model(each) is not None), None)
+    model = _model(inside)
     return f"; expected one of {', '.join(model.model_fields)}" if model is not None else ""
+
+
+def _model(annotation: object) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _shown(key: str, value: object) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from loadtests.rig.administrator import admin_token
 from loadtests.rig.process import Process, wait_until
 
 _CONFIG = """
@@ -81,6 +82,7 @@ class Server(Process):
         self._host = host
         self._media_host = media_host or host
         self.config_path = self.folder / "streamer.toml"
+        self._token = ""
         self.configure(streams)
         super().__init__(
             inside([sys.executable, "-m", "ops.cli", "serve", "--config", str(self.config_path)])
@@ -93,8 +95,10 @@ class Server(Process):
 
     @property
     def token(self) -> str:
-        """The admin token."""
-        return (self.folder / "state" / "admin.token").read_text().strip()
+        """A token to administer with, made when it is first asked for."""
+        if not self._token:
+            self._token = admin_token(self.config_path)
+        return self._token
 
     def configure(self, streams: str) -> None:
         """Write the configuration; a running server takes it up by itself."""
@@ -120,11 +124,11 @@ class Server(Process):
         if not self.running:
             raise RuntimeError(f"the server ended at once:\n{self.output}")
 
-    def request(self, method: str, path: str) -> tuple[int, Any]:
-        """Ask the API as the administrator; status and parsed body."""
-        request = urllib.request.Request(
-            self.url + path, method=method, headers={"Authorization": f"Bearer {self.token}"}
-        )
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask the API as the administrator, with JSON if there is a body; status and parsed answer."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, method=method, headers=headers, data=data)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 body = answer.read()

@@ -30,9 +30,11 @@ def export_(
     since: Annotated[datetime | None, typer.Option(help="From this time on, UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Before this time, UTC.")] = None,
     what: Annotated[str, typer.Option(help="grant.add, or grant for all about grants.")] = "",
+    who: Annotated[str, typer.Option(help="Done by: an id, token:…, or @server.")] = "",
+    target: Annotated[str, typer.Option(help="Done to: a stream, or an id.")] = "",
 ) -> None:
     """Print the log as JSON lines."""
-    which = Filter(_seconds(since), _seconds(until), what=what)
+    which = Filter(_seconds(since), _seconds(until), who=who, what=what, target=target)
 
     async def work(identity: Identity) -> None:
         await identity.record("audit.export", "", what=what)

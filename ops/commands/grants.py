@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from auth.grants import GrantKind, NewGrant, add_grant, list_grants, withdraw_grant
+from auth.grants import GrantKind, NewGrant, add_grant, change_expiry, list_grants, withdraw_grant
 from auth.tokens import SERVER
 from ops.commands.desk import (
     ConfigFile,
@@ -92,5 +92,25 @@ def remove(
         async with identity.engine.begin() as connection:
             taken = await withdraw_grant(connection, grant_id, directory)
         await identity.record("grant.remove", taken.id, what=str(taken.what), stream=taken.stream)
+
+    on_database(config, work)
+
+
+@app.command()
+def extend(
+    grant_id: Annotated[str, typer.Argument(help="As the list shows it.")],
+    config: ConfigFile,
+    lifetime: Annotated[
+        str | None, typer.Option("--for", help="How long from now: 90s, 15m, 1h, 7d; without it for good.")
+    ] = None,
+) -> None:
+    """Let a grant end later or sooner, or not at all."""
+    duration_s = None if lifetime is None else seconds(lifetime)
+
+    async def work(identity: Identity) -> None:
+        directory, expires_at = await identity.directory(), in_from_now(duration_s)
+        async with identity.engine.begin() as connection:
+            changed = await change_expiry(connection, grant_id, expires_at, identity.clock(), directory)
+        await identity.record("grant.change", changed.id, expires_at=changed.expires_at)
 
     on_database(config, work)

@@ -36,7 +36,8 @@ def list_(config: ConfigFile) -> None:
         for each in await identity.accounts.everybody(Kind.GROUP):
             members = await identity.groups.members(each.id)
             names = ", ".join(sorted(member.name for member in members))
-            rows.append((each.name, "disabled" if each.disabled else "", names))
+            factor = "second factor" if each.factor_required else ""
+            rows.append((each.name, "disabled" if each.disabled else "", factor, names))
         await identity.record("group.list", "", count=len(rows))
         return rows
 
@@ -63,5 +64,35 @@ def leave(group: Group, member: Member, config: ConfigFile) -> None:
         whole, part = await named(identity, group, Kind.GROUP), await named(identity, member)
         await identity.groups.remove(whole.id, part.id)
         await identity.record("group.leave", whole.id, name=whole.name, member=part.name)
+
+    on_database(config, work)
+
+
+@app.command()
+def delete(group: Group, config: ConfigFile) -> None:
+    """Remove a group; what only it gave ends within a second."""
+
+    async def work(identity: Identity) -> None:
+        whole = await named(identity, group, Kind.GROUP)
+        await identity.accounts.delete(whole.id)
+        await identity.record("group.delete", whole.id, name=whole.name)
+
+    on_database(config, work)
+
+
+@app.command()
+def factor(
+    group: Group,
+    config: ConfigFile,
+    required: Annotated[
+        bool, typer.Option("--required/--not-required", help="Whether whoever is in it needs one.")
+    ] = True,
+) -> None:
+    """Say whether everybody in a group needs a second factor."""
+
+    async def work(identity: Identity) -> None:
+        whole = await named(identity, group, Kind.GROUP)
+        await identity.accounts.require_factor(whole.id, required)
+        await identity.record("group.change", whole.id, name=whole.name, factor_required=required)
 
     on_database(config, work)

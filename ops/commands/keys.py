@@ -1,29 +1,51 @@
-"""`streamer keys`: the master key that every stored secret is sealed with."""
+"""`streamer keys`: the master key that every stored secret is sealed with, and the keys that sign tokens."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from auth.master_keys import add_key, drop_old_keys
 from auth.rewrap import rewrap_all
+from auth.signing import rotate_keys
 from ops.commands.desk import ConfigFile, on_database
 from ops.identity import Identity
 
-app = typer.Typer(help="The master key that stored secrets are sealed with.", no_args_is_help=True)
+app = typer.Typer(help="The keys that secrets are sealed and tokens are signed with.", no_args_is_help=True)
 
 
 @app.command()
-def rotate(config: ConfigFile) -> None:
-    """Make a new master key, seal every secret anew with it, and forget the old one."""
+def rotate(
+    config: ConfigFile,
+    end_tokens: Annotated[
+        bool,
+        typer.Option("--end-tokens", help="End every token there is; for keys that others may know."),
+    ] = False,
+) -> None:
+    """Make a new master key and seal every secret anew with it; sign tokens with a new key.
+
+    The old master key is forgotten. Tokens that were signed with the old key count until they end.
+    """
 
     async def work(identity: Identity) -> int:
         add_key(identity.key_file)
+        overlap_s = 0.0 if end_tokens else identity.authority.tokens.policy.longest()
         async with identity.engine.begin() as connection:
             count = await rewrap_all(connection, identity.vault)
+            signs = await rotate_keys(connection, identity.vault, identity.clock(), overlap_s)
         # Signs the audit log's head with the new key; only then nothing needs the old one.
-        await identity.record("keys.rotate", identity.vault.primary, sealed_anew=count)
+        await identity.record(
+            "keys.rotate",
+            identity.vault.primary,
+            sealed_anew=count,
+            signs=signs,
+            everything_ended=end_tokens,
+        )
         drop_old_keys(identity.key_file)
         return count
 
     count = on_database(config, work)
     typer.echo(f"{count} secrets sealed anew; keep a copy of the new master key in a safe place")
+    kept = "every token has ended" if end_tokens else "tokens that are out count until they end"
+    typer.echo(f"a new key signs tokens from now on; {kept}")

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ops.sandbox.parties import Certificate
+
 
 def sandbox(
     http: Annotated[str, typer.Option(help="Pages and APIs listen here.")] = "127.0.0.1:9080",
@@ -17,6 +19,9 @@ def sandbox(
     ca_file: Annotated[
         Path, typer.Option(help="The authority to check RTMPS with is written there, PEM.")
     ] = Path("sandbox-ca.pem"),
+    certificate: Annotated[Certificate, typer.Option(help="What RTMPS shows; wrong ones are for tests.")] = (
+        Certificate.GOOD
+    ),
     record: Annotated[Path | None, typer.Option(help="Keep what is received there, as FLV files.")] = None,
 ) -> None:
     """Stand in for YouTube, Facebook and Twitch: consent pages, APIs, and a sink for RTMP(S)."""
@@ -24,7 +29,9 @@ def sandbox(
     from ops.sandbox.app import Options, running
     from ops.sandbox.greeting import greeting
 
-    options = Options(http=http, rtmp=rtmp, rtmps=rtmps, record=record, ca_file=ca_file)
+    options = Options(
+        http=http, rtmp=rtmp, rtmps=rtmps, record=record, ca_file=ca_file, certificate=certificate
+    )
 
     async def run() -> None:
         stop = asyncio.Event()

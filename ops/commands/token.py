@@ -1,30 +1,36 @@
-"""`streamer token`: makes a token and prints it, alone, for scripts and links."""
+"""`streamer token`: makes a token and prints it, alone, for scripts and links; lists them, withdraws one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from auth.actions import Action
-from auth.issued import issue
+from auth.issued import find_token, list_tokens, revoke
 from auth.limits import Limits
 from auth.patterns import EVERYTHING
 from auth.principals import Kind
 from auth.tokens import SERVER, TokenOrder, implied
-from ops.commands.desk import ConfigFile, named, on_database, seconds
+from ops.commands.desk import ConfigFile, day, named, on_database, seconds, table
 from ops.identity import Identity
 
+app = typer.Typer(help="Tokens to publish, watch or administer with.")
 
+
+@app.callback(invoke_without_command=True)
 def token(
-    config: ConfigFile,
-    action: Annotated[list[Action], typer.Option(help="What it shall allow; may be repeated.")],
-    lifetime: Annotated[str, typer.Option("--for", help="How long: 90s, 15m, 1h, 7d.")],
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The configuration, a TOML file.")
+    ] = None,
+    action: Annotated[list[Action] | None, typer.Option(help="What it shall allow; may be repeated.")] = None,
+    lifetime: Annotated[str | None, typer.Option("--for", help="How long: 90s, 15m, 1h, 7d.")] = None,
     stream: Annotated[
         list[str] | None,
         typer.Option(help="Of which stream: a name, studio-* or *; may be repeated. Everything for admin."),
     ] = None,
-    no_sound: Annotated[bool, typer.Option("--no-sound", help="To watch only, not to listen.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Opens one session and no other after it.")] = False,
     viewers: Annotated[int | None, typer.Option(help="So many sessions at once.")] = None,
     network: Annotated[
@@ -37,7 +43,11 @@ def token(
     note: Annotated[str, typer.Option(help="For lists of tokens.")] = "",
 ) -> None:
     """Print a token to publish, watch or administer with."""
-    actions = implied(action, sound=not no_sound)
+    if context.invoked_subcommand is not None:
+        return
+    if config is None or not action or lifetime is None:
+        raise typer.BadParameter("expected --config, --action and --for, or one of list and revoke")
+    actions = implied(action)
     streams = tuple(stream or ())
     if not streams:
         if Action.ADMIN not in actions:
@@ -49,19 +59,47 @@ def token(
         limits = Limits.of(viewers, network or (), once)
         subject = SERVER if user is None else (await named(identity, user, Kind.USER, Kind.SERVICE)).id
         order = TokenOrder(actions, streams, lifetime_s, subject, limits, note)
-        authority = identity.authority
-        async with identity.engine.begin() as connection:
-            made = await issue(connection, authority.tokens, authority.snapshot.ring, order, identity.clock())
-        claims = made.claims
-        await identity.record(
-            "token.issue",
-            claims.token_id,
-            actions=sorted(claims.actions),
-            streams=streams,
-            subject=subject,
-            expires_at=claims.expires_at,
-            limits=limits.to_claim(),
-        )
-        return made.token
+        return (await identity.issue_token(order)).token
 
     typer.echo(on_database(config, make))
+
+
+@app.command("list")
+def list_(config: ConfigFile) -> None:
+    """Show tokens that are not over: id, what, which streams, until when, by whom, what for."""
+
+    async def work(identity: Identity) -> list[tuple[str, ...]]:
+        names = {each.id: each.name for each in await identity.accounts.everybody()}
+        async with identity.engine.connect() as connection:
+            found = await list_tokens(connection, identity.clock())
+        await identity.record("token.list", "", count=len(found))
+        return [
+            (
+                each.token_id,
+                ",".join(each.actions),
+                ",".join(each.streams),
+                "withdrawn" if each.revoked_at is not None else day(each.expires_at),
+                names.get(each.subject, each.subject),
+                each.note,
+            )
+            for each in found
+        ]
+
+    table(on_database(config, work))
+
+
+@app.command("revoke")
+def revoke_(
+    token_id: Annotated[str, typer.Argument(help="As the list shows it.")], config: ConfigFile
+) -> None:
+    """Have a token not count any more; what it opened ends within a second."""
+
+    async def work(identity: Identity) -> None:
+        async with identity.engine.begin() as connection:
+            found = await find_token(connection, token_id)
+            if found is None:
+                raise ValueError(f"there is no token {token_id!r}")
+            await revoke(connection, token_id, identity.clock(), found.expires_at)
+        await identity.record("token.revoke", token_id, streams=found.streams, actions=found.actions)
+
+    on_database(config, work)

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from auth.invitations import Invitations
 from auth.principals import Kind
-from ops.commands.desk import ConfigFile, day, named, on_database, table
+from ops.commands.desk import ConfigFile, day, in_from_now, named, on_database, seconds, table
 from ops.identity import Identity
+from streamer.config import load
 
 app = typer.Typer(help="People, and service accounts for encoders and integrations.", no_args_is_help=True)
 
@@ -84,6 +86,99 @@ def password(name: Name, config: ConfigFile) -> None:
         typed = await asyncio.to_thread(_read_password)
         await identity.passwords.set(account.id, account.name, typed)
         await identity.record("user.password", account.id, name=account.name)
+
+    on_database(config, work)
+
+
+@app.command()
+def delete(name: Name, config: ConfigFile) -> None:
+    """Remove an account with its grants, keys and sessions."""
+
+    async def work(identity: Identity) -> None:
+        account = await named(identity, name, *_KINDS)
+        await identity.accounts.delete(account.id)
+        await identity.record("user.delete", account.id, name=account.name)
+
+    on_database(config, work)
+
+
+@app.command()
+def invite(
+    name: Name,
+    config: ConfigFile,
+    forget_factors: Annotated[
+        bool, typer.Option("--forget-factors", help="The second factors go too, when it is used.")
+    ] = False,
+) -> None:
+    """Print a link that works once, with which a person chooses a new password; good for a day."""
+
+    async def work(identity: Identity) -> str:
+        account = await named(identity, name, Kind.USER)
+        invitations = Invitations(
+            identity.engine, identity.accounts, identity.passwords, clock=identity.clock
+        )
+        made = await invitations.issue(account.id, forget_factors=forget_factors)
+        await identity.record(
+            "user.invite",
+            account.id,
+            name=account.name,
+            forget_factors=forget_factors,
+            expires_at=made.expires_at,
+        )
+        return made.token
+
+    http = load(config).http
+    scheme = "https" if http.has_tls else "http"
+    typer.echo(f"{http.origin or f'{scheme}://{http.listen}'}/invitation#token={on_database(config, work)}")
+
+
+@app.command("add-key")
+def add_key(
+    name: Name,
+    config: ConfigFile,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    lifetime: Annotated[str | None, typer.Option("--for", help="How long: 15m, 1h, 7d.")] = None,
+) -> None:
+    """Make an API key for a service account and print it, this once."""
+    duration_s = None if lifetime is None else seconds(lifetime)
+
+    async def work(identity: Identity) -> str:
+        account = await named(identity, name, Kind.SERVICE)
+        expires_at = in_from_now(duration_s)
+        made = await identity.api_keys.issue(account.id, label, expires_at=expires_at)
+        await identity.record(
+            "key.add", account.id, name=account.name, prefix=made.prefix, label=label, expires_at=expires_at
+        )
+        return made.key
+
+    typer.echo(on_database(config, work))
+
+
+@app.command("keys")
+def list_keys(name: Name, config: ConfigFile) -> None:
+    """Show a service account's API keys: prefix, since when, until when, last used, what for."""
+
+    async def work(identity: Identity) -> list[tuple[str, ...]]:
+        account = await named(identity, name, Kind.SERVICE)
+        found = await identity.api_keys.keys(account.id)
+        await identity.record("key.list", account.id, name=account.name, count=len(found))
+        return [
+            (each.prefix, day(each.created_at), day(each.expires_at), day(each.used_at), each.label)
+            for each in found
+        ]
+
+    table(on_database(config, work))
+
+
+@app.command("revoke-key")
+def revoke_key(
+    prefix: Annotated[str, typer.Argument(help="As the list shows it.")], config: ConfigFile
+) -> None:
+    """Make an API key worthless; what it opened ends within a second."""
+
+    async def work(identity: Identity) -> None:
+        await identity.api_keys.revoke(prefix)
+        await identity.record("key.remove", "", prefix=prefix)
 
     on_database(config, work)
 

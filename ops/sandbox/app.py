@@ -11,13 +11,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ops.sandbox.certificates import Authority, Certificate, tls_context
+from ops.sandbox.certificates import Authority, tls_context
 from ops.sandbox.clock import Clock
 from ops.sandbox.control import Control
 from ops.sandbox.face import Addresses, Face, Pace, World, watching
 from ops.sandbox.facebook.face import Facebook
 from ops.sandbox.ingest import Sink
 from ops.sandbox.pages import STYLE, stylesheet
+from ops.sandbox.parties import Certificate
 from ops.sandbox.twitch.face import Twitch
 from ops.sandbox.youtube.face import YouTube
 from streamer.sections.base import split_address

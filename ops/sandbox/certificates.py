@@ -10,7 +10,6 @@ import ipaddress
 import os
 import ssl
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
@@ -19,17 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from ops.sandbox.parties import Certificate
+
 _DAY = datetime.timedelta(days=1)
-
-
-class Certificate(StrEnum):
-    """What the sink shows."""
-
-    GOOD = "good"
-    EXPIRED = "expired"
-    WRONG_HOST = "wrong-host"
-    UNKNOWN = "unknown"
-    """Signed by an authority that nobody was told of."""
 
 
 class Authority:

@@ -197,7 +197,10 @@ class Control:
         ]
 
     def _face(self, platform: Platform) -> Face:
-        return self._faces[platform]
+        face = self._faces.get(platform)
+        if face is None:
+            raise _wrong(400, f"{platform} has no face: expected {', '.join(self._faces)}")
+        return face
 
 
 def _reception(key: StreamKey) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Device:
     """One device that waits.
 
     Attributes:
-        grant: set when the user said yes.
+        grant: set when the user said yes; granted: to which scopes.
         interval_s: how far apart polls must be; grows with each one that comes too early.
     """
 
@@ -31,6 +31,7 @@ class Device:
     expires_at: float
     interval_s: float
     grant: Grant | None = None
+    granted: frozenset[str] = frozenset()
     denied: bool = False
     spent: bool = False
     polled_at: float | None = None
@@ -75,7 +76,7 @@ class Devices:
 
     def approve(self, device: Device, account: Account, scopes: frozenset[str]) -> None:
         """The user said yes."""
-        device.grant = self._tokens.allow(device.client, account, scopes)
+        device.grant, device.granted = self._tokens.allow(device.client, account, scopes), scopes
 
     def poll(self, code: str, client: Client) -> Issue:
         """What the device gets.
@@ -95,7 +96,7 @@ class Devices:
             self._hold_back(device, now)
             raise OAuthProblem("authorization_pending", "pending")
         device.spent = True
-        return self._tokens.issue(device.grant, device.grant.scopes)
+        return self._tokens.issue(device.grant, device.granted)
 
     def _hold_back(self, device: Device, now: float) -> None:
         early = device.polled_at is not None and now - device.polled_at < device.interval_s

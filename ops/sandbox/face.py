@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from ops.sandbox.oauth import Tokens
 from ops.sandbox.parties import Platform, Register
 from ops.sandbox.quota import Quota
 from ops.sandbox.reception import StreamKeys
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALL: web.RequestKey[Call] = web.RequestKey("call", Call)
@@ -165,9 +168,16 @@ async def _answer(world: World, face: Face, request: web.Request, handler: Handl
         if fault is not None and fault.kind is FaultKind.ERROR:
             raise face.refusal(fault.status, fault.reason, fault.message)
         answer = await handler(request)
+    except web.HTTPClientError as error:  # nothing is there, or not with this method
+        answer = face.refusal(error.status, "", f"There is nothing at {call.path}.").answer()
     except Refusal as refusal:
         call.reason = refusal.reason
         answer = refusal.answer()
+    except web.HTTPException:
+        raise  # to where the browser is sent
+    except Exception:  # a bug of ours: the client sees what it would of one of theirs
+        _log.exception("%s %s failed", call.method, call.path)
+        answer = face.refusal(500, "", "Internal error encountered.").answer()
     if fault is not None and isinstance(answer, web.Response):
         return await after(request, answer, fault)
     return answer

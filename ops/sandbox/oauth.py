@@ -54,6 +54,8 @@ class Manner:
         access_lifetime_s: of an access token.
         rotates: a refresh token is good once, and the answer has the next one.
         refresh_lifetime_s: how long a refresh token lives; None: for ever.
+        accumulates: a token has every scope that its account ever granted the app, not only the ones just
+            asked for.
         replay_ends: a code that comes twice ends what was issued for it (RFC 6749 section 4.1.2).
     """
 
@@ -61,6 +63,7 @@ class Manner:
     rotates: bool = False
     refresh_lifetime_s: float | None = None
     code_lifetime_s: float = 600.0
+    accumulates: bool = False
     replay_ends: bool = False
 
 
@@ -98,6 +101,11 @@ class Token:
     page_id: str = ""
     spent: bool = False
 
+    @property
+    def allows(self) -> frozenset[str]:
+        """Its scopes, without those that were taken back meanwhile."""
+        return self.scopes & self.grant.scopes
+
 
 @dataclass(frozen=True)
 class Request:
@@ -129,6 +137,7 @@ class Issue:
 class _Code:
     request: Request
     grant: Grant
+    scopes: frozenset[str]
     expires_at: float
     spent: bool = False
 
@@ -158,7 +167,7 @@ class Tokens:
         """The code that the browser carries back to the app."""
         code = secrets.token_urlsafe(32)
         grant = self.allow(request.client, account, scopes)
-        self._codes[code] = _Code(request, grant, self._clock.now() + self.manner.code_lifetime_s)
+        self._codes[code] = _Code(request, grant, scopes, self._clock.now() + self.manner.code_lifetime_s)
         return code
 
     def redeem(self, code: str, client: Client, redirect_uri: str, verifier: str) -> Issue:
@@ -183,10 +192,11 @@ class Tokens:
         _check_verifier(known.request.challenge, verifier)
         known.spent = True
         wanted = known.request.offline and not (known.request.once_only and known.grant.has_refresh)
-        return self.issue(known.grant, known.grant.scopes, offline=wanted)
+        return self.issue(known.grant, known.scopes, offline=wanted)
 
     def issue(self, grant: Grant, scopes: frozenset[str], *, offline: bool = True) -> Issue:
         """Make tokens for a grant."""
+        scopes = grant.scopes if self.manner.accumulates else scopes
         access = self.make(Use.ACCESS, grant, scopes, self.manner.access_lifetime_s)
         refresh = None
         if offline:

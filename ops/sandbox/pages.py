@@ -95,11 +95,12 @@ def _page(status: int, title: str, platform: Platform | None, body: str, leads_t
     mark = f"{_NAMES[platform]} stand-in" if platform is not None else "Stand-in"
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><link rel="stylesheet" href="{STYLE}"></head>
+<title>{escape(title)}</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="{STYLE}"></head>
 <body class="{platform or ""}"><main><p class="mark">{mark}, not the real one</p>{body}</main></body></html>
 """
     policy = (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; "
         f"form-action 'self' {leads_to}".rstrip()
     )
     headers = {

@@ -20,6 +20,8 @@ class Platform(StrEnum):
     YOUTUBE = "youtube"
     FACEBOOK = "facebook"
     TWITCH = "twitch"
+    CUSTOM = "custom"
+    """Nobody's: the part of the sink that takes any key. It has no face."""
 
 
 class ClientKind(StrEnum):
@@ -28,6 +30,16 @@ class ClientKind(StrEnum):
     WEB = "web"
     TV = "tv"
     ANY = "any"
+
+
+class Certificate(StrEnum):
+    """Whose word the sink's certificate is."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    WRONG_HOST = "wrong-host"
+    UNKNOWN = "unknown"
+    """Signed by an authority that nobody was told of."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from typing import Any
 from ops.sandbox.clock import Clock
 from ops.sandbox.parties import Platform
 
+#: The application under which the sink takes any key, for destinations that are no platform's.
+OPEN_APP = "live"
+_MAX_KEYS = 10_000
 _GAP_MS = 1000
 # Rates are taken over so long.
 _WINDOW_S = 5.0
@@ -211,8 +214,12 @@ class StreamKeys:
         return key
 
     def find(self, app: str, name: str) -> StreamKey | None:
-        """The address; what follows a question mark is not part of it."""
-        return self._keys.get((app.partition("?")[0].strip("/"), name.partition("?")[0]))
+        """The address; what follows a question mark is not part of it. Any key will do for `OPEN_APP`."""
+        app, name = app.partition("?")[0].strip("/"), name.partition("?")[0]
+        key = self._keys.get((app, name))
+        if key is None and app == OPEN_APP and name and len(self._keys) < _MAX_KEYS:
+            key = self.add(Platform.CUSTOM, app, name)
+        return key
 
     def remove(self, key: StreamKey) -> None:
         """Close an address; who publishes there is cut off."""

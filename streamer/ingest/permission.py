@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from auth.actions import Action
-from auth.credentials import Credential, KeyCredential, TokenCredential
+from auth.credentials import API_KEY_MARK, Credential, KeyCredential, credential_of
 from auth.door import Ask
 from auth.errors import AuthError, BadCredentials, Forbidden, LockedOut, RateLimited, TokenInvalid
 from auth.protocols import Protocol
@@ -46,6 +46,6 @@ def refusal(error: AuthError) -> Refused:
 def _credential(presented: str, key: str | None) -> Credential:
     # A key may look like anything, so it comes first.
     is_key = key is not None and same_secret(presented, key)
-    if not is_key and _JWT.fullmatch(presented):
-        return TokenCredential(presented)
+    if not is_key and (_JWT.fullmatch(presented) or presented.startswith(API_KEY_MARK)):
+        return credential_of(presented)
     return KeyCredential(presented, key)

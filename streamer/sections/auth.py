@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from streamer.sections.others import OthersConfig
 from streamer.sections.signing_in import SignInConfig
 
 
-class AuthConfig(SignInConfig):
+class AuthConfig(SignInConfig, OthersConfig):
     """How people and programs prove who they are."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import field_validator, model_validator
+from pydantic import AfterValidator, field_validator, model_validator
 
 from streamer.sections.base import ListenAddress, Network, Section
 
@@ -13,6 +14,25 @@ _DOMAIN = re.compile(
     r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,62}"
 )
 _PUBLIC = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+# CSP's host-source and scheme-source, without a path (CSP level 3, section 2.3.1).
+_ANCESTOR = re.compile(r"(https?:|(https?://)?(\*\.)?[A-Za-z0-9.\-]+(:[0-9]+|:\*)?)")
+
+
+def _cors_origin(text: str) -> str:
+    if text != "*" and not _ORIGIN.fullmatch(text):
+        raise ValueError('expected "*" or an origin as browsers send it, for example https://www.example.com')
+    return text
+
+
+def _ancestor(text: str) -> str:
+    if text not in ("*", "self", "none") and not _ANCESTOR.fullmatch(text):
+        raise ValueError('expected "*", "self", "none" or a site, for example https://*.example.com')
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_cors_origin)]
+Ancestor = Annotated[str, AfterValidator(_ancestor)]
 
 
 class HttpConfig(Section):
@@ -20,7 +40,8 @@ class HttpConfig(Section):
 
     listen: ListenAddress = "127.0.0.1:8080"
     public_url: str = ""
-    cors_origins: tuple[str, ...] = ("*",)
+    cors_origins: tuple[Origin, ...] = ("*",)
+    frame_ancestors: tuple[Ancestor, ...] = ("*",)
     tls_cert: Path | None = None
     tls_key: Path | None = None
     redirect_from: ListenAddress | None = None

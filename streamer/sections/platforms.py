@@ -74,21 +74,8 @@ class FacebookConfig(PlatformConfig):
 
 
 class PlatformsConfig(Section):
-    """The platforms.
+    """The platforms."""
 
-    Attributes:
-        public_url: where browsers find this server; the platforms send them back there. "" for the address
-            that somebody who connects has in the browser.
-    """
-
-    public_url: str = ""
     youtube: YouTubeConfig = YouTubeConfig()
     facebook: FacebookConfig = FacebookConfig()
     twitch: PlatformConfig = PlatformConfig()
-
-    @field_validator("public_url")
-    @classmethod
-    def _site(cls, url: str) -> str:
-        if url and not is_safe(url):
-            raise ValueError("expected https://host, or http:// on this machine")
-        return url.rstrip("/")

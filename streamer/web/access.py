@@ -1,25 +1,32 @@
 """Who asks: the bearer token of a request, or the session of a browser, and what it opens.
 
-The administrator's own token opens everything. Any other one was issued by `streamer token`, and `auth.door`
-decides. Who watches a public stream needs none, and none is looked at. Only `watch` is asked for: that a
-token is without sound (`listen`) decides nothing yet.
+`auth.door` decides, about tokens, API keys of service accounts and sessions alike. Who may `listen` to a
+stream and not `watch` it gets its sound alone.
+
+Who watches a public stream needs nothing. What he presents all the same counts where it would let him in: he
+is then known by it, takes one of its seats and leaves with its end. Where it would not, because it is wrong,
+over or used up, he is in as anybody is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
 from auth.actions import Action
-from auth.credentials import NOTHING, Credential, TokenCredential
+from auth.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
 from auth.door import Ask, Door, Entry
+from auth.errors import Forbidden, TokenInvalid
 from auth.permit import Permit
 from auth.protocols import Protocol
-from auth.secrets import AdminToken
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
 from streamer.web.sessions import session_credential
+
+_TO_WATCH = (Action.WATCH,)
+_TO_PLAY = (Action.WATCH, Action.LISTEN)
 
 
 def presented_token(request: web.Request) -> str:
@@ -31,41 +38,44 @@ def presented_token(request: web.Request) -> str:
 
 
 def presented(request: web.Request) -> Credential:
-    """What a request presents: a token, else a session, else nothing."""
+    """What a request presents: a token or an API key, else a session, else nothing."""
     token = presented_token(request)
-    return TokenCredential(token) if token else session_credential(request)
+    return credential_of(token) if token else session_credential(request)
 
 
 class Access:
     """Decides what a request may do.
 
     Args:
-        admin: the token that opens everything.
-        door: decides about all others.
+        door: whom it asks.
     """
 
-    def __init__(self, admin: AdminToken, door: Door) -> None:
-        self._admin = admin
+    def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def require_admin(self, request: web.Request) -> None:
-        """Let only administrators through.
+    async def require_admin(self, request: web.Request, stream: str = "") -> Permit:
+        """Let only those through who administer a stream, or the server for "".
 
         Raises:
-            AuthError: anybody else, or a token that does not count.
+            AuthError: anybody else, or a credential that does not count.
         """
-        await self._require(_ask(request, Action.ADMIN, Protocol.API), request)
+        return await self._door.check(_ask(request, Action.ADMIN, Protocol.API, stream))
 
-    async def require_manage(self, request: web.Request, stream: str) -> Permit | None:
-        """Let those through who manage a stream, or the server for "".
-
-        Returns:
-            Who that is; None for the administrator's token.
+    async def require_audit(self, request: web.Request) -> Permit:
+        """Let only those through who may read the audit log.
 
         Raises:
             AuthError: as `require_admin`.
         """
-        return await self._require(_ask(request, Action.MANAGE, Protocol.API, stream), request)
+        return await self._door.check(_ask(request, Action.AUDIT, Protocol.API))
+
+    async def require_manage(self, request: web.Request, stream: str) -> Permit:
+        """Let those through who manage a stream, or the server for "".
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        return await self._door.check(_ask(request, Action.MANAGE, Protocol.API, stream))
 
     async def require_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> None:
         """Let those through who may watch a stream.
@@ -73,49 +83,70 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        await self._require(_to_watch(request, stream, protocol), request)
+        await self._door.check(await self._door.choose(_to_play(request, stream, protocol, _TO_WATCH)))
 
-    def may_watch(self, request: web.Request, stream: Stream) -> bool:
-        """Whether a list of streams should show this one."""
-        if stream.config.public or self._is_admin(request):
-            return True
-        return self._door.may(_to_watch(request, stream, Protocol.API))
-
-    def may_manage(self, request: web.Request, stream: str) -> bool:
-        """Whether a list should show what belongs to a stream, or to the server for ""."""
-        return self._is_admin(request) or self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
-
-    async def enter(self, request: web.Request, stream: Stream, end: Callable[[str], None]) -> Entry | None:
-        """Let a viewer in for as long as he may watch.
-
-        Args:
-            request: his.
-            stream: what he watches.
-            end: takes the reason when he may not any more; see `Door.enter`.
-
-        Returns:
-            To be closed when he leaves; None for the administrator, who may always.
+    async def require_play(self, request: web.Request, stream: Stream, protocol: Protocol) -> Action:
+        """Let those through who may watch a stream, or listen to it; which of the two.
 
         Raises:
             AuthError: as `require_admin`.
         """
-        if self._is_admin(request):
-            return None
-        return await self._door.enter(_to_watch(request, stream, Protocol.WHEP), end)
+        ask = await self._door.choose(_to_play(request, stream, protocol))
+        await self._door.check(ask)
+        return ask.action
 
-    async def _require(self, ask: Ask, request: web.Request) -> Permit | None:
-        return None if self._is_admin(request) else await self._door.check(ask)
+    def may_manage(self, request: web.Request, stream: str) -> bool:
+        """Whether a list for managers should show what belongs to a stream, or to the server for ""."""
+        return self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
 
-    def _is_admin(self, request: web.Request) -> bool:
-        token = presented_token(request)
-        return bool(token) and self._admin.matches(token)
+    def may_play(self, request: web.Request, stream: Stream) -> bool:
+        """Whether a list of streams should show this one."""
+        if stream.config.public:
+            return True
+        return any(self._door.may(ask) for ask in _to_play(request, stream, Protocol.API))
+
+    async def enter(
+        self, request: web.Request, stream: Stream, action: Action, end: Callable[[str], None]
+    ) -> Entry:
+        """Let a viewer in for as long as he may.
+
+        Args:
+            request: his.
+            stream: what he watches.
+            action: whether he watches it or listens to it, as `require_play` said.
+            end: takes the reason when he may not any more; see `Door.enter`.
+
+        Returns:
+            To be closed when he leaves.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        asks = _to_play(request, stream, Protocol.WHEP, (action,))
+        ask = await self._door.choose(asks)
+        try:
+            return await self._door.enter(ask, end)
+        except (Forbidden, TokenInvalid):
+            # The last of a public stream's is anybody's; what was presented may have no seat left.
+            if ask is asks[-1] or not stream.config.public:
+                raise
+            return await self._door.enter(asks[-1], end)
 
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
     return Ask(presented(request), action, protocol, stream, client_address(request))
 
 
-def _to_watch(request: web.Request, stream: Stream, protocol: Protocol) -> Ask:
-    if stream.config.public:
-        return Ask(NOTHING, Action.WATCH, protocol, stream.name, client_address(request), public=True)
-    return _ask(request, Action.WATCH, protocol, stream.name)
+def _to_play(
+    request: web.Request, stream: Stream, protocol: Protocol, actions: Sequence[Action] = _TO_PLAY
+) -> list[Ask]:
+    """What may let him in, the best first."""
+    asks = [_ask(request, action, protocol, stream.name) for action in actions]
+    if not stream.config.public:
+        return asks
+    anybody = replace(asks[0], credential=NOTHING, action=Action.WATCH, public=True)
+    # A session is not presented on purpose: whoever signs out need not stop watching what everybody may.
+    if isinstance(asks[0].credential, NoCredential | SessionCredential):
+        return [anybody]
+    # Who may only listen with what he presents may watch as anybody.
+    return [asks[0], anybody]

@@ -13,6 +13,7 @@ import prometheus_client
 from aiohttp import web
 from pydantic import BaseModel
 
+from auth.permit import Permit
 from auth.protocols import Protocol
 from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
@@ -20,6 +21,7 @@ from streamer.hub.stream import State, Stream
 from streamer.web import models
 from streamer.web.access import Access
 from streamer.web.confidential import require_confidential
+from streamer.web.ledger import Ledger
 from streamer.web.operations import CONTENT_KEY_PATH, Operation, openapi
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
@@ -48,6 +50,7 @@ class Api:
         registry: Registry,
         egress: WebRtcEgress,
         access: Access,
+        ledger: Ledger,
         *,
         loop_lag_s: Callable[[], float],
         send_delay_ms: Callable[[float], float | None],
@@ -59,6 +62,7 @@ class Api:
         self._registry = registry
         self._egress = egress
         self._access = access
+        self._ledger = ledger
         self._loop_lag_s = loop_lag_s
         self._send_delay_ms = send_delay_ms
         self._ready = ready
@@ -86,10 +90,10 @@ class Api:
                 "GET",
                 "/api/v1/streams",
                 self.streams,
-                "All streams",
+                "All streams that the asker manages",
                 {200: "All streams", **closed},
                 returns=models.StreamsModel,
-                needs="admin",
+                needs="manage",
             ),
             Operation(
                 "GET",
@@ -98,7 +102,7 @@ class Api:
                 "One stream: tracks, publisher with cipher and link statistics, viewers, warnings",
                 {200: "The stream", **closed, **missing},
                 returns=models.StreamModel,
-                needs="admin",
+                needs="manage",
             ),
             Operation(
                 "GET",
@@ -117,10 +121,10 @@ class Api:
                 "GET",
                 "/api/v1/viewers",
                 self.viewers,
-                "All viewers",
+                "All viewers of streams that the asker manages",
                 {200: "All viewers", **closed},
                 returns=models.ViewersModel,
-                needs="admin",
+                needs="manage",
             ),
             Operation(
                 "DELETE",
@@ -137,7 +141,7 @@ class Api:
                 "The server itself: version, media plane, cipher",
                 {200: "The server", **closed},
                 returns=models.ServerModel,
-                needs="admin",
+                needs="manage",
             ),
             Operation(
                 "GET",
@@ -165,7 +169,7 @@ class Api:
 
     async def live(self, request: web.Request) -> web.Response:
         """What the index page shows."""
-        shown = [stream for stream in self._registry if self._access.may_watch(request, stream)]
+        shown = [stream for stream in self._registry if self._access.may_play(request, stream)]
         return _json(
             models.LiveModel(
                 streams=[self._live(stream) for stream in shown],
@@ -176,18 +180,22 @@ class Api:
 
     async def streams(self, request: web.Request) -> web.Response:
         """All streams."""
-        await self._access.require_admin(request)
-        return _json(models.StreamsModel(streams=[self._stream(stream) for stream in self._registry]))
+        permit, shown = await self._managed(request)
+        await self._ledger.looked(request, permit, "stream.list", count=len(shown))
+        return _json(models.StreamsModel(streams=[self._stream(stream) for stream in shown]))
 
     async def stream(self, request: web.Request) -> web.Response:
         """One stream."""
-        await self._access.require_admin(request)
-        return _json(self._stream(self._registry.find(request.match_info["name"])))
+        permit = await self._access.require_manage(request, request.match_info["name"])
+        stream = self._registry.find(request.match_info["name"])
+        # Its publisher's address is somebody's.
+        await self._ledger.looked(request, permit, "stream.show", stream.name)
+        return _json(self._stream(stream))
 
     async def content_key(self, request: web.Request) -> web.Response:
         """The content keys of a stream."""
         stream = self._registry.find(request.match_info["name"])
-        await self._access.require_watch(request, stream, Protocol.API)
+        await self._access.require_play(request, stream, Protocol.API)
         require_confidential(request, stream)
         ring = self._egress.ring(stream)
         if ring is None:
@@ -213,12 +221,17 @@ class Api:
 
     async def viewers(self, request: web.Request) -> web.Response:
         """All viewers."""
-        await self._access.require_admin(request)
+        permit, streams = await self._managed(request)
+        names = {stream.name for stream in streams}
+        shown = [viewer for viewer in self._egress.measured() if viewer.stream.name in names]
+        await self._ledger.looked(request, permit, "viewer.list", count=len(shown))
         return _json(
             models.ViewersModel(
-                viewers=[_viewer(viewer) for viewer in self._egress.measured()],
+                viewers=[_viewer(viewer) for viewer in shown],
                 failed=[
-                    models.FailedViewerModel(**dataclasses.asdict(failed)) for failed in self._egress.failures
+                    models.FailedViewerModel(**dataclasses.asdict(failed))
+                    for failed in self._egress.failures
+                    if failed.stream in names
                 ],
             )
         )
@@ -227,17 +240,18 @@ class Api:
         """End a viewer's session."""
         try:
             viewer = self._egress.by_id(request.match_info["id"])
-            await self._access.require_manage(request, viewer.stream.name)
+            permit = await self._access.require_manage(request, viewer.stream.name)
         except NoSuchViewer as error:
             # Only who manages everything learns who is not there.
             await self._access.require_manage(request, "")
             raise Problem(404, "no_such_viewer", str(error)) from None
         self._egress.remove(viewer, "ended by the administrator")
+        await self._ledger.changed(request, permit, "viewer.kick", viewer.id, stream=viewer.stream.name)
         return web.Response(status=204)
 
     async def server(self, request: web.Request) -> web.Response:
         """The server itself."""
-        await self._access.require_admin(request)
+        await self._access.require_manage(request, "")
         return _json(
             models.ServerModel(
                 version=importlib.metadata.version("streamer"),
@@ -283,6 +297,15 @@ class Api:
     async def openapi(self, request: web.Request) -> web.Response:
         """The description of the API."""
         return web.json_response(openapi(self.described))
+
+    async def _managed(self, request: web.Request) -> tuple[Permit, list[Stream]]:
+        """The streams that the asker manages; there must be one, unless he manages the server.
+
+        Raises:
+            AuthError: as `Access.require_manage`.
+        """
+        managed = [stream for stream in self._registry if self._access.may_manage(request, stream.name)]
+        return await self._access.require_manage(request, managed[0].name if managed else ""), managed
 
     def _live(self, stream: Stream) -> models.LiveStream:
         video, audio, meter = stream.source.video, stream.source.audio, stream.meter

@@ -16,7 +16,7 @@ from streamer.web.problems import Handler, problems
 _EXPOSED = "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch"
 _ALLOWED = "Authorization, Content-Type, If-Match"
 _HSTS_S = 365 * 24 * 3600
-_METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+_METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 class Face(Protocol):

@@ -19,13 +19,12 @@ from streamer.web import connection_models as models
 from streamer.web.access import Access
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
-from streamer.web.origin import client_address, signalling
+from streamer.web.origin import client_address, is_https
 from streamer.web.problems import Problem
 
 _log = logging.getLogger(__name__)
 
 _PAGE = "/connections"
-_ADMINISTRATOR = "@administrator"
 
 
 class ConnectionsFace:
@@ -171,7 +170,7 @@ class ConnectionsFace:
             path=_PAGE,
             httponly=True,
             samesite="Lax",
-            secure=_is_https(request),
+            secure=is_https(request),
         )
         return answer
 
@@ -260,14 +259,14 @@ class ConnectionsFace:
         )
         return _json(models.DisconnectedModel(revoked=revoked, message=told))
 
-    async def _usable(self, connection_id: str, permit: Permit | None) -> Connection:
+    async def _usable(self, connection_id: str, permit: Permit) -> Connection:
         record = await self._connections.find(connection_id)
         if not _may_use(record, permit):
             raise NoSuchConnection(connection_id)
         return record
 
     def _redirect_url(self, request: web.Request, platform: str) -> str:
-        scheme = "https" if _is_https(request) else "http"
+        scheme = "https" if is_https(request) else "http"
         return f"{self._public_url or f'{scheme}://{request.host}'}{_PAGE}/callback/{platform}"
 
     def _model(self, record: Connection) -> models.ConnectionModel:
@@ -293,18 +292,15 @@ class ConnectionsFace:
         )
 
 
-def _may_use(record: Connection, permit: Permit | None) -> bool:
+def _may_use(record: Connection, permit: Permit) -> bool:
     """Whoever manages the server uses the installation's; an account's own are its alone."""
-    return not record.owner or permit is None or record.owner == permit.principal.id
+    return not record.owner or record.owner == permit.principal.id
 
 
-def _asker(request: web.Request, permit: Permit | None, *, own: bool = False) -> Asker:
-    if permit is None:
-        who, principal_id = _ADMINISTRATOR, ""
-    else:
-        # The bearer of a token is nobody whom a connection could belong to.
-        principal_id = permit.principal.id if permit.basis is Basis.GRANT else ""
-        who = permit.principal.id or permit.token_subject
+def _asker(request: web.Request, permit: Permit, *, own: bool = False) -> Asker:
+    # The bearer of a token is nobody whom a connection could belong to.
+    principal_id = permit.principal.id if permit.basis is Basis.GRANT else ""
+    who = permit.principal.id or permit.token_subject
     if own and not principal_id:
         raise Problem(400, "no_account", "own: expected a login, a token has no account; leave it false")
     return Asker(who, client_address(request), principal_id if own else "")
@@ -316,11 +312,6 @@ def _scopes(kind: type[PlatformLogin]) -> list[models.ScopeModel]:
 
 def _cookie(platform: str) -> str:
     return f"connecting-{platform}"
-
-
-def _is_https(request: web.Request) -> bool:
-    travelled = signalling(request)
-    return travelled.key_bits > 0 or travelled.description.startswith("HTTPS")
 
 
 def _word(error: AuthError) -> str:

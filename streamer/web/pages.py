@@ -1,4 +1,4 @@
-"""The pages: index, player, player for an iframe, signing in, one's own account.
+"""The pages: index, player, player for an iframe, signing in, one's own account, administration.
 
 Static files, with headers that hold them to it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _POLICY = (
     "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
     "frame-ancestors {ancestors}"
 )
+_KEYWORDS = {"self": "'self'", "none": "'none'"}
 # No registry of types knows modules better than this; mimetypes depends on the machine.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 
@@ -33,9 +35,14 @@ class _File:
 
 
 class Pages:
-    """The handlers. Files are read once."""
+    """The handlers. Files are read once.
 
-    def __init__(self) -> None:
+    Args:
+        frame_ancestors: sites that may show the player in a frame: "*", "self", "none", or as CSP has them.
+    """
+
+    def __init__(self, frame_ancestors: Sequence[str] = ("*",)) -> None:
+        self._ancestors = " ".join(_KEYWORDS.get(each, each) for each in frame_ancestors) or "'none'"
         self._files = {
             path.relative_to(_STATIC).as_posix(): _read(path) for path in _STATIC.rglob("*") if path.is_file()
         }
@@ -48,6 +55,10 @@ class Pages:
             Operation("GET", "/login", self.login, "Signing in", described=False),
             Operation("GET", "/setup", self.setup, "The first administrator", described=False),
             Operation("GET", "/account", self.account, "One's own account", described=False),
+            Operation("GET", "/admin", self.admin, "Administration", described=False),
+            Operation("GET", "/admin/{section}", self.admin, "A section of it", described=False),
+            Operation("GET", "/invitation", self.invitation, "Choosing a password", described=False),
+            Operation("GET", "/connections", self.connections, "Accounts on platforms", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
             Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
@@ -62,8 +73,8 @@ class Pages:
         return self._serve(request, "watch.html", "'self'")
 
     async def embed(self, request: web.Request) -> web.Response:
-        """The player for an iframe anywhere."""
-        return self._serve(request, "embed.html", "*")
+        """The player for an iframe, on the sites that may have it."""
+        return self._serve(request, "embed.html", self._ancestors)
 
     async def relays(self, request: web.Request) -> web.Response:
         """Where the streams are relayed to."""
@@ -80,6 +91,18 @@ class Pages:
     async def account(self, request: web.Request) -> web.Response:
         """One's own account."""
         return self._serve(request, "account.html", "'none'")
+
+    async def admin(self, request: web.Request) -> web.Response:
+        """Administration; the page finds out what of it is open."""
+        return self._serve(request, "admin.html", "'none'")
+
+    async def invitation(self, request: web.Request) -> web.Response:
+        """Choosing a password with a link."""
+        return self._serve(request, "invitation.html", "'none'")
+
+    async def connections(self, request: web.Request) -> web.Response:
+        """Accounts on platforms."""
+        return self._serve(request, "connections.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""

@@ -24,7 +24,6 @@ from streamer.web.operations import Operation
 from streamer.web.origin import client_address
 
 _SETTINGS = frozenset(Settings.model_fields)
-_ADMINISTRATOR = "@administrator"
 
 Record = Callable[[Event], Awaitable[None]]
 
@@ -224,12 +223,8 @@ class RelaysFace:
             return
         permit = await self._access.require_manage(request, destination.stream)
         connection = await self._connections.find(settings.account)
-        mine = permit is None or (
-            connection.owner == permit.principal.id
-            if connection.owner
-            else self._access.may_manage(request, "")
-        )
-        if not mine:
+        owner = connection.owner
+        if not (owner == permit.principal.id if owner else self._access.may_manage(request, "")):
             raise NoSuchConnection(settings.account)
         if connection.platform != settings.platform:
             raise RelayRefused(
@@ -266,7 +261,7 @@ class RelaysFace:
     async def _require(self, request: web.Request, stream: str) -> str:
         """Let through who manages the stream; returns who that is."""
         permit = await self._access.require_manage(request, stream)
-        return _ADMINISTRATOR if permit is None else permit.principal.id or permit.token_subject
+        return permit.principal.id or permit.token_subject
 
     async def _note(
         self, request: web.Request, who: str, what: str, destination: Destination, **details: Any

@@ -10,11 +10,14 @@ Of a stream that is encrypted end to end the SDP tells the codec only; a header 
 
 from __future__ import annotations
 
+import logging
 import time
 
 from aiohttp import web
 
+from auth.actions import Action
 from auth.errors import AuthError
+from auth.principals import ANONYMOUS
 from auth.protocols import Protocol
 from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
@@ -25,6 +28,8 @@ from streamer.web.operations import CONTENT_KEY_PATH, Operation
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
 from transport.errors import WireError
+
+_log = logging.getLogger(__name__)
 
 _SDP = "application/sdp"
 _FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -61,6 +66,7 @@ class Whep:
                     409: "Not live; Retry-After says when to ask again",
                     413: "An offer of more than 64 KiB",
                     415: "Not application/sdp",
+                    429: "Too many from this address; Retry-After says when to ask again",
                     503: "The server is full or stopping",
                     **refused,
                 },
@@ -101,7 +107,7 @@ class Whep:
         """Answer an offer."""
         stream = self._registry.find(request.match_info["stream"])
         # Before anything is done for him; he is in only when there is an answer that he can use.
-        await self._access.require_watch(request, stream, Protocol.WHEP)
+        action = await self._access.require_play(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
         offer = await self._body(request, _SDP)
         try:
@@ -110,12 +116,13 @@ class Whep:
                 offer,
                 user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
                 signalling=signalling(request).description,
+                sound_only=action is Action.LISTEN,
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
-        await self._let_in(request, stream, viewer)
+        await self._let_in(request, stream, action, viewer)
         return web.Response(
             status=201,
             body=viewer.answer.encode(),
@@ -131,7 +138,7 @@ class Whep:
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
         stream = self._registry.find(request.match_info["stream"])
-        await self._access.require_watch(request, stream, Protocol.WHEP)
+        await self._access.require_play(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": _SDP, **self._links(stream)})
 
@@ -166,16 +173,20 @@ class Whep:
         accepts = {"Accept-Patch": _FRAGMENT} if is_session else {"Accept-Post": _SDP}
         return web.Response(status=204, headers={"Allow": allowed, **accepts})
 
-    async def _let_in(self, request: web.Request, stream: Stream, viewer: Viewer) -> None:
+    async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> None:
         """From now on his session ends when he may not watch any more."""
         try:
-            entry = await self._access.enter(request, stream, lambda why: self._egress.remove(viewer, why))
+            entry = await self._access.enter(
+                request, stream, action, lambda why: self._egress.remove(viewer, why)
+            )
         except BaseException as error:
             refused = isinstance(error, AuthError)
             self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
             raise
-        if entry is not None:
-            viewer.when_ended(entry.close)
+        viewer.when_ended(entry.close)
+        if entry.permit.principal is not ANONYMOUS:
+            who = entry.permit.principal.name
+            _log.info("%s: viewer is %s", stream.name, who, extra={"session": viewer.id})
 
     def _links(self, stream: Stream) -> dict[str, str]:
         ring = self._egress.ring(stream)

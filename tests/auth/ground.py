@@ -12,8 +12,8 @@ from sqlalchemy.pool import NullPool
 
 from auth.actions import Action, Role
 from auth.authority import Authority
-from auth.credentials import ApiKeyOwner, SessionCredential
-from auth.directory import Directory
+from auth.credentials import SessionCredential
+from auth.directory import ApiKeyOwner, Directory
 from auth.grants import Grant, GrantKind, NewGrant, add_grant
 from auth.principals import Kind, Principal
 from auth.schema import generations, metadata
@@ -46,7 +46,7 @@ class People:
             dict(self.principals),
             frozenset(self.disabled),
             None if self.sessions is None else frozenset(self.sessions),
-            frozenset(owner.key_id for owner in self.api_keys.values()),
+            dict(self.api_keys),
         )
 
     def add(self, name: str, *, groups: Iterable[str] = (), kind: Kind = Kind.USER) -> Principal:
@@ -105,9 +105,7 @@ async def authority(
 ) -> AsyncIterator[tuple[Authority, AsyncEngine]]:
     """An authority that knows an empty database."""
     async with database(folder) as engine:
-        decides = Authority(
-            engine, vault(), people.load, api_keys=people.api_keys.get, clock=clock or Clock()
-        )
+        decides = Authority(engine, vault(), people.load, clock=clock or Clock())
         await decides.start()
         yield decides, engine
 

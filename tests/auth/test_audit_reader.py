@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.audit import Event, Head, Outcome, audit_head, audit_log, hash_of
-from auth.audit_reader import AuditBroken, Filter, export, retain, verify
+from auth.audit_reader import AuditBroken, Filter, export, latest, retain, verify
 from tests.auth.ground import NOON, database, vault
 from tests.auth.test_audit import entries, write
 
@@ -198,3 +198,16 @@ class TestRetention:
             async with engine.begin() as connection:
                 await connection.execute(insert(audit_log).values(row))
             assert (await verify(engine, vault())).why == "it stands before the beginning of the log"
+
+
+class TestLatest:
+    async def test_the_newest_first_page_by_page(self, tmp_path: Path) -> None:
+        async with database(tmp_path) as engine:
+            await fill(engine, 5)
+            await write(engine, Event("berta", "grant.add", "other", details={"stream": "cam"}))
+            first = await latest(engine, Filter(), 2)
+            assert [entry["seq"] for entry in first] == [6, 5]
+            assert first[0]["details"] == {"stream": "cam"}
+            rest = await latest(engine, Filter(before=5, after=1), 10)
+            assert [entry["seq"] for entry in rest] == [4, 3, 2]
+            assert [entry["seq"] for entry in await latest(engine, Filter(what="grant"), 10)] == [6]

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +115,17 @@ async def test_in_and_out(tmp_path: Path) -> None:
         assert ended == [EXPIRED]
         entry.close()
         assert at.seats.taken(entry.permit.token_id) == 0
+
+
+async def test_the_first_that_would_be_let_in_is_chosen(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        listens = watching(await at.token(action=Action.LISTEN))
+        asks = [listens, replace(listens, action=Action.LISTEN), watching(NOTHING, public=True)]
+        assert await at.door.choose(asks) is asks[1]
+        assert await at.door.choose([asks[0], asks[2]]) is asks[2]
+        assert await at.door.choose([asks[0], watching(NOTHING)]) is asks[0]
+        assert await at.door.choose(asks[:1]) is asks[0]
+        assert at.told == []
 
 
 async def test_a_revoked_token_ends_what_it_opened(tmp_path: Path) -> None:
@@ -271,6 +282,24 @@ class TestWebhook:
             assert (asked[1]["user"], asked[1]["password"]) == ("ann", "pw")
             assert "token" not in asked[2]
             assert asked[3]["token"] == "stream key"
+
+    async def test_without_an_answer_it_may_be_missed_for_whom_this_server_knows(
+        self, tmp_path: Path
+    ) -> None:
+        receiver = Receiver(500, b"")
+        async with house(tmp_path, receiver=receiver) as at:
+            token = watching(await at.token())
+            with pytest.raises(AuthUnavailable):
+                await at.door.check(token)
+            at.door.webhook = Webhook(replace(CONFIG, may_be_missed=True), receiver.post, at.clock)
+            assert await at.door.check(token)
+            with pytest.raises(AuthUnavailable):
+                await at.door.check(watching(TokenCredential("their own")))
+
+    async def test_who_may_listen_there_may_not_watch(self, tmp_path: Path) -> None:
+        async with house(tmp_path, receiver=Receiver(200, b"")) as at:
+            ask = replace(watching(TokenCredential("their own")), action=Action.LISTEN)
+            assert (await at.door.check(ask)).actions == {Action.LISTEN}
 
     async def test_once_without_an_end(self, tmp_path: Path) -> None:
         receiver = Receiver(200, b'{"limits": {"once": true}}')

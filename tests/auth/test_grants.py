@@ -58,7 +58,7 @@ async def test_a_grant_is_kept_as_it_was_given(connection: AsyncConnection) -> N
         "shift",
         "owner",
     )
-    assert action.actions == {Action.WATCH}
+    assert action.actions == {Action.WATCH, Action.LISTEN}
     assert not action.is_over(NOON + 59)
     assert action.is_over(NOON + 60)
     assert not role.is_over(NOON + 1e9)

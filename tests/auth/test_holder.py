@@ -7,7 +7,7 @@ from auth.claims import Claims
 from auth.directory import Directory
 from auth.errors import Forbidden, TokenInvalid
 from auth.grants import Grant, GrantKind
-from auth.holder import Holder, end_of, is_revoked, token_holder
+from auth.holder import Holder, is_revoked, token_holder
 from auth.limits import NO_LIMITS
 from auth.principals import Kind, Principal
 from auth.signing import KeyRing
@@ -58,6 +58,26 @@ def test_one_of_the_machine_stands_for_itself() -> None:
     assert (bearer.subject, bearer.in_name_of) == ("", SERVER)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), ""),
+        ((grant(Role.OPERATOR, "*"), grant(Role.OPERATOR, "cam")), ""),
+        ((grant(Role.VIEWER, "other"), grant(Role.OPERATOR, "cam")), "cam"),
+        ((grant(Role.OPERATOR, "studio-*"),), "studio-"),
+        ((grant(Role.OPERATOR, "cam", expires_at=NOON),), ""),
+    ],
+)
+def test_where_somebody_may_do_something(given: tuple[Grant, ...], expected: str) -> None:
+    known = snapshot(*given)
+    holder = Holder(ANN, "ann", None)
+    assert holder.somewhere(known, Action.MANAGE, NOON) == expected
+    bearer = token_holder(claims("ann", Action.MANAGE, streams=("cam", "studio-1")), known, "")
+    # A token that is for some streams is for no server, whatever its issuer may do to that.
+    assert bearer.somewhere(known, Action.MANAGE, NOON) in ("", "cam", "studio-1")
+    assert bearer.somewhere(known, Action.ADMIN, NOON) == ""
+
+
 def test_revoked() -> None:
     for known in (snapshot(revoked=frozenset({"t"})), snapshot(cutoff=NOON)):
         with pytest.raises(TokenInvalid, match="revoked"):
@@ -80,13 +100,3 @@ def test_support_and_what_is_over_are_not_passed_on() -> None:
     ):
         with pytest.raises(Forbidden, match="not his own"):
             holder.check_passing_on(known, watch, ["cam"], NOON)
-
-
-def test_the_first_end_counts() -> None:
-    rights = {
-        Action.WATCH: Right(NOON, False),
-        Action.LISTEN: Right(None, False),
-        Action.MANAGE: Right(NOON - 1, False),
-    }
-    assert end_of(rights, [Action.WATCH, Action.LISTEN]) == NOON
-    assert end_of(rights, [Action.LISTEN]) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth.actions import Action
 from auth.issued import (
     EVERYBODY,
+    find_token,
     forget_over,
     issue,
     list_tokens,
@@ -19,6 +21,7 @@ from auth.issued import (
     revoke_before,
     use_up,
 )
+from auth.limits import Limits
 from auth.schema import generation
 from auth.signing import KeyRing, SigningKey
 from auth.tokens import TokenOrder, Tokens
@@ -46,6 +49,24 @@ async def test_what_was_issued_is_listed_without_the_token(connection: AsyncConn
     assert (record.revoked_at, record.used_at) == (None, None)
     assert first.token not in repr(records)
     assert await list_tokens(connection, NOON + 3601) == []
+
+
+async def test_limits_and_links_are_listed(connection: AsyncConnection) -> None:
+    limited = replace(ORDER, limits=Limits.of(viewers=3, networks=["192.0.2.0/24"]))
+    made = await issue(connection, Tokens(), RING, limited, NOON, "whip")
+    plain = await issue(connection, Tokens(), RING, ORDER, NOON)
+    record = await find_token(connection, made.claims.token_id)
+    assert record is not None
+    assert (json.loads(record.limits), record.link) == ({"viewers": 3, "net": ["192.0.2.0/24"]}, "whip")
+    other = await find_token(connection, plain.claims.token_id)
+    assert other is not None
+    assert (other.limits, other.link) == ("", "")
+
+
+async def test_one_that_was_not_issued_here_is_not_found(connection: AsyncConnection) -> None:
+    await revoke(connection, "outside", NOON, NOON + 60)
+    for token_id in ("outside", "none"):
+        assert await find_token(connection, token_id) is None
 
 
 async def test_revoking(connection: AsyncConnection) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -15,6 +16,7 @@ from auth.actions import Action
 from auth.errors import AuthUnavailable, TokenExpired, TokenInvalid
 from auth.jwks import JwksVerifier, KeyNotSeen
 from auth.outside import OutsideIssuer
+from auth.provider_keys import Fetched
 from tests.auth.ground import NOON, Clock
 from tests.fakes.wait import until
 
@@ -67,13 +69,16 @@ class Provider:
         self.hold = asyncio.Event()
         self.hold.set()
 
-    async def fetch(self, url: str) -> bytes:
-        assert url == CONFIG.jwks_url
+    async def fetch(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Fetched:
+        assert (method, url, body) == ("GET", CONFIG.jwks_url, None)
         self.asked += 1
         await self.hold.wait()
         if self.fails:
             raise ConnectionError("refused")
-        return self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
+        document = self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
+        return Fetched(200, document)
 
 
 async def verifier(
@@ -91,7 +96,7 @@ async def verifier(
 async def test_what_its_issuer_signed_is_believed(key: Any, algorithm: str) -> None:
     verifies = await verifier(Provider(jwk(key, "a")))
     claims = verifies.verify(signed(key, algorithm, "a", name="Ann", jti="one"), NOON)
-    assert claims.actions == {Action.WATCH}
+    assert claims.actions == {Action.WATCH, Action.LISTEN}
     assert claims.streams == ("cam",)
     assert claims.name == "Ann"
     assert claims.issuer == ISSUER
@@ -302,7 +307,7 @@ async def test_a_thread_that_meets_an_unknown_key_has_it_fetched() -> None:
     thread.join()
     assert isinstance(outcomes[0], KeyNotSeen)
     await until(lambda: provider.asked >= 2)
-    await until(lambda: verifies._fetching is None)
+    await until(lambda: verifies._keys._fetching is None)
     assert verifies.verify(token, NOON)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

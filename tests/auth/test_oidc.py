@@ -142,6 +142,7 @@ class Scripted:
         self.claims: dict[str, Any] = {}
         self.id_token: str | None = None
         self.down = False
+        self.down_for = ""
         self.token_status = 200
         self.asked: list[str] = []
         self.headers: Mapping[str, str] = {}
@@ -151,7 +152,7 @@ class Scripted:
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Fetched:
         self.asked.append(url.removeprefix(self.ISSUER))
-        if self.down:
+        if self.down or (self.down_for and url.endswith(self.down_for)):
             raise AuthUnavailable("no answer")
         if url.endswith("/keys"):
             found = [
@@ -260,7 +261,7 @@ class TestTheIdToken:
         between = Between()
         await between.finish()
         between.idp.keys["one"] = rsa.generate_private_key(65537, 2048)
-        with pytest.raises(TokenInvalid, match="InvalidSignature"):
+        with pytest.raises(TokenInvalid, match="signature is wrong"):
             await between.finish()
 
     async def test_rotation(self) -> None:
@@ -334,6 +335,16 @@ class TestAProviderInTrouble:
         between.idp.document |= changes
         with pytest.raises(AuthUnavailable):
             await between.begin()
+
+    async def test_its_keys_cannot_be_had(self) -> None:
+        between = Between()
+        departure, brought = await between.begin()
+        between.idp.down_for = "/keys"
+        with pytest.raises(AuthUnavailable, match="keys of https://idp"):
+            await between.oidc.finish(brought, departure.binding)
+        between.idp.down_for = ""
+        between.clock.advance(5)
+        await between.finish()
 
     async def test_it_does_not_know_us(self) -> None:
         between = Between(client_secret="the-secret")

@@ -9,7 +9,7 @@ from auth.errors import TokenInvalid
 from auth.limits import NO_LIMITS, Limits
 from auth.outside import ALGORITHMS, ClaimMap, OutsideIssuer
 
-WATCH = frozenset({Action.WATCH})
+WATCH = frozenset({Action.WATCH, Action.LISTEN})
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,13 @@ from dataclasses import replace
 import pytest
 
 from auth.actions import Action
-from auth.permit import Basis, Permit, digest_of_key, earlier, used_with
+from auth.permit import Basis, Permit, digest_of_key, earlier
 from auth.principals import ANONYMOUS
 from tests.auth.ground import NOON
 
 PERMIT = Permit(
     ANONYMOUS, Action.WATCH, frozenset({Action.WATCH, Action.LISTEN}), "cam", "", Basis.PUBLIC, NOON, 1
 )
-
-
-def test_what_is_used() -> None:
-    assert PERMIT.used == {Action.WATCH, Action.LISTEN}
-    assert replace(PERMIT, actions=frozenset({Action.WATCH, Action.ADMIN})).used == {Action.WATCH}
-    assert replace(PERMIT, action=Action.LISTEN).used == {Action.LISTEN}
-    assert used_with(Action.PUBLISH, frozenset(Action)) == {Action.PUBLISH}
 
 
 def test_standing_is_what_permits_have_in_common() -> None:

@@ -53,7 +53,7 @@ async def test_outside_tokens_and_ours_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_whose_a_token_says_it_is() -> None:
-    recognition = Recognition(Tokens(), [JwksVerifier(CONFIG, Provider().fetch)], None)
+    recognition = Recognition(Tokens(), [JwksVerifier(CONFIG, Provider().fetch)])
     assert recognition.is_known(signed(RSA, "RS256", "a"))
     assert recognition.is_known(signed(RSA, "RS256", "a", iss="streamer"))
     assert ISSUER

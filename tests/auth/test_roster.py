@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from auth.api_keys import ApiKeys
+from auth.digests import digest
 from auth.roster import read_roster
 from tests.auth.rig import People
 
@@ -28,9 +29,13 @@ async def test_it_says_what_each_principal_says_itself(people: People) -> None:
 
 async def test_keys_that_count(people: People) -> None:
     encoder = await people.service("encoder")
-    keys = ApiKeys(people.engine, people.accounts, people.freshness, clock=people.clock)
+    keys = ApiKeys(people.engine, people.accounts, clock=people.clock)
     lasting = await keys.issue(encoder.id)
     ending = await keys.issue(encoder.id, expires_at=people.clock.now + 60)
     async with people.engine.connect() as connection:
-        assert (await read_roster(connection, people.clock.now)).api_keys == {lasting.prefix, ending.prefix}
-        assert (await read_roster(connection, people.clock.now + 60)).api_keys == {lasting.prefix}
+        both = (await read_roster(connection, people.clock.now)).api_keys
+        assert both.keys() == {lasting.prefix, ending.prefix}
+        assert (await read_roster(connection, people.clock.now + 60)).api_keys.keys() == {lasting.prefix}
+    owner = both[ending.prefix]
+    assert (owner.principal_id, owner.expires_at) == (encoder.id, people.clock.now + 60)
+    assert owner.hash == digest(ending.key)

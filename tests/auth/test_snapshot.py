@@ -26,10 +26,10 @@ async def test_what_is_read(tmp_path: Path) -> None:
     assert list(snapshot.granted(ann)) == [hers, theirs]
     assert snapshot.rights(ann, "cam", NOON) == {
         Action.WATCH: Right(None, support=False),
-        Action.LISTEN: Right(NOON + 60, support=False),
+        Action.LISTEN: Right(None, support=False),
     }
-    assert snapshot.rights(ann, "cam", NOON + 60).keys() == {Action.WATCH}
-    assert snapshot.rights(ann, "", NOON).keys() == {Action.WATCH}
+    assert snapshot.rights(ann, "cam", NOON + 60).keys() == {Action.WATCH, Action.LISTEN}
+    assert snapshot.rights(ann, "", NOON).keys() == {Action.WATCH, Action.LISTEN}
     assert snapshot.revoked == {"t"}
     assert snapshot.issued_until(ann.id) == NOON - 5
     assert snapshot.issued_until("somebody") < 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from auth.issued import issue, revoke, revoke_before
 from auth.permit import Permit
 from auth.schema import bump
 from auth.tokens import SERVER, TokenOrder
+from auth.turns import SLICE_S
 from auth.watch import PermitWatch
 from tests.auth.ground import NOON, Clock, People, authority, give, second_engine, session
 from tests.fakes.wait import until
@@ -270,3 +272,31 @@ async def test_a_change_of_another_process_ends_a_session(tmp_path: Path) -> Non
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_many_are_looked_at_in_slices_and_each_once(tmp_path: Path) -> None:
+    people = People()
+    ann = people.add("ann")
+    async with authority(tmp_path, people) as (decides, engine):
+        grant = await give(engine, ann, Role.VIEWER)
+        await decides.refresh()
+        watch, ended = PermitWatch(decides), 0
+
+        def end(why: str) -> None:
+            nonlocal ended
+            ended += 1
+            # As long as a slice, so that each is one of its own.
+            until_s = time.perf_counter() + SLICE_S
+            while time.perf_counter() < until_s:
+                pass
+
+        for number in range(5):
+            watch.add(decides.decide(session(ann, f"s{number}"), Action.WATCH, "cam"), end)
+        watch.tick(NOON)
+        async with engine.begin() as connection:
+            await withdraw_grant(connection, grant.id)
+        await decides.refresh()
+        slices = list(watch.look(NOON))
+        assert len(slices) > 5
+        assert (sum(slices), ended, len(watch)) == (5, 5, 0)
+        assert watch.tick(NOON) == 0

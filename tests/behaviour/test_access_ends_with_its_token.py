@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -160,6 +161,23 @@ def test_refusals_and_tokens_are_in_the_audit_log(server: Server) -> None:
 
     wait_until(lambda: kinds() >= {"token.issue", "refused.watch"}, PATIENCE_S, "the audit log")
     assert streamer(server, "audit", "verify").startswith("whole: ")
+
+
+def test_a_changed_configuration_is_in_the_audit_log(server: Server) -> None:
+    secret = "another-key-of-the-encoder"
+    server.configure(f'[streams.cam]\npublish_key = "{secret}"\n[streams.keyless]\n[streams.more]\n')
+
+    def entries() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = server.request("GET", "/api/v1/audit?what=configuration")[1]["entries"]
+        return found
+
+    try:
+        wait_until(lambda: bool(entries()), PATIENCE_S, "the audit log")
+        (entry,) = entries()
+        assert entry["details"] == {"changed": ["streams.cam.publish_key", "streams.more"]}
+        assert entry["who_name"] == "this machine"
+    finally:
+        server.configure(STREAMS)
 
 
 def test_a_new_master_key_leaves_everything_in_force(server: Server) -> None:

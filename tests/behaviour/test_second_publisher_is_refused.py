@@ -62,6 +62,6 @@ def test_second_publisher_gets_a_conflict(server: Server) -> None:
 def test_no_secret_in_the_log(server: Server) -> None:
     assert "refused" in server.output
     for secret in (KEY, PASSPHRASE, server.token):
-        # The admin token is shown once, on the terminal, not as a log line.
+        # The set-up link is shown once, on the terminal, not as a log line.
         lines = [line for line in server.output.splitlines() if line.startswith("{")]
         assert not [line for line in lines if secret in line]

@@ -112,7 +112,7 @@ class TestFile:
         applied = watch(path)
         await until_seen(applied, lambda n: replace(path, titled(f"one {n}")))
         before = len(applied.configs)
-        (path.parent / "admin.token").write_text("x")
+        (path.parent / "another.toml").write_text("x")
         await until_seen(applied, lambda n: replace(path, titled(f"two {n}")))
         titles = [config.streams["cam"].title for config in applied.configs[before:]]
         assert all(title.startswith("two") for title in titles)

@@ -8,7 +8,9 @@ import aiohttp
 import pytest
 
 from ops.sandbox.app import Sandbox
+from tests.platforms.facebook import Facebook
 from tests.platforms.google import Google
+from tests.platforms.twitch import Twitch
 from tests.rigs.sandbox import sandbox as started
 
 
@@ -27,3 +29,13 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def google(sandbox: Sandbox, http: aiohttp.ClientSession) -> Google:
     return Google(sandbox, http)
+
+
+@pytest.fixture
+def facebook(sandbox: Sandbox, http: aiohttp.ClientSession) -> Facebook:
+    return Facebook(sandbox, http)
+
+
+@pytest.fixture
+def twitch(sandbox: Sandbox, http: aiohttp.ClientSession) -> Twitch:
+    return Twitch(sandbox, http)

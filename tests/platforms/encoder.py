@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ops.sandbox.reception import Reception
+from tests.fakes.wait import until
 
 
 @asynccontextmanager
@@ -34,6 +35,6 @@ async def encoder(
 
 
 async def until_active(reception: Reception, process: asyncio.subprocess.Process) -> None:
-    while not reception.active:
-        assert process.returncode is None, await process.communicate()
-        await asyncio.sleep(0.02)
+    """The platform would say that it runs."""
+    await until(lambda: reception.active or process.returncode is not None, "the encoder")
+    assert process.returncode is None, await process.communicate()

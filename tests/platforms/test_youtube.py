@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
 from ops.sandbox.app import Sandbox
 from ops.sandbox.reception import Reception
 from tests.platforms.google import SNIPPET, Google, reason
 
+CDN = {"ingestionType": "rtmp", "resolution": "variable", "frameRate": "variable"}
 NEW_CHANNEL = "UC7newChannelSandbox0000"
 
 
@@ -152,6 +155,9 @@ async def test_binding_deleting_changing_depend_on_the_state(google: Google, san
         ({"status": {}}, "privacyStatusRequired"),
         ({"status": {"privacyStatus": "secret"}}, "invalidPrivacyStatus"),
         ({"contentDetails": {"latencyPreference": "none"}}, "invalidLatencyPreferenceOptions"),
+        ({"contentDetails": {"monitorStream": "no"}}, "invalid"),
+        ({"contentDetails": {"monitorStream": {"broadcastStreamDelayMs": "x"}}}, "invalid"),
+        ({"snippet": [1]}, "invalid"),
     ],
 )
 async def test_a_body_is_looked_at(google: Google, change: dict[str, object], expected: str) -> None:
@@ -160,12 +166,34 @@ async def test_a_body_is_looked_at(google: Google, change: dict[str, object], ex
     assert (status, reason(made)) == (400, expected)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"snippet": {"title": "x"}}, "cdnRequired"),
+        ({"snippet": {"title": "x"}, "cdn": {"ingestionType": "rtmp"}}, "resolutionRequired"),
+        ({"snippet": {}, "cdn": CDN}, "titleRequired"),
+        ({"snippet": {"title": "\u0905" * 43}, "cdn": CDN}, "invalidTitle"),  # 129 bytes
+        ({"snippet": {"title": "x"}, "cdn": CDN | {"frameRate": "25fps"}}, "invalidFrameRate"),
+        ({"snippet": {"title": "x"}, "cdn": CDN | {"resolution": "1080p"}}, "invalidFrameRate"),
+        ({"snippet": {"title": "x"}, "cdn": CDN | {"ingestionType": "srt"}}, "invalidIngestionType"),
+    ],
+)
+async def test_a_streams_body_is_looked_at(google: Google, body: dict[str, object], expected: str) -> None:
+    status, made = await google.call("POST", "/liveStreams", body, part="snippet,cdn")
+    assert (status, reason(made), made["error"]["errors"][0]["domain"]) == (
+        400,
+        expected,
+        "youtube.liveStream",
+    )
+
+
 async def test_lists_want_one_filter_and_known_parts(google: Google) -> None:
     for query, expected in (
         ({"mine": "true"}, "missingRequiredParameter"),
         ({"part": "id"}, "missingRequiredParameter"),
         ({"part": "everything", "mine": "true"}, "unknownPart"),
         ({"part": "id", "mine": "true", "broadcastStatus": "all"}, "incompatibleParameters"),
+        ({"part": "id", "broadcastStatus": "over"}, "invalid"),
         ({"part": "id", "mine": "true", "maxResults": "51"}, "invalidParameter"),
         ({"part": "id", "mine": "true", "pageToken": "nonsense"}, "invalidPageToken"),
     ):
@@ -207,3 +235,24 @@ async def test_quota_is_counted_until_midnight_in_california(google: Google, san
     clock.advance(24 * 3600)
     await google.log_in()
     assert (await google.call("POST", "/liveBroadcasts", {}, part="snippet"))[0] == 400
+
+
+async def test_thumbnails_are_pictures_of_ones_own_broadcasts(google: Google) -> None:
+    broadcast = await google.broadcast()
+    url = f"{google.base}/upload/youtube/v3/thumbnails/set"
+
+    async def put(body: bytes, kind: str = "image/png", **query: str) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {google.token}", "Content-Type": kind}
+        async with google.http.post(url, params=query, data=BytesIO(body), headers=headers) as answer:
+            made = await answer.json()
+            return answer.status, reason(made) if answer.status != 200 else ""
+
+    png = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    assert await put(png, videoId=broadcast) == (200, "")
+    assert await put(b"", videoId=broadcast) == (400, "mediaBodyRequired")
+    assert await put(b"<svg/>", videoId=broadcast) == (400, "invalidImage")
+    assert await put(png + bytes(2 * 1024 * 1024), videoId=broadcast) == (400, "invalidImage")
+    assert await put(png, videoId="nothing") == (404, "videoNotFound")
+    assert await put(png) == (400, "missingRequiredParameter")
+    multipart = "multipart/related; boundary=b"
+    assert await put(b"nonsense", multipart, videoId=broadcast, uploadType="multipart") == (400, "badContent")

@@ -18,7 +18,7 @@ from auth.platform_login import PlatformLogin, PlatformOptions
 from auth.platform_twitch import TwitchLogin
 from auth.platform_youtube import YouTubeLogin
 from auth.vault import Vault
-from ops.outbound import Outbound
+from ops.outgoing import Outgoing
 from ops.sandbox.app import Sandbox
 from ops.sandbox.parties import CLIENTS, FACEBOOK_CLIENT_TOKEN, ClientKind, Platform
 from tests.rigs.sandbox import consent, sandbox
@@ -41,7 +41,7 @@ class Rig:
         self.engine = engine
         self.client = client
         self.clock = sandbox.world.clock
-        self.fetch = Outbound()
+        self.fetch = Outgoing()
         self.monotonic = 0.0
         self.connections = Connections(
             engine, vault, logins(sandbox, self.fetch), clock=self.clock.now, monotonic=lambda: self.monotonic
@@ -73,7 +73,7 @@ async def connected_rig(engine: AsyncEngine, vault: Vault, **options: Any) -> As
             await rig.fetch.close()
 
 
-def logins(sandbox: Sandbox, fetch: Outbound) -> list[PlatformLogin]:
+def logins(sandbox: Sandbox, fetch: Outgoing) -> list[PlatformLogin]:
     """As `[platforms]` for `streamer sandbox` makes them."""
     youtube = PlatformOptions(
         _client(Platform.YOUTUBE, ClientKind.WEB),
@@ -102,3 +102,20 @@ def answer_of(url: str) -> dict[str, str]:
 def _client(platform: Platform, kind: ClientKind = ClientKind.ANY) -> AppClient:
     found = next(each for each in CLIENTS if each.platform is platform and each.kind is kind)
     return AppClient(found.id, found.secret)
+
+
+def settings(sandbox: Sandbox) -> dict[str, dict[str, str]]:
+    """The table `platforms` of a configuration that has the stand-in for all of them."""
+    found: dict[str, dict[str, str]] = {}
+    for platform in Platform:
+        kind = ClientKind.WEB if platform is Platform.YOUTUBE else ClientKind.ANY
+        client = _client(platform, kind)
+        found[platform.value] = {
+            "client_id": client.id,
+            "client_secret": client.secret,
+            "base_url": f"{sandbox.addresses.http}/{platform}",
+        }
+    device = _client(Platform.YOUTUBE, ClientKind.TV)
+    found["youtube"] |= {"device_client_id": device.id, "device_client_secret": device.secret}
+    found["facebook"] |= {"client_token": FACEBOOK_CLIENT_TOKEN}
+    return found

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from auth.rates import WHEP
 from streamer.config import Config, load, parse
 from streamer.errors import ConfigError, Finding
 from streamer.sections.base import split_address
@@ -47,10 +48,19 @@ class TestDefaults:
         assert stream.publish_key is None
         assert stream.pbkeylen == 32
 
+    def test_nobody_else_decides(self) -> None:
+        auth = parse({}).auth
+        assert auth.asked() is None
+        assert auth.issuers == ()
+        assert auth.rates.whep == WHEP
+
     def test_it_cannot_be_changed(self) -> None:
         config = parse({"streams": {"cam": {}}})
         with pytest.raises(ValueError, match="frozen"):
             config.http.listen = "0.0.0.0:80"  # type: ignore[misc]
+
+
+ISSUER = {"issuer": "https://idp.example", "audience": "streamer", "jwks_url": "https://idp.example/keys"}
 
 
 class TestUnknownKeys:
@@ -61,6 +71,8 @@ class TestUnknownKeys:
             ({"http": {"listn": "127.0.0.1:80"}}, "http.listn", "listen"),
             ({"streams": {"cam": {"titel": "x"}}}, "streams.cam.titel", "title"),
             ({"streams": {"a.b": {"titel": "x"}}}, "streams.a.b.titel", "title"),
+            ({"auth": {"rates": {"login": 1}}}, "auth.rates.login", "login_per_s"),
+            ({"auth": {"issuers": [ISSUER | {"jwks": "x"}]}}, "auth.issuers.0.jwks", "jwks_url"),
         ],
     )
     def test_they_are_refused_with_what_was_expected(
@@ -93,6 +105,19 @@ class TestValues:
             ({"http": {"listen": "127.0.0.1:٣"}}, "http.listen", "host:port"),
             ({"http": {"listen": "example.org:80"}}, "http.listen", "IP address"),
             ({"http": {"cors_origins": "*"}}, "http.cors_origins", "tuple"),
+            ({"http": {"cors_origins": ["example.org"]}}, "http.cors_origins.0", "https://www.example.com"),
+            ({"http": {"frame_ancestors": ["a b"]}}, "http.frame_ancestors.0", "https://*.example.com"),
+            ({"http": {"frame_ancestors": ["x; script-src *"]}}, "http.frame_ancestors.0", "a site"),
+            ({"auth": {"webhook": "http://192.0.2.1/"}}, "auth.webhook", "https://"),
+            ({"auth": {"webhook": "https://a/"}}, "auth", "webhook_secret of 16"),
+            ({"auth": {"webhook": "https://a/", "webhook_secret": "short"}}, "auth", "webhook_secret of 16"),
+            ({"auth": {"webhook_unreachable": "allow"}}, "auth.webhook_unreachable", "'decide_alone'"),
+            ({"auth": {"issuers": [ISSUER | {"issuer": ""}]}}, "auth.issuers.0", "its `issuer`"),
+            ({"auth": {"issuers": [ISSUER | {"jwks_url": "http://x"}]}}, "auth.issuers.0", "https://"),
+            ({"auth": {"issuers": [ISSUER | {"algorithms": ["HS256"]}]}}, "auth.issuers.0", "RS256"),
+            ({"auth": {"issuers": [ISSUER | {"roles": {"a": "viewer"}}]}}, "auth.issuers.0", "roles_claim"),
+            ({"auth": {"issuers": [ISSUER, ISSUER]}}, "auth", "each issuer once"),
+            ({"auth": {"rates": {"api_burst": 0}}}, "auth.rates.api_burst", "1"),
             ({"srt": {"latency_ms": 19}}, "srt.latency_ms", "20"),
             ({"webrtc": {"max_viewers": 0}}, "webrtc.max_viewers", "1"),
             ({"webrtc": {"advertise": ["not a name"]}}, "webrtc.advertise.0", "host name"),

@@ -71,8 +71,11 @@ def _served(url: str) -> Path:
 def test_every_page_of_the_server_is_there() -> None:
     assert [page.name for page in PAGES] == [
         "account.html",
+        "admin.html",
+        "connections.html",
         "embed.html",
         "index.html",
+        "invitation.html",
         "login.html",
         "relays.html",
         "setup.html",
@@ -133,6 +136,9 @@ def test_identifiers_are_unique(path: Path) -> None:
         ("account.html", "account_factors.js"),
         ("account.html", "account_sessions.js"),
         ("account.html", "confirm.js"),
+        ("admin.html", "admin.js"),
+        ("admin.html", "admin_parts.js"),
+        ("invitation.html", "invitation.js"),
     ],
     ids=lambda name: name,
 )

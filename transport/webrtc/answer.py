@@ -50,6 +50,7 @@ class Accepted:
         fmtp: of the chosen format, "" for none.
         feedback: the rtcp-fb values that are echoed.
         extensions: (id, uri), in the order of the ids.
+        is_idle: agreed on, but nothing is sent.
     """
 
     media: OfferedMedia
@@ -58,6 +59,7 @@ class Accepted:
     feedback: tuple[str, ...]
     extensions: tuple[tuple[int, str], ...]
     subscription: Subscription
+    is_idle: bool = False
 
 
 def serialize(
@@ -138,8 +140,11 @@ def _section(accepted: Accepted, local: LocalParameters, identity: Identity, rol
         yield f"a=mid:{media.mid}"
     for number, uri in accepted.extensions:
         yield f"a=extmap:{number} {uri}"
-    yield "a=sendonly"
-    yield f"a=msid:{identity.stream} {media.kind}"
+    if accepted.is_idle:
+        yield "a=inactive"
+    else:
+        yield "a=sendonly"
+        yield f"a=msid:{identity.stream} {media.kind}"
     yield "a=rtcp-mux"
     if media.rtcp_rsize:
         yield "a=rtcp-rsize"
@@ -154,9 +159,10 @@ def _section(accepted: Accepted, local: LocalParameters, identity: Identity, rol
     if subscription.rtx_payload_type is not None:
         yield f"a=rtpmap:{subscription.rtx_payload_type} rtx/{chosen.clock_rate}"
         yield f"a=fmtp:{subscription.rtx_payload_type} apt={chosen.payload_type}"
-        yield f"a=ssrc-group:FID {subscription.ssrc} {subscription.rtx_ssrc}"
+        if not accepted.is_idle:
+            yield f"a=ssrc-group:FID {subscription.ssrc} {subscription.rtx_ssrc}"
     for ssrc in (subscription.ssrc, subscription.rtx_ssrc):
-        if ssrc is not None:
+        if ssrc is not None and not accepted.is_idle:
             yield f"a=ssrc:{ssrc} cname:{identity.cname}"
 
 

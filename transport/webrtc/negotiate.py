@@ -52,10 +52,12 @@ class Wanted:
     Attributes:
         video: the source's track, None while nothing is known of it.
         rendition_profile: profile-level-id of the H.264 rendition that can be had instead, "" if none can.
+        sound_only: the viewer gets no picture, whatever it asks for.
     """
 
     video: Track | None = None
     rendition_profile: str = ""
+    sound_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +137,12 @@ def negotiate(offer: Offer, wanted: Wanted, local: LocalParameters) -> Negotiate
         raise WireError("sdp: no m-line receives audio or video over the bundled transport")
     videos = [media for media in receivable if media.kind == "video"]
     picture = _choose_video(videos, wanted)
-    if videos and picture is None:
+    if videos and picture is None and not wanted.sound_only:
         raise _refusal(offered, wanted)
     sound = _choose_audio([media for media in receivable if media.kind == "audio"])
-    if picture is None and sound is None:
-        raise NoCommonCodec(offered, "Opus sound", "nothing else is asked for")
+    if sound is None and (picture is None or wanted.sound_only):
+        why = "nothing else may be sent to it" if wanted.sound_only else "nothing else is asked for"
+        raise NoCommonCodec(offered, "Opus sound", why)
 
     identity = Identity(
         stream=secrets.token_hex(8), cname=secrets.token_hex(8), session_id=secrets.randbits(62)
@@ -150,7 +153,12 @@ def negotiate(offer: Offer, wanted: Wanted, local: LocalParameters) -> Negotiate
     if picture is not None:
         rtx = _rtx_of(picture.media, picture.format)
         video = _subscription(picture.media, picture.format, rtx, (ssrcs[0], ssrcs[1]), identity.cname)
-        accepted.append(_accepted(picture.media, picture.format, picture.match.fmtp, video))
+        accepted.append(
+            _accepted(picture.media, picture.format, picture.match.fmtp, video, wanted.sound_only)
+        )
+    if wanted.sound_only:
+        # Its m-line stays, idle: a browser whose first one is refused does not find the others' transport.
+        picture = video = None
     if sound is not None:
         media, format_ = sound
         audio = _subscription(media, format_, None, (ssrcs[2], 0), identity.cname)
@@ -269,7 +277,9 @@ def _subscription(
     )
 
 
-def _accepted(media: OfferedMedia, chosen: Format, fmtp: str, subscription: Subscription) -> Accepted:
+def _accepted(
+    media: OfferedMedia, chosen: Format, fmtp: str, subscription: Subscription, is_idle: bool = False
+) -> Accepted:
     extensions = (
         (MID_URI, subscription.mid_extension),
         (PLAYOUT_DELAY_URI, subscription.playout_delay_extension),
@@ -281,6 +291,7 @@ def _accepted(media: OfferedMedia, chosen: Format, fmtp: str, subscription: Subs
         feedback=tuple(value for value in chosen.feedback if value in _FEEDBACK),
         extensions=tuple(sorted((number, uri) for uri, number in extensions if number)),
         subscription=subscription,
+        is_idle=is_idle,
     )
 
 

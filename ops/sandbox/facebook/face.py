@@ -34,6 +34,8 @@ from ops.sandbox.facebook.oauth import SCOPES, VERSION, FacebookOAuth, parameter
 from ops.sandbox.oauth import Token, Use
 from ops.sandbox.parties import Account, Page, Platform
 
+# Facebook's own client ends it with a slash.
+_NODE = "/{id}{end:/?}"
 _OF_PAGES = frozenset({"pages_manage_posts", "pages_read_engagement"})
 
 
@@ -50,7 +52,7 @@ class _Ask:
 
     @property
     def scopes(self) -> frozenset[str]:
-        return self.token.scopes & self.token.grant.scopes
+        return self.token.allows
 
     def page(self) -> tuple[int, int]:
         """Where a page of an edge begins, and how long it is."""
@@ -84,9 +86,9 @@ class Facebook:
             ("live_video.errors", "GET", "/{id}/errors", self.errors),
             ("live_video.comments", "GET", "/{id}/comments", self.nothing_said),
             ("live_video.reactions", "GET", "/{id}/reactions", self.nothing_said),
-            ("node.get", "GET", "/{id}", self.read),
-            ("node.update", "POST", "/{id}", self.update),
-            ("node.delete", "DELETE", "/{id}", self.delete),
+            ("node.get", "GET", _NODE, self.read),
+            ("node.update", "POST", _NODE, self.update),
+            ("node.delete", "DELETE", _NODE, self.delete),
         ]
         routes = [
             operation(self.platform, name, verb, VERSION + path, handler)
@@ -139,7 +141,7 @@ class Facebook:
             "expires_at": int(token.expires_at or 0),
             "is_valid": not self.tokens.why_not(token),
             "issued_at": int(token.issued_at),
-            "scopes": sorted(token.scopes & token.grant.scopes),
+            "scopes": sorted(token.allows),
             "user_id": token.grant.account.id,
         }
         return web.json_response({"data": data})

@@ -11,7 +11,7 @@ from ops.sandbox.facebook.live_video import LiveVideo, Status
 from ops.sandbox.parties import Account, Page
 from ops.sandbox.reception import StreamKey
 
-DEFAULT_FIELDS = ("title", "status", "secure_stream_url", "embed_html")
+DEFAULT_FIELDS = ("title", "status", "secure_stream_url")
 CREATED_FIELDS = ("secure_stream_url",)
 
 
@@ -32,7 +32,6 @@ def live_video_node(
         "stream_url": stream_url(video.keys[0], addresses),
         "dash_ingest_url": None,
         "dash_preview_url": f"{addresses.http}/facebook/preview/{video.id}.mpd" if _runs(video) else None,
-        "embed_html": f'<iframe src="https://www.facebook.com/plugins/video.php?href={permalink}"></iframe>',
         "permalink_url": permalink,
         "from": {"id": owner.id, "name": owner.name},
         "ingest_streams": [ingest_stream_node(video, i, addresses) for i in range(len(video.keys))],

@@ -63,7 +63,7 @@ class FacebookOAuth:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.tokens = Tokens(_FB, Manner(_SHORT_S), world.clock)
+        self.tokens = Tokens(_FB, Manner(_SHORT_S, accumulates=True), world.clock)
         self.devices = Devices(self.tokens, world.clock, 420.0, world.pace.device_interval_s)
         wording = Wording(_DENIED, anchor="_=_")
         self._consent = Consent(world, self.tokens, self.devices, SCOPES, wording)

@@ -184,7 +184,7 @@ class Twitch:
         call.client_id, call.account_id = client_id, token.grant.account.id
         if not self._bucket.take(client_id):
             raise helix_error(429, "Too Many Requests")
-        if scope and scope not in token.scopes & token.grant.scopes:
+        if scope and scope not in token.allows:
             raise missing_scope(scope)
         return token
 

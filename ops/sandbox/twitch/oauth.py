@@ -133,7 +133,7 @@ class TwitchOAuth:
             {
                 "client_id": token.grant.client.id,
                 "login": account.login,
-                "scopes": sorted(token.scopes & token.grant.scopes),
+                "scopes": sorted(token.allows),
                 "user_id": account.id,
                 "expires_in": self.tokens.seconds_left(token),
             }
@@ -161,7 +161,7 @@ class TwitchOAuth:
                 "access_token": issue.access.text,
                 "expires_in": self.tokens.seconds_left(issue.access),
                 "refresh_token": issue.refresh.text,
-                "scope": sorted(issue.access.scopes),
+                "scope": sorted(issue.access.allows),
                 "token_type": "bearer",
             }
         )

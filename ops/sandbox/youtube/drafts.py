@@ -9,7 +9,7 @@ from ops.sandbox.clock import parse_time
 from ops.sandbox.face import World
 from ops.sandbox.parties import Platform
 from ops.sandbox.youtube.broadcast import Broadcast, LifeCycle, LiveStream
-from ops.sandbox.youtube.errors import refused
+from ops.sandbox.youtube.errors import STREAM, refused
 
 RESOLUTIONS = ("240p", "360p", "480p", "720p", "1080p", "1440p", "2160p", "variable")
 FRAME_RATES = ("30fps", "60fps", "variable")
@@ -17,7 +17,7 @@ INGESTION_TYPES = ("rtmp", "dash", "webrtc", "hls")
 PRIVACIES = ("public", "unlisted", "private")
 LATENCIES = ("normal", "low", "ultraLow")
 _MAX_TITLE = 100
-_MAX_STREAM_TITLE = 128
+_MAX_STREAM_TITLE_BYTES = 128
 _MAX_DESCRIPTION = 5000
 _ID_BYTES = 8
 # A start that lies in the past by no more than a slow client takes.
@@ -39,12 +39,12 @@ def new_broadcast(world: World, channel_id: str, body: dict[str, Any]) -> Broadc
         raise refused("invalidScheduledStartTime", "Scheduled start time must be in the future")
     if "privacyStatus" not in status:
         raise refused("privacyStatusRequired")
-    monitor = details.get("monitorStream") or {}
+    monitor = _part(details, "monitorStream")
     return Broadcast(
         id=secrets.token_urlsafe(_ID_BYTES),
         channel_id=channel_id,
         published_at=now,
-        title=_title(snippet, _MAX_TITLE),
+        title=_title(snippet),
         description=_description(snippet),
         scheduled_start=start,
         scheduled_end=_end(snippet, start),
@@ -59,7 +59,7 @@ def new_broadcast(world: World, channel_id: str, body: dict[str, Any]) -> Broadc
             details.get("latencyPreference", "normal"), LATENCIES, "invalidLatencyPreferenceOptions"
         ),
         monitor=bool(monitor.get("enableMonitorStream", True)),
-        monitor_delay_ms=int(monitor.get("broadcastStreamDelayMs", 0)),
+        monitor_delay_ms=_number(monitor, "broadcastStreamDelayMs"),
     )
 
 
@@ -71,7 +71,7 @@ def change_broadcast(broadcast: Broadcast, body: dict[str, Any], parts: frozense
     """
     if "snippet" in parts:
         snippet = _part(body, "snippet")
-        title, description = _title(snippet, _MAX_TITLE), _description(snippet)
+        title, description = _title(snippet), _description(snippet)
         start = _time(snippet, "scheduledStartTime", "invalidScheduledStartTime")
         if start is not None and start != broadcast.scheduled_start:
             if broadcast.life not in {LifeCycle.CREATED, LifeCycle.READY}:
@@ -100,7 +100,7 @@ def new_stream(world: World, channel_id: str, body: dict[str, Any]) -> LiveStrea
     for name in ("ingestionType", "resolution", "frameRate"):
         if name not in cdn:
             raise refused(f"{name}Required")
-    title = _title(snippet, _MAX_STREAM_TITLE)
+    title = _stream_title(snippet)
     settings = (
         _one_of(cdn["ingestionType"], INGESTION_TYPES, "invalidIngestionType"),
         _one_of(cdn["resolution"], RESOLUTIONS, "invalidResolution"),
@@ -126,7 +126,7 @@ def _change_details(broadcast: Broadcast, details: dict[str, Any]) -> None:
         # Once it is on air only this may still be decided.
         broadcast.auto_stop = bool(details.get("enableAutoStop", broadcast.auto_stop))
         return
-    monitor = details.get("monitorStream") or {}
+    monitor = _part(details, "monitorStream")
     broadcast.auto_start = bool(details.get("enableAutoStart", broadcast.auto_start))
     broadcast.auto_stop = bool(details.get("enableAutoStop", broadcast.auto_stop))
     broadcast.dvr = bool(details.get("enableDvr", broadcast.dvr))
@@ -145,12 +145,23 @@ def _part(body: dict[str, Any], name: str) -> dict[str, Any]:
     return part
 
 
-def _title(snippet: dict[str, Any], longest: int) -> str:
+def _title(snippet: dict[str, Any]) -> str:
     title = snippet.get("title")
     if title is None:
         raise refused("titleRequired")
-    if not isinstance(title, str) or not 0 < len(title.strip()) <= longest or set(title) & set("<>"):
+    if not isinstance(title, str) or not 0 < len(title.strip()) <= _MAX_TITLE or set(title) & set("<>"):
         raise refused("invalidTitle")
+    return title
+
+
+def _stream_title(snippet: dict[str, Any]) -> str:
+    title = snippet.get("title")
+    if title is None:
+        raise refused("titleRequired", domain=STREAM)
+    # A broadcast's title is counted in characters, a stream's in bytes of UTF-8.
+    if not isinstance(title, str) or not 0 < len(title.encode()) <= _MAX_STREAM_TITLE_BYTES:
+        text = f"Title must be between 1 and {_MAX_STREAM_TITLE_BYTES} characters long"
+        raise refused("invalidTitle", text, domain=STREAM)
     return title
 
 
@@ -175,6 +186,13 @@ def _end(snippet: dict[str, Any], start: float) -> float | None:
     if end is not None and end <= start:
         raise refused("invalidScheduledEndTime")
     return end
+
+
+def _number(part: dict[str, Any], name: str) -> int:
+    value = part.get(name, 0)
+    if not isinstance(value, int) or value < 0:
+        raise refused("invalid", f"Invalid value for {name}: expected a number of 0 or more")
+    return value
 
 
 def _one_of(value: object, allowed: tuple[str, ...], reason: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ops.sandbox.face import Refusal
 
 _LIVE = "youtube.liveBroadcast"
+STREAM = "youtube.liveStream"
 _HELP = "https://developers.google.com/youtube/v3/live/docs/liveBroadcasts/transition#params"
 # reason: status, domain, message, where to read more
 _KNOWN: dict[str, tuple[int, str, str, str]] = {
@@ -37,15 +38,15 @@ _KNOWN: dict[str, tuple[int, str, str, str]] = {
     "privacyStatusRequired": (400, _LIVE, "Privacy status is required", ""),
     "invalidPrivacyStatus": (400, _LIVE, "Privacy status is invalid", ""),
     "invalidLatencyPreferenceOptions": (400, _LIVE, "Invalid latency preference", ""),
-    "liveStreamNotFound": (404, "youtube.liveStream", "Stream not found", ""),
-    "liveStreamDeletionNotAllowed": (403, "youtube.liveStream", "Stream deletion not allowed", ""),
-    "cdnRequired": (400, "youtube.liveStream", "The cdn object is required", ""),
-    "ingestionTypeRequired": (400, "youtube.liveStream", "Ingestion type is required", ""),
-    "invalidIngestionType": (400, "youtube.liveStream", "Invalid ingestion type", ""),
-    "resolutionRequired": (400, "youtube.liveStream", "Resolution is required", ""),
-    "invalidResolution": (400, "youtube.liveStream", "Invalid resolution", ""),
-    "frameRateRequired": (400, "youtube.liveStream", "Frame rate is required", ""),
-    "invalidFrameRate": (400, "youtube.liveStream", "Invalid frame rate", ""),
+    "liveStreamNotFound": (404, STREAM, "Stream not found", ""),
+    "liveStreamDeletionNotAllowed": (403, STREAM, "Stream deletion not allowed", ""),
+    "cdnRequired": (400, STREAM, "The cdn object is required", ""),
+    "ingestionTypeRequired": (400, STREAM, "Ingestion type is required", ""),
+    "invalidIngestionType": (400, STREAM, "Invalid ingestion type", ""),
+    "resolutionRequired": (400, STREAM, "Resolution is required", ""),
+    "invalidResolution": (400, STREAM, "Invalid resolution", ""),
+    "frameRateRequired": (400, STREAM, "Frame rate is required", ""),
+    "invalidFrameRate": (400, STREAM, "Invalid frame rate", ""),
     "videoNotFound": (
         404,
         "youtube.thumbnail",
@@ -78,12 +79,18 @@ _STATUS = {
 }
 
 
-def refused(reason: str, message: str = "", status: int | None = None) -> Refusal:
+def refused(reason: str, message: str = "", status: int | None = None, domain: str = "") -> Refusal:
     """The error of this reason; one that is not listed comes from the global domain."""
-    known_status, domain, text, more = _KNOWN.get(reason, (400, "global", reason, ""))
-    return _body(
-        status or known_status, domain, reason, message or text, {"extendedHelp": more} if more else {}
-    )
+    known_status, usual, text, more = _KNOWN.get(reason, (400, "global", reason, ""))
+    entry = {"extendedHelp": more} if more else {}
+    return _body(status or known_status, domain or usual, reason, message or text, entry)
+
+
+def bad_value(name: str, value: str) -> Refusal:
+    """A value that an enumeration does not have; it is seen before the live part of the API is asked."""
+    refusal = _body(400, "", "invalid", f"Invalid value at '{name}' (TYPE_ENUM), \"{value}\"", {})
+    del refusal.body["error"]["errors"][0]["domain"]
+    return refusal
 
 
 def bad_parameter(reason: str, name: str, message: str, domain: str = "youtube.parameter") -> Refusal:

@@ -13,7 +13,7 @@ from ops.sandbox.parties import Account, Platform
 from ops.sandbox.youtube import requests
 from ops.sandbox.youtube.broadcast import Broadcast, LifeCycle, LiveStream, NotAllowed
 from ops.sandbox.youtube.drafts import change_broadcast, new_broadcast, new_stream
-from ops.sandbox.youtube.errors import bad_parameter, refused
+from ops.sandbox.youtube.errors import bad_parameter, bad_value, refused
 from ops.sandbox.youtube.oauth import GoogleOAuth
 from ops.sandbox.youtube.pictures import Pictures
 from ops.sandbox.youtube.requests import LIST, WRITE, Method, body_of, one_filter, page_of, parts_of
@@ -147,9 +147,7 @@ class YouTube:
         elif chosen == "broadcastStatus":
             keep = _FILTERS.get(http.query["broadcastStatus"])
             if keep is None:
-                value = http.query["broadcastStatus"]
-                text = f"Invalid value at 'broadcast_status' (TYPE_ENUM), \"{value}\""
-                raise bad_parameter("invalid", "broadcastStatus", text)
+                raise bad_value("broadcast_status", http.query["broadcastStatus"])
             wanted = [broadcast for broadcast in wanted if keep(broadcast)]
         http_base = self._world.addresses.http
         items = [broadcast_resource(broadcast, parts, http_base) for broadcast in wanted]
@@ -170,8 +168,7 @@ class YouTube:
         parts = parts_of(http, BROADCAST_PARTS)
         broadcast, wanted = self._broadcast(_needed(http, "id"), account), _needed(http, "broadcastStatus")
         if wanted not in {"testing", "live", "complete"}:
-            text = f"Invalid value at 'broadcast_status' (TYPE_ENUM), \"{wanted}\""
-            raise bad_parameter("invalid", "broadcastStatus", text)
+            raise bad_value("broadcast_status", wanted)
         with _reasons():
             broadcast.transition(wanted, self._world.clock.now(), self._world.pace)
         return self._shown(broadcast, parts)

@@ -175,7 +175,7 @@ class GoogleOAuth:
         body: dict[str, object] = {
             "access_token": access.text,
             "expires_in": self.tokens.seconds_left(access),
-            "scope": " ".join(sorted(access.scopes)),
+            "scope": " ".join(sorted(access.allows)),
             "token_type": "Bearer",
         }
         if with_refresh and issue.refresh is not None:

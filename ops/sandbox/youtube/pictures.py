@@ -100,7 +100,10 @@ async def _second_part(http: web.Request) -> bytes:
     if kind.get_content_type() != "multipart/related" or kind.get_param("boundary") is None:
         raise refused("badContent", "expected multipart/related")
     reader, picture = MultipartReader(http.headers, http.content), b""
-    while (part := await reader.next()) is not None:
-        if not isinstance(part, MultipartReader):
-            picture = bytes(await part.read())
+    try:
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, MultipartReader):
+                picture = bytes(await part.read())
+    except ValueError:
+        raise refused("badContent", "the parts of the body cannot be told apart") from None
     return picture

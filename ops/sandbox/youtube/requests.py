@@ -108,7 +108,7 @@ def _admit(world: World, tokens: Tokens, scopes: tuple[str, ...], http: web.Requ
         raise no_credentials(sent=bool(text))
     call, client = http[CALL], token.grant.client
     call.client_id, call.account_id = client.id, token.grant.account.id
-    if not set(scopes) & token.scopes:
+    if token.allows.isdisjoint(scopes):
         raise missing(scopes)
     try:
         call.units = world.quota.charge(client.id, call.operation)

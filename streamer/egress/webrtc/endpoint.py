@@ -111,7 +111,15 @@ class WebRtcEgress:
             self._measure()
             self._settle()
 
-    async def join(self, stream: Stream, offer_sdp: str, *, user_agent: str, signalling: str = "") -> Viewer:
+    async def join(
+        self,
+        stream: Stream,
+        offer_sdp: str,
+        *,
+        user_agent: str,
+        signalling: str = "",
+        sound_only: bool = False,
+    ) -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
 
         Args:
@@ -119,6 +127,7 @@ class WebRtcEgress:
             offer_sdp: the viewer's.
             user_agent: what it calls itself.
             signalling: how this exchange travels, for people.
+            sound_only: it may hear the stream and not see it.
 
         Raises:
             WireError: the offer cannot be used.
@@ -136,7 +145,7 @@ class WebRtcEgress:
             certificate = fresh_certificate()
             local = LocalParameters.fresh(certificate.fingerprint, self._candidates)
             renditions = stream.config.renditions == "auto"
-            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "")
+            wanted = Wanted(stream.source.video, _RENDITION_PROFILE if renditions else "", sound_only)
             try:
                 negotiated = negotiate(offer, wanted, local)
             except NoCommonCodec as error:

@@ -30,3 +30,13 @@ def test_what_cannot_be(streamer: Commands) -> None:
     assert "no grant" in streamer.refused("grant", "remove", "none")
     (last,) = streamer(*give, "administrator", "--stream", "*")
     assert "the last that puts anybody in charge" in streamer.refused("grant", "remove", last)
+
+
+def test_another_end(streamer: Commands) -> None:
+    streamer("user", "add", "anna")
+    (grant,) = streamer("grant", "add", "anna", "viewer", "--stream", "cam", "--for", "1h")
+    before = streamer("grant", "list")[0].split()[4]
+    streamer("grant", "extend", grant, "--for", "7d")
+    assert streamer("grant", "list")[0].split()[4] > before
+    streamer("grant", "extend", grant)
+    assert streamer("grant", "list")[0].split()[4] == "-"

@@ -23,3 +23,13 @@ def test_what_cannot_be(streamer: Commands) -> None:
     assert "cannot be in itself" in streamer.refused("group", "join", "crew", "crew")
     assert "expected a group" in streamer.refused("group", "join", "anna", "crew")
     assert "no account" in streamer.refused("group", "leave", "crew", "anna")
+
+
+def test_a_second_factor_and_removing(streamer: Commands) -> None:
+    streamer("group", "add", "crew")
+    streamer("group", "factor", "crew")
+    assert streamer("group", "list") == ["crew    second factor"]
+    streamer("group", "factor", "crew", "--not-required")
+    assert streamer("group", "list") == ["crew"]
+    streamer("group", "delete", "crew")
+    assert streamer("group", "list") == []

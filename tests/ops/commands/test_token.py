@@ -29,18 +29,17 @@ def test_limits(streamer: Commands) -> None:
     (token,) = streamer(
         "token",
         "--action",
-        "watch",
+        "listen",
         "--stream",
         "a-*",
         "--stream",
         "b",
         "--for",
         "90s",
-        "--no-sound",
         *limits,
     )
     said = claims(streamer, token)
-    assert said.actions == {Action.WATCH}
+    assert said.actions == {Action.LISTEN}
     assert said.streams == ("a-*", "b")
     assert (said.limits.once, said.limits.viewers) == (True, 3)
     assert [str(network) for network in said.limits.networks] == ["192.0.2.0/24", "2001:db8::/32"]
@@ -83,3 +82,15 @@ def test_what_cannot_be(streamer: Commands) -> None:
 def test_a_configuration_that_cannot_be_used(streamer: Commands) -> None:
     streamer.path.write_text("[streams")
     assert "expected TOML" in streamer.refused("token", "--action", "admin", "--for", "1h")
+
+
+def test_they_are_listed_and_withdrawn(streamer: Commands) -> None:
+    (token,) = streamer("token", "--action", "watch", "--stream", "cam", "--for", "1h", "--note", "for him")
+    (line,) = streamer("token", "list")
+    token_id = claims(streamer, token).token_id
+    assert line.split()[:3] == [token_id, "listen,watch", "cam"]
+    assert line.endswith("for him")
+    streamer("token", "revoke", token_id)
+    assert "withdrawn" in streamer("token", "list")[0]
+    assert "no token 'none'" in streamer.refused("token", "revoke", "none")
+    assert "--action" in streamer.refused("token")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from auth.invitations import Invitations
+from ops.identity import Identity
 from tests.ops.commands.rig import Commands
 
 PASSWORD = "ein Pferd frisst Holz"
@@ -47,3 +49,36 @@ def test_the_last_administrator_stays(streamer: Commands) -> None:
     streamer("user", "add", "anna")
     streamer("grant", "add", "anna", "administrator", "--stream", "*")
     assert "nobody who can administer" in streamer.refused("user", "disable", "anna")
+
+
+def test_api_keys_of_a_service(streamer: Commands) -> None:
+    streamer("user", "add", "encoder", "--service")
+    (key,) = streamer("user", "add-key", "encoder", "--label", "studio 1", "--for", "7d")
+    prefix = key.split("_")[1]
+    (line,) = streamer("user", "keys", "encoder")
+    assert line.split()[0] == prefix
+    assert line.endswith("studio 1")
+    streamer("user", "revoke-key", prefix)
+    assert streamer("user", "keys", "encoder") == []
+    assert [entry["what"] for entry in streamer.audited("key")] == [
+        "key.add", "key.list", "key.remove", "key.list"
+    ]  # fmt: skip
+    assert key not in str(streamer.audited("key"))
+    streamer("user", "add", "anna")
+    assert "expected a service" in streamer.refused("user", "add-key", "anna")
+
+
+def test_a_link_to_choose_a_password_with(streamer: Commands) -> None:
+    streamer("user", "add", "anna")
+    (link,) = streamer("user", "invite", "anna")
+    assert link.startswith("http://127.0.0.1:8080/invitation#token=")
+    token = link.partition("#token=")[2]
+
+    async def whose(identity: Identity) -> str:
+        found = await Invitations(identity.engine, identity.accounts, identity.passwords).look(token)
+        return found.name
+
+    assert streamer.look(whose) == "anna"
+    streamer("user", "delete", "anna")
+    assert streamer("user", "list") == []
+    assert token not in str(streamer.audited("user"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.streamer.web.administration.desk import Desk
 from tests.streamer.web.rig import WebRig
 
 
@@ -14,3 +15,11 @@ async def rig(tmp_path: Path) -> AsyncIterator[WebRig]:
     await rig.open()
     yield rig
     await rig.close()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(tmp_path)
+    await desk.open()
+    yield desk
+    await desk.close()

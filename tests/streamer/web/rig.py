@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,10 +14,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from auth.actions import Action
+from auth.grants import NewGrant, add_grant
 from auth.limits import Limits
 from auth.passwords import Passwords
-from auth.secrets import AdminToken
-from auth.tokens import TokenOrder
+from auth.principals import Kind
+from auth.tokens import SERVER, TokenOrder, implied
+from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
 from ops.platforms import PlatformDesk
@@ -29,6 +32,9 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
+from streamer.web.ledger import Ledger
+from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
@@ -36,6 +42,7 @@ from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from tests.auth.rig import CHEAP
 from tests.fakes.units import AAC, H264, picture, sound
+from tests.rigs.databases import make_empty, sqlite_url
 from tests.streamer.egress.webrtc.rig import CHROMIUM, Rig
 from transport.media import Track
 
@@ -55,7 +62,8 @@ class WebRig(Rig):
     """Use within an event loop; `open` before anything else.
 
     Attributes:
-        admin: headers of the administrator.
+        admin: headers of an administrator.
+        token: the token in them.
         ready: what /readyz says.
         tls: what the API says about the certificate.
     """
@@ -69,6 +77,7 @@ class WebRig(Rig):
         origins: tuple[str, ...] = ("*",),
         proxies: tuple[str, ...] = (),
         hsts: bool = False,
+        ancestors: tuple[str, ...] = ("*",),
         clock: Callable[[], float] = time.time,
         settings: Mapping[str, Any] | None = None,
         **config: object,
@@ -80,8 +89,6 @@ class WebRig(Rig):
         self.registry.on_remove.append(self.egress.stream_removed)
         self.registry.apply(parse({"streams": STREAMS}).streams)
         self.stream = self.registry.find("cam")
-        self.token = AdminToken(state_dir)
-        self.admin = {"Authorization": f"Bearer {self.token.value}"}
         self.ready = True
         self.tls = CertificateModel(
             source="", state="off", names=[], issuer="", not_after=None, next_attempt=None, last_error=""
@@ -91,15 +98,21 @@ class WebRig(Rig):
             "trusted_proxies": parse_networks(proxies),
             "hsts": hsts,
         }
+        self._ancestors = ancestors
         self._config = parse({"state": {"dir": state_dir}, **(settings or {})})
 
     async def open(self) -> None:
+        await _place_database(self._config.state.dir)
         self.identity = await open_identity(self._config, self.clock)
         self.identity.passwords = Passwords(self.identity.engine, CHEAP, clock=self.clock)
         self.guard = Guard(self.identity)
         self.signin = SignIn(self.identity, self.guard, self._config)
+        self.platforms = PlatformDesk(self._config.platforms, self.identity)
         self._following = asyncio.create_task(self.guard.run())
-        access = Access(self.token, self.guard.door)
+        self.admin = self.bearer(*implied([Action.ADMIN]), lifetime_s=3600.0)
+        self.token = self.admin["Authorization"].removeprefix("Bearer ")
+        access = Access(self.guard.door)
+        ledger = Ledger(self.guard.audit)
         self.prometheus: prometheus_client.CollectorRegistry = make_registry(
             self.registry, self.egress, lambda: 0.125
         )
@@ -107,6 +120,7 @@ class WebRig(Rig):
             self.registry,
             self.egress,
             access,
+            ledger,
             loop_lag_s=lambda: 0.25,
             send_delay_ms=lambda share: 2.0 * share,
             ready=lambda: self.ready,
@@ -115,7 +129,6 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
-        self.platforms = PlatformDesk(self._config.platforms, self.identity)
         self.relays = make_relays(
             self._config.platforms,
             self.registry,
@@ -127,8 +140,16 @@ class WebRig(Rig):
         self._relaying = asyncio.create_task(self.relays.run())
         record, connections = self.guard.audit.record, self.platforms.connections
         relaying = RelaysFace(self.relays, self.registry, access, record, connections)
-        faces = (whep, relaying, Pages(), *self.signin.faces())
-        self.app = make_app(self.api, faces, middlewares=(self.signin.middleware,), **self._options)
+        faces = (
+            whep,
+            Pages(self._ancestors),
+            ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
+            relaying,
+            *self.signin.faces(),
+            *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
+        )
+        middlewares = (limited(self.guard.rates), self.signin.middleware)
+        self.app = make_app(self.api, faces, middlewares=middlewares, **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 
@@ -151,6 +172,16 @@ class WebRig(Rig):
         authority = self.identity.authority
         issued = authority.tokens.issue(authority.snapshot.ring, order, self.identity.clock())
         return {"Authorization": f"Bearer {issued.token}"}
+
+    async def api_key(self, action: Action, stream: str) -> tuple[dict[str, str], str]:
+        """Headers with a new service account's key, and the key's prefix."""
+        identity = self.identity
+        robot = await identity.accounts.create(Kind.SERVICE, "robot")
+        async with identity.engine.begin() as connection:
+            await add_grant(connection, NewGrant(robot.id, action, stream, SERVER), identity.clock())
+        issued = await identity.api_keys.issue(robot.id)
+        await identity.authority.refresh()
+        return {"Authorization": f"Bearer {issued.key}"}, issued.prefix
 
     def publish_to(self, name: str, video: Track | None = H264, audio: Track | None = AAC) -> Publication:
         stream: Stream = self.registry.find(name)
@@ -190,3 +221,19 @@ class WebRig(Rig):
         status, headers, text = await self.answer("POST", f"/whep/{name}", headers=SDP, data=CHROMIUM)
         assert status == 201, text
         return headers, text
+
+
+#: A database that is up to date: it takes long to make, and is the same for every test.
+_empty: list[bytes] = []
+
+
+async def _place_database(state_dir: Path) -> None:
+    path = state_dir / "streamer.db"
+    if path.exists():
+        return
+    os.makedirs(state_dir, exist_ok=True)
+    if not _empty:
+        await make_empty(sqlite_url(path))
+        _empty.append(path.read_bytes())
+    path.write_bytes(_empty[0])
+    path.chmod(0o600)

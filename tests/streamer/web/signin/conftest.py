@@ -16,7 +16,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def rig(tmp_path: Path, clock: Clock) -> AsyncIterator[WebRig]:
-    rig = WebRig(tmp_path, clock=clock, settings={"http": {"public_url": "https://live.example"}})
+    settings = {"http": {"public_url": "https://live.example"}}
+    rig = WebRig(tmp_path, clock=clock, proxies=("127.0.0.1",), settings=settings)
     await rig.open()
     yield rig
     await rig.close()

@@ -16,7 +16,8 @@ from auth.grants import Grant, NewGrant, add_grant
 from auth.principals import Kind
 from auth.tokens import SERVER
 from streamer.web.operations import CSRF_HEADER
-from tests.auth.rig import PASSWORD
+from tests.auth.rig import PASSWORD, Clock
+from tests.rigs.authenticator import Authenticator
 from tests.streamer.web.rig import WebRig
 
 _MARK = Event(SERVER, "test.mark")
@@ -103,3 +104,21 @@ async def audited(rig: WebRig) -> list[tuple[str, str, str]]:
 
 def code(rig: WebRig, app: pyotp.TOTP, steps: int = 0) -> str:
     return app.at(int(rig.clock()), counter_offset=steps)
+
+
+async def with_app(rig: WebRig, account: Account) -> pyotp.TOTP:
+    """Give an account an authenticator app; its code of the next time step is the first to use."""
+    totp = rig.identity.totp
+    app = pyotp.TOTP((await totp.begin(account.id, account.name)).seed)
+    await totp.confirm(account.id, code(rig, app))
+    assert isinstance(rig.clock, Clock)
+    rig.clock.advance(30)
+    return app
+
+
+async def with_passkey(rig: WebRig, account: Account) -> Authenticator:
+    key = Authenticator()
+    passkeys = rig.signin.entrance.doors.factors.passkeys
+    ceremony = await passkeys.begin_registration(account.id, account.name)
+    await passkeys.finish_registration(ceremony.ticket, account.id, key.create(ceremony.options), "key")
+    return key

@@ -1,0 +1,63 @@
+"""Who may listen and not watch hears the stream, in a browser too, and is sent nothing of its picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from auth.actions import Action
+from auth.links import Link, Target, build_link
+from auth.tokens import TokenOrder
+from loadtests.rig.browser import Watcher, chromium
+from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.server import Server
+from ops.identity import open_identity
+from streamer.config import load
+from tests.behaviour.streams import KEY, stream_id
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+_SHOWN = "document.querySelector('.sound-only:not([hidden]) strong')?.textContent"
+
+
+async def link_to(server: Server, action: Action) -> str:
+    identity = await open_identity(load(server.config_path))
+    try:
+        order = TokenOrder(frozenset({action}), ("cam",), 600.0)
+        authority = identity.authority
+        issued = authority.tokens.issue(authority.snapshot.ring, order, identity.clock())
+    finally:
+        await identity.close()
+    return build_link(Link(server.url, Target.WATCH, "cam", issued.token))
+
+
+def is_heard(report: dict[str, Any]) -> bool:
+    return bool(report["audio"] and report["audio"].get("totalAudioEnergy", 0) > 0.0001)
+
+
+async def test_a_link_to_listen() -> None:
+    programme = Programme(size="320x180", bitrate_kbps=500)
+    with (
+        Server(f'[streams.cam]\npublish_key = "{KEY}"\n') as server,
+        ffmpeg_srt(server.srt_port, stream_id(), programme),
+    ):
+        await asyncio.to_thread(server.wait_live, "cam")
+        async with chromium() as browser:
+            listener = await Watcher.open(browser, await link_to(server, Action.LISTEN))
+            await listener.wait_for(lambda r: r["state"] == "playing", 20, "the sound")
+            assert await listener.page.evaluate(_SHOWN) == "Sound only"
+            await listener.page.get_by_role("button", name="Unmute").first.click()
+            report = await listener.wait_for(is_heard, 20, "the tone to be heard")
+            assert report["video"] is None
+            (viewer,) = server.viewers()
+            assert (viewer["video_codec"], viewer["video_source"], viewer["audio_codec"]) == ("", "", "opus")
+            watcher = await Watcher.open(browser, await link_to(server, Action.WATCH))
+            assert is_playing(await watcher.wait_playing())
+            assert await watcher.page.evaluate(_SHOWN) is None
+            assert (listener.problems, watcher.problems) == ([], [])
+
+
+def is_playing(report: dict[str, Any]) -> bool:
+    return bool(report["video"] and report["audio"])

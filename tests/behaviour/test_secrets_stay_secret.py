@@ -1,0 +1,252 @@
+"""No secret is seen again: not in logs at debug level, answers, metrics, processes, nor in what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from auth.actions import Action, Role
+from auth.grants import NewGrant, add_grant
+from auth.issued import issue
+from auth.principals import Kind
+from auth.tokens import SERVER, TokenOrder
+from loadtests.crowd.crowd import Crowd, Whep
+from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.process import wait_until
+from loadtests.rig.server import Server
+from ops.identity import Identity, open_identity
+from streamer.config import load
+from tests.behaviour.streams import stream_id
+from tests.rigs.decider import SECRET, Decider
+from transport.srt import ConnectError, SrtOptions, SrtTarget, connect
+
+pytestmark = pytest.mark.timeout(180)
+
+PUBLISH_KEY, WRONG_KEY = "PublishKeyOfTheEncoder77", "PublishKeyThatIsWrong78"
+PASSPHRASE, WRONG_PASSPHRASE = "PassphraseOfTheLink79", "PassphraseThatIsWrong80"
+CAMERA_PASSWORD, CAMERA_QUERY = "PasswordOfTheCamera81", "QueryOfTheCamera82"
+FAR_PASSPHRASE, FAR_KEY = "PassphraseFarAway83", "PublishKeyFarAway84"
+HOOK_PASSWORD = "PasswordOfTheHook85"
+GUEST = "OpaqueTokenOfAGuest86"
+USER_PASSWORD = "ein-Pferd-frisst-Holz-87"
+DATABASE_PASSWORD = "PasswordOfTheDatabase88"
+MISSPELT = "KeyUnderAMisspeltName89"
+
+STREAMS = f"""
+[log]
+level = "debug"
+format = "json"
+[streams.cam]
+publish_key = "{PUBLISH_KEY}"
+passphrase = "{PASSPHRASE}"
+e2e = true
+[streams.camera]
+source = "rtsp://admin:{CAMERA_PASSWORD}@127.0.0.1:1/live?password={CAMERA_QUERY}"
+[streams.far]
+source = "srt://127.0.0.1:1?mode=caller&passphrase={FAR_PASSPHRASE}&streamid=publish:x:{FAR_KEY}"
+"""
+PATIENCE_S = 30.0
+
+
+class Seen:
+    """Everything that anybody got to see, by where.
+
+    Attributes:
+        secrets: by name.
+    """
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, str] = {}
+        self.texts: dict[str, bytes] = {}
+
+    def leaks(self) -> list[str]:
+        return [
+            f"{name} in {place}"
+            for place, text in self.texts.items()
+            for name, secret in self.secrets.items()
+            if secret.encode() in text
+        ]
+
+
+@pytest.fixture(scope="module")
+def decider() -> Iterator[Decider]:
+    decider = Decider()
+    decider.decide = lambda question: (200, "") if question.get("token") in (GUEST, None) else (403, "no")
+    yield decider
+    decider.close()
+
+
+@pytest.fixture(scope="module")
+def server(decider: Decider) -> Iterator[Server]:
+    webhook = decider.webhook.replace("//127.0.0.1", f"//hook:{HOOK_PASSWORD}@127.0.0.1")
+    with Server(webhook + decider.issuers + STREAMS) as server:
+        yield server
+
+
+def fetch(server: Server, seen: Seen, method: str, path: str, token: str = "", body: str = "") -> int:
+    """Ask, and remember all of the answer but what an answer is for."""
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body:
+        headers["Content-Type"] = "application/sdp"
+    connection.request(method, path, body=body or None, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    seen.texts[f"{method} {path.partition('?')[0]} {len(seen.texts)}"] = str(answer.headers).encode() + text
+    connection.close()
+    return answer.status
+
+
+async def prepare(identity: Identity, seen: Seen) -> None:
+    """An account with a password, a service account with a key, and tokens."""
+    anna = await identity.accounts.create(Kind.USER, "anna")
+    await identity.passwords.set(anna.id, "anna", USER_PASSWORD)
+    robot = await identity.accounts.create(Kind.SERVICE, "robot")
+    authority, now = identity.authority, identity.clock()
+    order = TokenOrder(frozenset({Action.WATCH}), ("cam",), 600.0)
+    orders = {"watch": order, "publish": TokenOrder(frozenset({Action.PUBLISH}), ("cam",), 600.0)}
+    async with identity.engine.begin() as connection:
+        await add_grant(connection, NewGrant(robot.id, Role.OPERATOR, "*", SERVER), now)
+        for name, each in orders.items():
+            made = await issue(connection, authority.tokens, authority.snapshot.ring, each, now)
+            seen.secrets[f"token to {name}"] = made.token
+        for key in identity.authority.snapshot.ring._keys.values():
+            seen.secrets["signing key"] = key.secret.hex()
+    seen.secrets["API key"] = (await identity.api_keys.issue(robot.id)).key
+
+
+async def provoke(server: Server, seen: Seen) -> None:
+    """Traffic, refusals and errors, with all of the secrets."""
+    secrets = seen.secrets
+    presented = [secrets[name] for name in ("token to watch", "token to publish", "API key", "outside token")]
+    presented += [GUEST, secrets["token to watch"][:-3] + "abc", secrets["API key"][:-1] + "x"]
+    for each in presented:
+        for path in ("/whep/cam", "/api/v1/live", "/api/v1/streams", "/thumbnails/cam.jpg", "/none"):
+            fetch(server, seen, "GET", path, each)
+        fetch(server, seen, "GET", f"/whep/cam?token={each}")
+        fetch(server, seen, "POST", f"/whep/cam?token={each}", "", "v=0\r\nthis is no offer")
+        fetch(server, seen, "DELETE", "/api/v1/viewers/none", each)
+    for key, passphrase in (
+        (WRONG_KEY, PASSPHRASE),
+        (PUBLISH_KEY, WRONG_PASSPHRASE),
+        (secrets["token to watch"], PASSPHRASE),
+        (secrets["API key"] + "x", PASSPHRASE),
+    ):
+        options = SrtOptions(passphrase=passphrase)
+        target = SrtTarget("caller", "127.0.0.1", server.srt_port, stream_id("cam", key), options=options)
+        with pytest.raises(ConnectError):
+            await asyncio.to_thread(connect, target)
+    key = secrets["token to publish"]
+    with ffmpeg_srt(
+        server.srt_port,
+        stream_id("cam", key),
+        Programme(size="160x90", bitrate_kbps=200),
+        passphrase=PASSPHRASE,
+    ):
+        await asyncio.to_thread(server.wait_live, "cam")
+        crowd = Crowd(Whep(f"{server.url}/whep/cam?token={secrets['token to watch']}"), "127.0.0.1")
+        try:
+            assert (await crowd.join(1, 0)).joined == 1
+            look_everywhere(server, seen)
+        finally:
+            await crowd.close()
+
+
+def look_everywhere(server: Server, seen: Seen) -> None:
+    """What an administrator sees, while everything is in use."""
+    described = server.request("GET", "/openapi.json")[1]
+    for path, methods in described["paths"].items():
+        if "get" in methods and "content-key" not in path:
+            concrete = path.replace("{name}", "cam").replace("{stream}", "cam").replace("{id}", "none")
+            fetch(server, seen, "GET", concrete, server.token)
+    for name in ("cam", "camera", "far"):
+        fetch(server, seen, "GET", f"/api/v1/streams/{name}", server.token)
+    for pid in processes(server.pid):
+        for name in ("cmdline", "environ", "comm"):
+            seen.texts[f"/proc/{pid}/{name}"] = Path(f"/proc/{pid}/{name}").read_bytes()
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            seen.texts[f"thread {task.name}"] = (task / "comm").read_bytes()
+
+
+def processes(pid: int) -> list[int]:
+    """A process and all that it started."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += processes(int(child))
+    return found
+
+
+async def test_no_secret_is_seen_again(server: Server, decider: Decider) -> None:
+    seen = Seen()
+    identity = await open_identity(load(server.config_path))
+    try:
+        await prepare(identity, seen)
+    finally:
+        await identity.close()
+    seen.secrets |= {
+        "publish key": PUBLISH_KEY,
+        "wrong publish key": WRONG_KEY,
+        "passphrase": PASSPHRASE,
+        "wrong passphrase": WRONG_PASSPHRASE,
+        "camera's password": CAMERA_PASSWORD,
+        "camera's query": CAMERA_QUERY,
+        "far passphrase": FAR_PASSPHRASE,
+        "far publish key": FAR_KEY,
+        "webhook's password": HOOK_PASSWORD,
+        "webhook's secret": SECRET,
+        "guest's token": GUEST,
+        "outside token": decider.token("crew"),
+        "user's password": USER_PASSWORD,
+        "misspelt key": MISSPELT,
+    }
+    # That the key counts is known within a second.
+    await asyncio.to_thread(
+        wait_until,
+        lambda: fetch(server, seen, "GET", "/whep/cam", seen.secrets["API key"]) == 204,
+        PATIENCE_S,
+        "the API key to count",
+    )
+    await provoke(server, seen)
+    assert decider.asked
+    # What is wrong with a file is said, without the values of what looks like a secret.
+    before = server.config_path.read_text()
+    server.configure(before[before.index("[auth]") :] + f'publsh_key = "{MISSPELT}"\n')
+    await asyncio.to_thread(
+        wait_until, lambda: "configuration refused" in server.output, PATIENCE_S, "the file to be refused"
+    )
+    await asyncio.to_thread(
+        wait_until,
+        lambda: all(server.stream(name)["ingest"]["reason"] for name in ("camera", "far")),
+        PATIENCE_S,
+        "the cameras to be missed",
+    )
+    assert '"level": "debug"' in server.output
+    # Beside the log goes what the first start says to whoever sits at the terminal.
+    seen.texts["the log"] = server.output.encode()
+    for path in (server.folder / "state").rglob("*"):
+        if path.is_file() and path.name not in ("master.key", "admin.token"):
+            seen.texts[f"state/{path.name}"] = path.read_bytes()
+    assert any(name.startswith("state/streamer.db") for name in seen.texts)
+    assert b"refused." in b"".join(text for name, text in seen.texts.items() if name.startswith("state/"))
+    assert seen.leaks() == []
+
+
+def test_a_database_that_cannot_be_had_keeps_its_password(tmp_path: Path) -> None:
+    config = tmp_path / "streamer.toml"
+    url = f"postgresql://streamer:{DATABASE_PASSWORD}@127.0.0.1:1/streamer"
+    config.write_text(f'[log]\nlevel = "debug"\n[state]\ndir = "{tmp_path}"\n[database]\nurl = "{url}"\n')
+    command = [sys.executable, "-m", "ops.cli", "serve", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, check=False, env=dict(os.environ), timeout=60)
+    assert done.returncode == 1
+    assert done.stderr
+    assert DATABASE_PASSWORD.encode() not in done.stdout + done.stderr

@@ -1,0 +1,143 @@
+"""Somebody signs in with a real browser: from the set-up link of a new server to the picture, and out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pyotp
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+from typer.testing import CliRunner
+
+from loadtests.rig.encoder import Programme, ffmpeg_srt
+from loadtests.rig.process import wait_until
+from loadtests.rig.server import Server
+from ops.cli import app as cli
+from tests.behaviour.streams import KEY, stream_id
+
+pytestmark = pytest.mark.browser
+
+SMALL = Programme(size="160x90", fps=15, bitrate_kbps=100)
+STREAMS = f'[streams.studio]\ntitle = "Studio"\npublish_key = "{KEY}"\n'
+PASSWORD = "ein Pferd frisst Holz"
+PATIENCE_S = 30.0
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(STREAMS) as server:
+        yield server
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page that fails the test on anything its policy or its scripts did not allow for."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        page = await browser.new_page(viewport={"width": 1100, "height": 800})
+        page.set_default_timeout(PATIENCE_S * 1000)
+        trouble: list[str] = []
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "console",
+            lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
+        )
+        yield page
+        await browser.close()
+    assert trouble == []
+
+
+async def streamer(server: Server, *arguments: str, typed: str = "") -> str:
+    """What a command prints, beside the running server."""
+
+    def run() -> str:
+        done = CliRunner().invoke(cli, [*arguments, "--config", str(server.config_path)], input=typed)
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
+
+    # Commands bring an event loop of their own.
+    return await asyncio.to_thread(run)
+
+
+async def sign_in(page: Page, server: Server, name: str, where: str) -> None:
+    await page.goto(f"{server.url}/login?next={where}")
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) -> None:
+    wait_until(lambda: "/setup#" in server.output, PATIENCE_S, "the set-up link")
+    (link,) = re.findall(r"http://\S+/setup#\S+", server.output)
+
+    await page.goto(link)
+    await page.get_by_label("Name").fill("chief")
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Password again").fill(PASSWORD)
+    await page.get_by_role("button", name="Begin").click()
+    await expect(page.get_by_role("heading", name="chief")).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    # It worked once.
+    await page.goto(link)
+    await expect(page.get_by_role("alert")).to_contain_text("not the present set-up link")
+
+    await streamer(server, "user", "add", "anna")
+    await streamer(server, "user", "password", "anna", typed=f"{PASSWORD}\n")
+    grant = await streamer(server, "grant", "add", "anna", "viewer", "--stream", "studio")
+
+    await sign_in(page, server, "anna", "/account")
+    await page.get_by_role("button", name="Add an authenticator app").click()
+    await expect(page.get_by_alt_text("QR code")).to_be_visible()
+    seed = (await page.locator("#app-seed").inner_text()).replace(" ", "")
+    app = pyotp.TOTP(seed)
+    await page.get_by_label("Code that it shows").fill(app.now())
+    await page.get_by_role("button", name="Use this app").click()
+    await expect(page.locator("#codes-list li")).to_have_count(10)
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+
+    with ffmpeg_srt(server.srt_port, stream_id("studio"), SMALL):
+        server.wait_live("studio")
+        await page.goto(f"{server.url}/watch/studio")
+        await expect(page.locator(".message-title")).to_have_text("This stream needs a viewing token")
+
+        await page.get_by_role("link", name="Sign in").click()
+        await page.get_by_label("Name").fill("anna")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        # Of the next time step: the present one's was used a moment ago.
+        await page.get_by_label("Code").fill(app.at(int(time.time()), counter_offset=1))
+        await page.get_by_role("button", name="Sign in").click()
+        await becomes(page, "streamerPlayer?.state", "playing")
+        await expect(page.get_by_role("link", name="anna")).to_be_visible()
+        assert len(server.viewers()) == 1
+
+        await streamer(server, "grant", "remove", grant)
+        await expect(page.locator(".message-title")).to_have_text("You may not watch this stream")
+        assert server.viewers() == []
+        assert "viewer left: the grant has ended" in server.output
+
+    assert seed not in server.output
+    assert PASSWORD not in server.output
+    exported = await streamer(server, "audit", "export")
+    entries = [json.loads(line)["what"] for line in exported.splitlines()]
+    assert {"setup", "login", "logout", "factor.add"} <= set(entries)
+
+
+async def becomes(page: Page, expression: str, value: object) -> None:
+    """Wait until an expression has a value; the policy forbids the polling that Playwright would inject."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                if await page.evaluate(expression) == value:
+                    return
+            except Exception:  # between two pages
+                pass
+            await asyncio.sleep(0.05)
