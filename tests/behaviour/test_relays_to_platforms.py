@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import tomllib
 from pathlib import Path
 
 import aiohttp
@@ -20,20 +20,21 @@ from tests.rigs.sandbox import SandboxProcess, consent, sandbox_process
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PLATFORMS = ("youtube", "facebook", "twitch")
-_APP = re.compile(r"^\s+(youtube|facebook|twitch)\s+id (\S+)\s+secret (\S+)", re.MULTILINE)
 LIMIT_MS = 60_000
 
 
-def registered(sandbox: SandboxProcess, log: Path) -> str:
-    """The tables of an installation that is registered with the stand-in platforms."""
-    wait_until(lambda: log.read_text(encoding="utf-8").count("accounts"), "the sandbox's greeting")
-    apps: dict[str, tuple[str, str]] = {}
-    for platform, id, secret in _APP.findall(log.read_text(encoding="utf-8")):
-        apps.setdefault(platform, (id, secret))
+def registered(sandbox: SandboxProcess, log: Path) -> dict[str, dict[str, str]]:
+    """The tables of an installation that is registered with the stand-in platforms, as it prints them."""
+    wait_until(lambda: "SSL_CERT_FILE" in log.read_text(encoding="utf-8"), "the sandbox's greeting")
+    text = log.read_text(encoding="utf-8")
+    tables = tomllib.loads(text[text.index("[platforms.youtube]") : text.index("[[streams")])["platforms"]
+    return {name: {**table, "ingest_ca_file": str(sandbox.ca_file)} for name, table in tables.items()}
+
+
+def configuration(platforms: dict[str, dict[str, str]]) -> str:
     return "".join(
-        f'[platforms.{platform}]\nclient_id = "{id}"\nclient_secret = "{secret}"\n'
-        f'base_url = "{sandbox.addresses.http}/{platform}"\ningest_ca_file = "{sandbox.ca_file}"\n'
-        for platform, (id, secret) in apps.items()
+        f"[platforms.{name}]\n" + "".join(f'{key} = "{value}"\n' for key, value in table.items())
+        for name, table in platforms.items()
     )
 
 
@@ -64,7 +65,8 @@ async def add(page: Page, platform: str) -> None:
 
 async def test_one_stream_on_three_platforms(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
-        with Server(registered(sandbox, tmp_path / "sandbox.log") + OPEN) as server:
+        platforms = registered(sandbox, tmp_path / "sandbox.log")
+        with Server(configuration(platforms) + OPEN) as server:
             await connect(server)
             with ffmpeg_srt(server.srt_port, stream_id(), Programme()):
                 await asyncio.to_thread(server.wait_live, "cam")
@@ -89,5 +91,5 @@ async def test_one_stream_on_three_platforms(tmp_path: Path) -> None:
             assert relay["encryption"].startswith("TLSv1.3")
             assert relay["statistics"]["pictures_dropped"] == 0
             assert relay["statistics"]["reconnects"] == 0
-        secrets = [KEY, *(secret for _, _, secret in _APP.findall((tmp_path / "sandbox.log").read_text()))]
+        secrets = [KEY, *(table["client_secret"] for table in platforms.values())]
         assert [secret for secret in secrets if secret in said] == []
