@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import aiohttp
@@ -63,6 +64,20 @@ async def add(page: Page, platform: str) -> None:
     await page.click("#save")
 
 
+def said_anywhere(server: Server, live: str) -> dict[str, bytes]:
+    """Everything that a server shows of itself while it relays, by where."""
+    destinations = server.request("GET", "/api/v1/destinations")[1]
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        metrics = answer.read()
+    state = server.folder / "state"
+    return {
+        "the API": f"{live}{destinations}".encode(),
+        "the metrics": metrics,
+        "the database": b"".join(path.read_bytes() for path in state.glob("streamer.db*")),
+        "the process list": (Path("/proc") / str(server.pid) / "cmdline").read_bytes(),
+    }
+
+
 async def test_one_stream_on_three_platforms(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         platforms = registered(sandbox, tmp_path / "sandbox.log")
@@ -82,14 +97,28 @@ async def test_one_stream_on_three_platforms(tmp_path: Path) -> None:
                         await expect(card).to_have_attribute("data-state", "live", timeout=LIMIT_MS)
                         await expect(card.locator(".relay-figures")).to_contain_text("good", timeout=LIMIT_MS)
                     live = server.request("GET", "/api/v1/relays")[1]["relays"]
+                    told = said_anywhere(server, str(live))
                     for platform in PLATFORMS:
                         card = page.locator(".relay", has_text=platform)
                         await card.get_by_role("button", name="Stop").click()
                         await expect(card).to_have_attribute("data-state", "ended", timeout=LIMIT_MS)
-            said = str(server.request("GET", "/api/v1/destinations")[1]) + str(live) + server.output
+            told |= {"the log": server.output.encode()}
+            sink = sandbox.control("GET", "")
         for relay in live:
             assert relay["encryption"].startswith("TLSv1.3")
             assert relay["statistics"]["pictures_dropped"] == 0
             assert relay["statistics"]["reconnects"] == 0
-        secrets = [KEY, *(table["client_secret"] for table in platforms.values())]
-        assert [secret for secret in secrets if secret in said] == []
+        keys = {each["key"] for each in (*sink["receptions"], *sink["programmes"]) if each["key"]}
+        assert len(keys) >= len(PLATFORMS)
+        secrets = {KEY, *keys, *(table["client_secret"] for table in platforms.values())}
+        found = {
+            (where, secret) for where, text in told.items() for secret in secrets if secret.encode() in text
+        }
+        assert found == set()
+        ended = {
+            each["platform"]: each["ended_at"]
+            for each in sink["programmes"]
+            if each["title"] == "The evening"
+        }
+        assert ended["youtube"] is not None
+        assert ended["facebook"] is not None
