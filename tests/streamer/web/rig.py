@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -203,15 +204,18 @@ class WebRig(Rig):
 
 #: A database that is up to date: it takes long to make, and is the same for every test.
 _empty: list[bytes] = []
+_DATABASE = "streamer.db"
 
 
 async def _place_database(state_dir: Path) -> None:
-    path = state_dir / "streamer.db"
-    if path.exists():
-        return
-    state_dir.mkdir(parents=True, exist_ok=True)
     if not _empty:
-        await make_empty(sqlite_url(path))
-        _empty.append(path.read_bytes())
-    path.write_bytes(_empty[0])
-    path.chmod(0o600)
+        with tempfile.TemporaryDirectory() as folder:
+            await make_empty(sqlite_url(Path(folder) / _DATABASE))
+            _empty.append((Path(folder) / _DATABASE).read_bytes())
+    _place(state_dir, _empty[0])
+
+
+def _place(state_dir: Path, database: bytes) -> None:
+    state_dir.mkdir(parents=True, exist_ok=True)
+    if not (state_dir / _DATABASE).exists():
+        (state_dir / _DATABASE).write_bytes(database)
