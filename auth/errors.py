@@ -13,6 +13,9 @@ AuthError
 ├── NoSuchGrant         a grant that is not there, or not any more
 ├── BadGrant            a grant that cannot be given as asked; says what is expected
 ├── AccountConflict     a name that is taken, or a change that would leave nobody in charge
+├── NoSuchConnection    a connection to a platform that is not there
+├── ReconnectNeeded     a connection that does not work any more until somebody connects it again
+├── PlatformRefused     a platform that does not let somebody connect; says why
 ├── VaultError          a secret at rest or a master key that cannot be used
 └── AuthUnavailable     who decides (directory, identity provider, webhook, database) does not answer
 
@@ -139,6 +142,30 @@ class BadGrant(AuthError):
 
 class AccountConflict(AuthError):
     """A name that is taken, or a change that would leave nobody in charge."""
+
+
+class NoSuchConnection(AuthError):
+    """A connection to a platform that is not there, or not for the one who asks."""
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__(f"there is no connection {connection_id!r}")
+        self.connection_id = connection_id
+
+
+class ReconnectNeeded(AuthError):
+    """A connection that was revoked, has expired or lacks a scope; the text says which and what to do."""
+
+
+class PlatformRefused(AuthError):
+    """A platform that does not let somebody connect, or stay connected.
+
+    Attributes:
+        code: the platform's word for it, such as `access_denied`, `invalid_grant`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class VaultError(AuthError):

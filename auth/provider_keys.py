@@ -42,10 +42,15 @@ _FAMILIES: dict[tuple[str, str], frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An HTTP answer."""
+    """An HTTP answer.
+
+    Attributes:
+        headers: by their names in lower case.
+    """
 
     status: int
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Fetch(Protocol):

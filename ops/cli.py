@@ -15,6 +15,7 @@ from ops import demo as demonstration
 from ops import logs
 from ops.commands import audit, grants, groups, keys, token, users
 from ops.commands.desk import ConfigFile
+from ops.commands.sandbox import sandbox
 from ops.database import DatabaseError
 from streamer.config import Config, load
 from streamer.errors import ConfigError
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Live video server: SRT and RTSP in, browsers out.", no_args_is_help=True, add_completion=False
 )
 
+app.command()(sandbox)
 app.add_typer(token.app, name="token")
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")

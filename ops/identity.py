@@ -223,16 +223,20 @@ class Guard:
             return
         self.audit.note(event)
 
+    async def note_used_keys(self) -> None:
+        """Write down when API keys were used, as `run` does now and then."""
+        used, self._used_keys = self._used_keys, {}
+        if not used:
+            return
+        try:
+            await self._api_keys.note_used(used)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            _log.warning("when API keys were used cannot be written: %s", type(error).__name__)
+
     async def _note_used_keys(self) -> None:
         while True:
             await asyncio.sleep(_NOTE_EVERY_S)
-            used, self._used_keys = self._used_keys, {}
-            if not used:
-                continue
-            try:
-                await self._api_keys.note_used(used)
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("when API keys were used cannot be written: %s", type(error).__name__)
+            await self.note_used_keys()
 
 
 def _refusal(ask: Ask, error: AuthError) -> Event:

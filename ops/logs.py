@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import structlog
+from pydantic import BaseModel, SecretStr
 
 from streamer.config import Config
 from transport.errors import WireError
@@ -36,27 +37,8 @@ class Redactor:
         )
 
     def know_config(self, config: Config, *more: str) -> None:
-        """Take the secrets of a configuration."""
-        found = list(more)
-        for stream in config.streams.values():
-            found += [
-                value.get_secret_value()
-                for value in (stream.publish_key, stream.passphrase)
-                if value is not None
-            ]
-            found += _secrets_in(stream.source)
-        if config.auth.webhook_secret is not None:
-            found.append(config.auth.webhook_secret.get_secret_value())
-        found += _secrets_in(config.auth.webhook)
-        if config.database.url is not None:
-            url = config.database.url.get_secret_value()
-            found += [url, *_secrets_in(url)]
-        found += [
-            secret.get_secret_value()
-            for secret in (config.oidc.client_secret, config.ldap.bind_password)
-            if secret is not None
-        ]
-        self.know(found)
+        """Take the secrets of a configuration: what it declares as one, and what stands in addresses."""
+        self.know([*more, *_secrets_of(config)])
 
     def __call__(
         self, logger: Any, method: str, event: structlog.typing.EventDict
@@ -74,6 +56,23 @@ class Redactor:
         elif isinstance(value, list | tuple):
             return [self._clean(each) for each in value]
         return value
+
+
+def _secrets_of(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+        value = value.get_secret_value()
+    if isinstance(value, str) and "://" in value:
+        yield from _secrets_in(value)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_of(getattr(value, name))
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _secrets_of(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _secrets_of(each)
 
 
 def _secrets_in(source: str) -> Iterator[str]:

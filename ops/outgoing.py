@@ -34,7 +34,8 @@ class Outgoing:
             async with self._session.request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as answer:
-                return Fetched(answer.status, await _body(answer))
+                told = {name.lower(): value for name, value in answer.headers.items()}
+                return Fetched(answer.status, await _body(answer), told)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # Its text may quote the address, and that a password.
             raise AuthUnavailable(f"there was no answer: {type(error).__name__}") from None

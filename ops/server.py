@@ -22,6 +22,7 @@ from ops.identity import Guard, Identity, open_identity
 from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
 from ops.reload import Reloader
 from ops.signin import SignIn
 from streamer.config import Config
@@ -33,6 +34,7 @@ from streamer.sections.base import split_address
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
@@ -85,9 +87,11 @@ class Server:
         identity = await open_identity(self.config)
         try:
             guard = Guard(identity, self.config.auth)
+            self.platforms = PlatformDesk(self.config.platforms, identity)
             try:
                 await self._run(identity, guard, *companions)
             finally:
+                await self.platforms.close()
                 await guard.close()
         finally:
             await identity.close()
@@ -134,6 +138,7 @@ class Server:
                 (
                     self.registry.run,
                     guard.run,
+                    self.platforms.run,
                     Housekeeping(identity, signin.sessions, config.audit).run,
                     self._https.run,
                     lag.run,
@@ -211,6 +216,7 @@ class Server:
             (
                 Whep(self.registry, egress, access),
                 Pages(self.config.http.frame_ancestors),
+                self._connecting(access),
                 *signin.faces(),
                 *administration(
                     identity,
@@ -243,6 +249,9 @@ class Server:
             await runner.cleanup()
             raise
         return runner
+
+    def _connecting(self, access: Access) -> ConnectionsFace:
+        return ConnectionsFace(self.platforms.connections, access, self.config.http.origin)
 
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""

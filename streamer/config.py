@@ -29,6 +29,7 @@ from streamer.sections.auth import AuthConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
 from streamer.sections.oidc import OidcConfig
+from streamer.sections.platforms import PlatformsConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
@@ -57,6 +58,7 @@ class Config(BaseSettings):
     database: DatabaseConfig = DatabaseConfig()
     srt: SrtConfig = SrtConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
+    platforms: PlatformsConfig = PlatformsConfig()
     log: LogConfig = LogConfig()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 

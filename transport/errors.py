@@ -25,8 +25,8 @@ class LinkError(TransportError):
     """A connection could not be made or kept.
 
     Attributes:
-        reason: one word for programs: `refused`, `unauthorized`, `not_found`, `timeout`, `silent`, `ended`,
-            `unsupported`, `unreachable`.
+        reason: one word for programs: `refused`, `unauthorized`, `not_found`, `occupied`, `certificate`,
+            `timeout`, `silent`, `ended`, `unsupported`, `unreachable`.
     """
 
     def __init__(self, reason: str, message: str) -> None:

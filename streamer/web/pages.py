@@ -58,6 +58,7 @@ class Pages:
             Operation("GET", "/admin", self.admin, "Administration", described=False),
             Operation("GET", "/admin/{section}", self.admin, "A section of it", described=False),
             Operation("GET", "/invitation", self.invitation, "Choosing a password", described=False),
+            Operation("GET", "/connections", self.connections, "Accounts on platforms", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
@@ -93,6 +94,10 @@ class Pages:
     async def invitation(self, request: web.Request) -> web.Response:
         """Choosing a password with a link."""
         return self._serve(request, "invitation.html", "'none'")
+
+    async def connections(self, request: web.Request) -> web.Response:
+        """Accounts on platforms."""
+        return self._serve(request, "connections.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""

@@ -19,10 +19,13 @@ from auth.errors import (
     BadGrant,
     Forbidden,
     LockedOut,
+    NoSuchConnection,
     NoSuchGrant,
     NoSuchPrincipal,
     PasswordRefused,
+    PlatformRefused,
     RateLimited,
+    ReconnectNeeded,
     TokenExpired,
     TokenInvalid,
 )
@@ -47,6 +50,9 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     AccountConflict: (409, "conflict"),
     LockedOut: (429, "locked_out"),
     RateLimited: (429, "rate_limited"),
+    NoSuchConnection: (404, "no_such_connection"),
+    ReconnectNeeded: (409, "reconnect"),
+    PlatformRefused: (422, "platform_refused"),
     AuthUnavailable: (503, "unavailable"),
 }
 # Who decides is asked again at once when the database is back; a client should not wait longer than that.

@@ -16,6 +16,13 @@ from transport.media import Codec
 from transport.mpegts.demux import TsDemuxer
 from transport.plane import stun
 from transport.plane.framing import Framer
+from transport.rtmp import amf0
+from transport.rtmp.address import parse_rtmp_url
+from transport.rtmp.flv import parse_audio, parse_video
+from transport.rtmp.server import Connecting, Publishing, ServerSession
+from transport.rtmp.server import Tag as RtmpTag
+from transport.rtmp.session import ClientSession
+from transport.rtmp.wire import HANDSHAKE_BYTES, MessageType
 from transport.rtp import header, rtcp
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
@@ -90,6 +97,62 @@ def _packetize(data: bytes) -> None:
         assert all(0 < len(payload) <= 64 for payload in payloads)
 
 
+def _read_rtmp_server(data: bytes) -> None:
+    server = ServerSession(_RANDOM, 0.0)
+    for at in range(0, len(data), 500):
+        server.receive(data[at : at + 500])
+        while event := server.next_event():
+            if isinstance(event, (Connecting, Publishing)) and not server.is_ended:
+                server.accept()
+            if isinstance(event, RtmpTag):
+                (parse_audio if event.kind is MessageType.AUDIO else parse_video)(event.body)
+
+
+def _read_rtmp_client(data: bytes) -> None:
+    client = ClientSession(_TARGET, _RANDOM, 0.0)
+    for at in range(0, len(data), 500):
+        client.receive(data[at : at + 500], 0.0)
+    assert client.failure is None or client.failure.reason
+
+
+def _rtmp_dialogue() -> tuple[bytes, bytes]:
+    """All that a client and a server say when everything goes well."""
+    client, server = ClientSession(_TARGET, _RANDOM, 0.0), ServerSession(_RANDOM, 0.0)
+    there, back = b"", b""
+    while output := client.take_output():
+        there += output
+        server.receive(output)
+        while event := server.next_event():
+            if isinstance(event, (Connecting, Publishing)):
+                server.accept()
+        answer = server.take_output()
+        back += answer
+        client.receive(answer, 0.0)
+    client.send_metadata({"width": 1280.0, "encoder": "x"})
+    there += client.take_output()
+    for kind, body in (
+        (MessageType.AUDIO, b"\xaf\x00\x11\x90"),
+        (MessageType.VIDEO, b"\x17\x01\x00\x00\x00" + bytes(300)),
+        (MessageType.VIDEO, b"\x91hvc1\x00\x00\x01" + bytes(30)),
+    ):
+        there += b"".join(client.media(kind, 40, body))
+    return there, back
+
+
+def _bent_behind_the_handshake(said: bytes, rng: random.Random) -> bytes:
+    greeting, rest = said[: 1 + 2 * HANDSHAKE_BYTES], said[1 + 2 * HANDSHAKE_BYTES :]
+    for _ in range(rng.randrange(4)):
+        rest = nonsense.bent(rest, rng)
+    return greeting + rest
+
+
+_RANDOM = bytes(HANDSHAKE_BYTES - 8)
+_TARGET = parse_rtmp_url("rtmp://host/live?a=b", "key")
+_TO_SERVER, _TO_CLIENT = _rtmp_dialogue()
+_RTMP_URLS = [b"rtmp://host:1936/app/instance/key?a=b", b"rtmps://[::1]/live/key"]
+_AMF0 = amf0.serialize(
+    ["connect", 1, {"app": "live", "list": ["hvc1", None, True]}, amf0.EcmaArray({"width": 1280.0})]
+)
 _STREAM = everything()
 _OFFERS = [path.read_bytes() for path in sorted((_VECTORS / "sdp").glob("*.sdp"))]
 _STREAM_IDS = [
@@ -119,6 +182,13 @@ PARSERS = {
     "trickle": Parser(parse_trickle_fragment, lambda rng: rng.choice(_OFFERS)[:600]),
     "mpegts": Parser(_read_stream, _stream, ()),
     "stream id": Parser(parse_stream_id, lambda rng: rng.choice(_STREAM_IDS)),
+    "amf0": Parser(amf0.parse, lambda rng: _AMF0),
+    "rtmp server": Parser(_read_rtmp_server, lambda rng: _bent_behind_the_handshake(_TO_SERVER, rng)),
+    "rtmp client": Parser(_read_rtmp_client, lambda rng: _bent_behind_the_handshake(_TO_CLIENT, rng), ()),
+    "rtmp url": Parser(
+        lambda data: parse_rtmp_url(data.decode("utf-8", "surrogateescape")),
+        lambda rng: rng.choice(_RTMP_URLS),
+    ),
     "srt url": Parser(
         lambda data: parse_srt_url(data.decode("utf-8", "surrogateescape")), lambda rng: rng.choice(_URLS)
     ),

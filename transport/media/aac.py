@@ -107,6 +107,32 @@ def read_config(bits: BitReader) -> AudioSpecificConfig:
     )
 
 
+def serialize_adts(config: AudioSpecificConfig, frame_bytes: int) -> bytes:
+    """Write the ADTS header of one frame (1.A.2.2).
+
+    Args:
+        config: of the core coder.
+        frame_bytes: of the raw frame that follows.
+
+    Raises:
+        UnsupportedAudio: what the header cannot say: other object types, rates, channels or frame sizes.
+    """
+    channels = next((code for code, count in _CHANNELS.items() if count == config.channels and code < 8), 0)
+    if config.sample_rate not in _SAMPLE_RATES or not 1 <= config.object_type <= 4 or not channels:
+        raise UnsupportedAudio(
+            f"AAC object type {config.object_type} of {config.sample_rate} Hz and {config.channels} channels "
+            "in ADTS"
+        )
+    size = ADTS_HEADER_BYTES + frame_bytes
+    if size >= 1 << 13 or config.samples != FRAME_SAMPLES:
+        raise UnsupportedAudio(f"AAC frame of {frame_bytes} bytes and {config.samples} samples in ADTS")
+    rate = _SAMPLE_RATES.index(config.sample_rate)
+    profile = config.object_type - 1
+    # Buffer fullness of all ones: variable rate.
+    header = 0xFFF1 << 40 | profile << 38 | rate << 34 | channels << 30 | size << 13 | 0x7FF << 2
+    return header.to_bytes(ADTS_HEADER_BYTES, "big")
+
+
 def _read_object_type(bits: BitReader) -> int:
     object_type = bits.u(5)
     return 32 + bits.u(6) if object_type == 31 else object_type

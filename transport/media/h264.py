@@ -58,6 +58,9 @@ class Sps:
             stream does not say.
         frame_rate: pictures per second, 0.0 when the stream does not say.
         interlaced: fields may occur, so one frame may be two pictures.
+        chroma_format: chroma_format_idc, 1 is 4:2:0.
+        bit_depth_luma: 8 to 14.
+        bit_depth_chroma: as luma.
     """
 
     id: int
@@ -67,6 +70,9 @@ class Sps:
     max_reorder: int | None
     frame_rate: float
     interlaced: bool
+    chroma_format: int = 1
+    bit_depth_luma: int = 8
+    bit_depth_chroma: int = 8
 
 
 def nal_type(nal: bytes) -> int:
@@ -85,7 +91,7 @@ def parse_sps(nal: bytes) -> Sps:
     profile_idc, constraints = nal[1], nal[2]
     bits = BitReader(unescape(nal)[4:])
     sps_id = _at_most(bits.ue(), 31, "seq_parameter_set_id")
-    chroma_format = _skip_chroma(bits) if profile_idc in _HIGH_PROFILES else 1
+    chroma_format, luma, chroma = _parse_chroma(bits) if profile_idc in _HIGH_PROFILES else (1, 8, 8)
     bits.ue()  # log2_max_frame_num_minus4
     poc_type = _at_most(bits.ue(), 2, "pic_order_cnt_type")
     if poc_type == 0:
@@ -126,7 +132,18 @@ def parse_sps(nal: bytes) -> Sps:
         poc_type == 2 or profile_idc == _BASELINE or (constraints & 0x10 and profile_idc in _INTRA_PROFILES)
     ):
         max_reorder = 0
-    return Sps(sps_id, nal[1:4].hex(), width, height, max_reorder, frame_rate, not frames_only)
+    return Sps(
+        sps_id,
+        nal[1:4].hex(),
+        width,
+        height,
+        max_reorder,
+        frame_rate,
+        not frames_only,
+        chroma_format,
+        luma,
+        chroma,
+    )
 
 
 def parse_pps_ids(nal: bytes) -> tuple[int, int]:
@@ -180,18 +197,19 @@ def _at_most(value: int, limit: int, name: str) -> int:
     return value
 
 
-def _skip_chroma(bits: BitReader) -> int:
+def _parse_chroma(bits: BitReader) -> tuple[int, int, int]:
+    """Read the chroma format and both bit depths."""
     chroma_format = _at_most(bits.ue(), 3, "chroma_format_idc")
     if chroma_format == 3:
         bits.skip(1)
-    bits.ue()  # bit_depth_luma_minus8
-    bits.ue()
+    luma = 8 + _at_most(bits.ue(), 6, "bit_depth_luma_minus8")
+    chroma = 8 + _at_most(bits.ue(), 6, "bit_depth_chroma_minus8")
     bits.skip(1)
     if bits.flag():
         for index in range(12 if chroma_format == 3 else 8):
             if bits.flag():
                 _skip_scaling_list(bits, 16 if index < 6 else 64)
-    return chroma_format
+    return chroma_format, luma, chroma
 
 
 def _skip_scaling_list(bits: BitReader, size: int) -> None:

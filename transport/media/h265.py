@@ -32,6 +32,9 @@ class Sps:
         width: pixels after cropping.
         height: as width.
         max_reorder: pictures that may precede another in the stream and follow it on the screen.
+        chroma_format: chroma_format_idc, 1 is 4:2:0.
+        bit_depth_luma: 8 to 16.
+        bit_depth_chroma: as luma.
     """
 
     id: int
@@ -40,6 +43,9 @@ class Sps:
     width: int
     height: int
     max_reorder: int
+    chroma_format: int
+    bit_depth_luma: int
+    bit_depth_chroma: int
 
 
 def nal_type(nal: bytes) -> int:
@@ -85,8 +91,8 @@ def parse_sps(nal: bytes) -> Sps:
         height -= step_y * (top + bottom)
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
         raise WireError(f"h265: picture of {width} by {height}")
-    bits.ue()  # bit_depth_luma_minus8
-    bits.ue()
+    luma = 8 + _at_most(bits.ue(), 8, "bit_depth_luma_minus8")
+    chroma = 8 + _at_most(bits.ue(), 8, "bit_depth_chroma_minus8")
     bits.ue()  # log2_max_pic_order_cnt_lsb_minus4
     each_layer = bits.flag()
     max_reorder = 0
@@ -94,7 +100,7 @@ def parse_sps(nal: bytes) -> Sps:
         bits.ue()
         max_reorder = _at_most(bits.ue(), 15, "sps_max_num_reorder_pics")
         bits.ue()
-    return Sps(sps_id, profile_idc, level_idc, width, height, max_reorder)
+    return Sps(sps_id, profile_idc, level_idc, width, height, max_reorder, chroma_format, luma, chroma)
 
 
 def parse_pps_ids(nal: bytes) -> tuple[int, int]:

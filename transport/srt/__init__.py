@@ -1,13 +1,14 @@
 """SRT: encrypted live transport over UDP, through Debian's libsrt.
 
 `wire.py` reads stream ids and URLs, `endpoint.py` listens, `caller.py` calls, `connection.py` is what
-comes of either; `libsrt.py` and `abi.py` are the binding below them.
+comes of either, `push.py` sends a stream over one; `libsrt.py` and `abi.py` are the binding below them.
 """
 
 from transport.srt.caller import ConnectError, connect
 from transport.srt.connection import SrtConnection
 from transport.srt.endpoint import Admission, Refused, SrtListener, WeakKey
 from transport.srt.options import SrtOptions
+from transport.srt.push import SrtPush
 from transport.srt.statistics import SrtStatistics
 from transport.srt.wire import (
     Mode,
@@ -28,6 +29,7 @@ __all__ = [
     "SrtConnection",
     "SrtListener",
     "SrtOptions",
+    "SrtPush",
     "SrtStatistics",
     "SrtTarget",
     "StreamId",

@@ -65,6 +65,7 @@ class Errno(enum.IntEnum):
     """SRT_ERRNO: the ones we tell apart."""
 
     CONNECTION_LOST = 2001
+    NO_ROOM = 6001
     WOULD_BLOCK = 6002
     TIMEOUT = 6003
 

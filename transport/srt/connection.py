@@ -45,6 +45,7 @@ class SrtConnection:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._tail_ends_at: float | None = None
+        self._waits = True
         self._rates = _Rates(time.monotonic())
         self._buffer = ctypes.create_string_buffer(MAX_PAYLOAD_BYTES)
         self._view = memoryview(self._buffer).cast("B")
@@ -129,9 +130,35 @@ class SrtConnection:
         try:
             self._library.send(self._socket, data)
         except SrtError as error:
-            if error.code == Errno.TIMEOUT:
+            if error.code in (Errno.TIMEOUT, Errno.NO_ROOM):
                 raise LinkError("timeout", f"connection {self.id}: the send buffer stayed full") from error
             raise self._ended() from error
+
+    def send_now(self, data: bytes) -> bool:
+        """Queue one message if there is room for it. From the first call on `send` does not wait either.
+
+        Args:
+            data: as `send`.
+
+        Returns:
+            False when the buffer is full.
+
+        Raises:
+            ValueError: empty or too long.
+            LinkError: `ended`.
+        """
+        if not 1 <= len(data) <= self._options.payload_bytes:
+            raise ValueError(f"message of {len(data)} bytes, expected 1 to {self._options.payload_bytes}")
+        try:
+            if self._waits:
+                self._library.set_option(self._socket, Option.SNDSYN, False)
+                self._waits = False
+            self._library.send(self._socket, data)
+        except SrtError as error:
+            if error.code == Errno.NO_ROOM:
+                return False
+            raise self._ended() from error
+        return True
 
     @property
     def key_bytes(self) -> int:

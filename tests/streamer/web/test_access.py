@@ -142,6 +142,16 @@ class TestApiKeys:
         wrong = {"Authorization": key["Authorization"][:-1]}
         assert await status(rig, "GET", "/whep/closed", wrong) == (401, "unauthorized")
 
+    async def test_it_is_known_when_it_was_used(self, rig: WebRig) -> None:
+        key, prefix = await rig.api_key(Action.WATCH, "closed")
+        robot = await rig.identity.accounts.named("robot")
+        (before,) = await rig.identity.api_keys.keys(robot.id)
+        await status(rig, "GET", "/whep/closed", key)
+        await rig.guard.note_used_keys()
+        (after,) = await rig.identity.api_keys.keys(robot.id)
+        assert (before.used_at, after.prefix) == (None, prefix)
+        assert after.used_at is not None
+
     async def test_what_it_opened_ends_with_it(self, rig: WebRig, caplog: pytest.LogCaptureFixture) -> None:
         rig.publish_to("closed")
         key, prefix = await rig.api_key(Action.WATCH, "closed")

@@ -74,3 +74,26 @@ def test_cut_or_reserved_configurations_are_refused(config: str) -> None:
 def test_other_codings_are_named(config: str) -> None:
     with pytest.raises(UnsupportedAudio):
         aac.parse_config(bytes.fromhex(config))
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (44_100, 1), (22_050, 6), (8_000, 8)])
+def test_adts_headers_say_what_the_configuration_says(rate: int, channels: int) -> None:
+    header = aac.serialize_adts(aac.AudioSpecificConfig(2, rate, channels, 1024), 300)
+    parsed = aac.parse_adts(header, 0)
+    assert (parsed.frame_bytes, parsed.header_bytes) == (307, 7)
+    assert (parsed.sample_rate, parsed.channels) == (rate, channels)
+    assert aac.parse_config(parsed.config) == aac.AudioSpecificConfig(2, rate, channels, 1024)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        (aac.AudioSpecificConfig(2, 47_000, 2, 1024), 10),
+        (aac.AudioSpecificConfig(7, 48_000, 2, 1024), 10),
+        (aac.AudioSpecificConfig(2, 48_000, 2, 960), 10),
+        (aac.AudioSpecificConfig(2, 48_000, 2, 1024), 8190),
+    ],
+)
+def test_what_adts_cannot_say_is_refused(config: aac.AudioSpecificConfig, size: int) -> None:
+    with pytest.raises(UnsupportedAudio):
+        aac.serialize_adts(config, size)

@@ -3,14 +3,15 @@
  *
  * Nothing is waited for that the server does not need: the offer leaves before ICE has gathered anything
  * (the server learns the address from STUN), and while the browser still applies it. This module imports
- * next to nothing, so that a page can send its offer while the player still loads. Retrying is the business
- * of player.js.
+ * nothing, so that a page can send its offer while the player still loads. Retrying is the business of
+ * player.js.
  */
-
-import { ownHeaders, session } from "./session.js";
 
 const ANSWER_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
+
+/** session.js, once it is known that somebody is signed in. */
+let signedIn = null;
 
 /** What the last answer of each endpoint said about its content key. */
 const sealedAt = new Map();
@@ -203,7 +204,7 @@ export class WhepSession extends EventTarget {
   }
 
   #authorization() {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : ownHeaders();
+    return this.token ? { Authorization: `Bearer ${this.token}` } : (signedIn?.ownHeaders() ?? {});
   }
 
   #request(url, { headers, ...options }) {
@@ -216,8 +217,13 @@ export class WhepSession extends EventTarget {
   async #post(sdp) {
     let posted = await this.#postOnce(sdp);
     if (posted.refused?.code === "csrf" && !this.token) {
-      // Somebody is signed in, and this page does not know yet what to send with the cookie.
-      await session().catch(() => {});
+      // Somebody is signed in, and it is not known here yet what goes with the cookie.
+      try {
+        signedIn = await import("./session.js");
+        await signedIn.session();
+      } catch {
+        throw posted.refused;
+      }
       posted = await this.#postOnce(sdp);
     }
     if (posted.refused) throw posted.refused;

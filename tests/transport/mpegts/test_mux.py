@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import av
+import pytest
+
+from tests.transport.media.sources import picture_units, sound_units, tone
+from transport.media import AccessUnit, Codec, Track
+from transport.mpegts.demux import TsDemuxer
+from transport.mpegts.mux import TsMuxer, accepts
+from transport.mpegts.wire import PACKET_BYTES
+
+
+def muxed(units: list[AccessUnit], tracks: tuple[Track, ...] = ()) -> list[bytes]:
+    muxer = TsMuxer(tracks)
+    ordered = sorted(units, key=lambda unit: unit.dts_s)
+    return [muxer.mux(unit, unit.dts, unit.pts) for unit in ordered]
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+def test_what_is_muxed_is_demuxed(codec: Codec) -> None:
+    pictures = picture_units(codec, 40, options={"bf": "2"})
+    sounds = sound_units(Codec.AAC, tone(1.5, 48_000), 48_000)
+    stream = b"".join(muxed(pictures + sounds, (pictures[0].track, sounds[0].track)))
+    demuxer = TsDemuxer()
+    units = demuxer.feed(stream, 0.0) + demuxer.flush(0.0)
+    assert demuxer.warnings() == ()
+    seen = [unit for unit in units if unit.track.is_video]
+    assert [unit.data for unit in seen] == [unit.data for unit in pictures]
+    assert [unit.keyframe for unit in seen] == [unit.keyframe for unit in pictures]
+    first, sent = seen[0], pictures[0]
+    assert [(u.pts - first.pts, u.dts - first.dts) for u in seen] == [
+        (u.pts - sent.pts, u.dts - sent.dts) for u in pictures
+    ]
+    heard = [unit for unit in units if not unit.track.is_video]
+    assert [unit.data for unit in heard] == [unit.data for unit in sounds]
+    # ADTS does not say that there is no spectral band replication.
+    assert heard[0].track.parameter_sets[0] == sounds[0].track.parameter_sets[0][:2]
+    assert heard[0].track.language == "deu"
+    assert heard[0].pts_s - first.pts_s == pytest.approx(sounds[0].pts_s - sent.pts_s, abs=1e-3)
+
+
+def test_libav_decodes_every_picture_and_the_clock_keeps_its_distance() -> None:
+    pictures = picture_units(Codec.H264, 40)
+    stream = b"".join(muxed(pictures))
+    with av.open(io.BytesIO(stream), format="mpegts") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 40
+    clocks = [
+        int.from_bytes(stream[at + 6 : at + 11], "big") >> 7
+        for at in range(0, len(stream), PACKET_BYTES)
+        if stream[at + 3] & 0x20 and stream[at + 4] and stream[at + 5] & 0x10
+    ]
+    assert clocks == [unit.dts for unit in pictures]
+
+
+def test_every_piece_is_whole_packets_and_a_keyframe_brings_tables() -> None:
+    pieces = muxed(picture_units(Codec.H264, 30))
+    assert all(len(piece) % PACKET_BYTES == 0 for piece in pieces)
+    assert all(piece[at] == 0x47 for piece in pieces for at in range(0, len(piece), PACKET_BYTES))
+    for number in (0, 25):
+        assert (pieces[number][1] & 0x1F, pieces[number][2]) == (0, 0)
+
+
+def payload(stream: bytes, pid: int) -> bytes:
+    """What the packets of one PID carry, without adaptation fields."""
+    found = b""
+    for at in range(0, len(stream), PACKET_BYTES):
+        packet = stream[at : at + PACKET_BYTES]
+        assert packet[0] == 0x47
+        if int.from_bytes(packet[1:3], "big") & 0x1FFF == pid:
+            found += packet[4 + (1 + packet[4] if packet[3] & 0x20 else 0) :]
+    return found
+
+
+def test_every_length_of_a_picture_fits() -> None:
+    (first,) = picture_units(Codec.H264, 1)
+    for size in range(150, 560):
+        unit = replace(first, data=b"\0\0\0\1\x65" + b"\xaa" * size)
+        (piece,) = muxed([unit])
+        assert len(piece) % PACKET_BYTES == 0
+        assert payload(piece, 0x100).endswith(unit.data)
+        assert payload(piece, 0x100).startswith(b"\0\0\1\xe0\0\0")
+
+
+def test_sound_alone_carries_the_clock() -> None:
+    sounds = sound_units(Codec.AAC, tone(0.5, 44_100, channels=1), 44_100, layout="mono")
+    stream = b"".join(muxed(sounds))
+    with av.open(io.BytesIO(stream), format="mpegts") as container:
+        assert container.streams.audio[0].rate == 44_100
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 20 * 1024
+
+
+def test_a_track_that_comes_later_gets_a_new_map() -> None:
+    pictures = picture_units(Codec.H264, 10)
+    sounds = sound_units(Codec.AAC, tone(0.5, 48_000), 48_000)
+    demuxer = TsDemuxer()
+    demuxer.feed(b"".join(muxed(pictures)), 0.0)
+    assert len(demuxer.tracks) == 1
+    muxer = TsMuxer((pictures[0].track,))
+    stream = b"".join(muxer.mux(unit, unit.dts, unit.pts) for unit in pictures + sounds)
+    demuxer = TsDemuxer()
+    demuxer.feed(stream, 0.0)
+    assert [track.codec for track in demuxer.tracks] == [Codec.H264, Codec.AAC]
+
+
+def test_sound_that_does_not_fit_is_left_out() -> None:
+    (sound, *_) = sound_units(Codec.AAC, tone(0.1, 48_000), 48_000)
+    assert muxed([replace(sound, track=replace(sound.track, parameter_sets=()))]) == [b""]
+    assert muxed([replace(sound, data=bytes(9000))]) == [b""]
+    assert accepts(sound.track)
+    assert not accepts(replace(sound.track, codec=Codec.OPUS))

@@ -1,0 +1,168 @@
+"""Access units to an MPEG-2 transport stream of one programme (ISO/IEC 13818-1): H.264, H.265 and AAC.
+
+The opposite of `demux.py`. Tables go out with every keyframe and ten times a second, the clock with every
+picture; a receiver can start at any keyframe.
+"""
+
+from __future__ import annotations
+
+from transport.errors import TransportError
+from transport.media import AccessUnit, Codec, Track
+from transport.media.aac import parse_config, serialize_adts
+from transport.mpegts.wire import PACKET_BYTES, PAT_PID, PAT_TABLE, PMT_TABLE, SYNC_BYTE, crc32
+
+_PMT_PID, _VIDEO_PID, _AUDIO_PID = 0x1000, 0x100, 0x101
+_PROGRAM = 1
+_STREAM_TYPES = {Codec.H264: 0x1B, Codec.H265: 0x24, Codec.AAC: 0x0F}
+# Every access unit begins with a delimiter (2.14.1, 2.17.1).
+_DELIMITERS = {Codec.H264: b"\0\0\0\1\x09\xf0", Codec.H265: b"\0\0\0\1\x46\x01\x50"}
+_VIDEO_STREAM_ID, _AUDIO_STREAM_ID = 0xE0, 0xC0
+_BODY_BYTES = PACKET_BYTES - 4
+_STAMP_MASK = (1 << 33) - 1
+# How long before its decoding a picture's first byte is sent, 90 kHz: what the decoder may buffer.
+_LEAD_TICKS = 9000
+_TABLES_TICKS = 9000
+_RANDOM_ACCESS, _PCR = 0x40, 0x10
+
+
+def accepts(track: Track) -> bool:
+    """Whether a track can be carried."""
+    return track.codec in _STREAM_TYPES
+
+
+class TsMuxer:
+    """Muxes at most one picture and one sound track.
+
+    Args:
+        tracks: what will come; a track that is not among them is added when its first unit comes.
+    """
+
+    def __init__(self, tracks: tuple[Track, ...] = ()) -> None:
+        self._tracks = {track.is_video: track for track in tracks if accepts(track)}
+        self._continuity: dict[int, int] = {}
+        self._version = 0
+        self._tables_at: int | None = None
+
+    def announce(self, tracks: tuple[Track, ...]) -> None:
+        """Say which tracks come from here on."""
+        self._tracks = {track.is_video: track for track in tracks if accepts(track)}
+        self._version = (self._version + 1) & 31
+        self._tables_at = None
+
+    def mux(self, unit: AccessUnit, dts: int, pts: int) -> bytes:
+        """Write one unit, with tables where they are due.
+
+        Args:
+            unit: of a track that `accepts` lets through.
+            dts: where to place it, ticks of 90 kHz, 0 or more.
+            pts: as dts.
+
+        Returns:
+            Whole packets; empty for sound whose configuration is unknown or does not fit ADTS.
+        """
+        track = unit.track
+        data = self._framed(unit)
+        if not data:
+            return b""
+        tables_due = self._tables_at is None or dts - self._tables_at >= _TABLES_TICKS
+        known = self._tracks.get(track.is_video)
+        if known is None or known.codec is not track.codec:
+            self._tracks[track.is_video] = track
+            self._version = (self._version + 1) & 31
+            tables_due = True
+        packets: list[bytes] = []
+        if tables_due or (track.is_video and unit.keyframe):
+            self._tables_at = dts
+            packets += self._tables()
+        carries_clock = track.is_video or True not in self._tracks
+        self._packetize(
+            packets,
+            _VIDEO_PID if track.is_video else _AUDIO_PID,
+            _pes(track, data, dts + _LEAD_TICKS, pts + _LEAD_TICKS),
+            _adaptation(dts if carries_clock else None, unit.keyframe and track.is_video),
+        )
+        return b"".join(packets)
+
+    def _framed(self, unit: AccessUnit) -> bytes:
+        if unit.track.is_video:
+            return _DELIMITERS[unit.track.codec] + unit.data
+        if not unit.track.parameter_sets:
+            return b""
+        try:
+            return serialize_adts(parse_config(unit.track.parameter_sets[0]), len(unit.data)) + unit.data
+        except TransportError:
+            return b""
+
+    def _tables(self) -> list[bytes]:
+        pat = _section(PAT_TABLE, 1, 0, _PROGRAM.to_bytes(2, "big") + (0xE000 | _PMT_PID).to_bytes(2, "big"))
+        clock_pid = _VIDEO_PID if True in self._tracks else _AUDIO_PID
+        streams = (0xE000 | clock_pid).to_bytes(2, "big") + b"\xf0\x00"
+        for is_video, track in sorted(self._tracks.items(), reverse=True):
+            pid = _VIDEO_PID if is_video else _AUDIO_PID
+            info = b""
+            if track.language and len(track.language) == 3 and track.language.isascii():
+                info = b"\x0a\x04" + track.language.encode() + b"\0"
+            streams += bytes((_STREAM_TYPES[track.codec],)) + (0xE000 | pid).to_bytes(2, "big")
+            streams += (0xF000 | len(info)).to_bytes(2, "big") + info
+        pmt = _section(PMT_TABLE, _PROGRAM, self._version, streams)
+        return [
+            self._header(pid, begins=True, control=0x10) + (b"\0" + table).ljust(_BODY_BYTES, b"\xff")
+            for pid, table in ((PAT_PID, pat), (_PMT_PID, pmt))
+        ]
+
+    def _packetize(self, packets: list[bytes], pid: int, pes: bytes, adaptation: bytes) -> None:
+        """Cut a PES packet; `adaptation` belongs to its first transport packet, stuffing to its last."""
+        at, begins = 0, True
+        while at < len(pes):
+            room = _BODY_BYTES - len(adaptation)
+            short = room - (len(pes) - at)
+            if short > 0:
+                adaptation = _stuffed(adaptation, short)
+                room -= short
+            header = self._header(pid, begins=begins, control=0x30 if adaptation else 0x10)
+            packets += (header, adaptation, pes[at : at + room])
+            at, begins, adaptation = at + room, False, b""
+
+    def _header(self, pid: int, *, begins: bool, control: int) -> bytes:
+        continuity = self._continuity.get(pid, 0)
+        self._continuity[pid] = (continuity + 1) & 15
+        return bytes((SYNC_BYTE, (0x40 if begins else 0) | pid >> 8, pid & 0xFF, control | continuity))
+
+
+def _pes(track: Track, data: bytes, dts: int, pts: int) -> bytes:
+    """A PES packet (2.4.3.6)."""
+    stamps = _stamp(pts, 2) if pts == dts else _stamp(pts, 3) + _stamp(dts, 1)
+    flags = 0x80 if pts == dts else 0xC0
+    # Only a picture may leave its length open.
+    length = 0 if track.is_video else 3 + len(stamps) + len(data)
+    stream_id = _VIDEO_STREAM_ID if track.is_video else _AUDIO_STREAM_ID
+    header = b"\0\0\1" + bytes((stream_id,)) + length.to_bytes(2, "big")
+    return header + bytes((0x84, flags, len(stamps))) + stamps + data
+
+
+def _stamp(ticks: int, prefix: int) -> bytes:
+    ticks &= _STAMP_MASK
+    high, middle, low = ticks >> 30, ticks >> 15 & 0x7FFF, ticks & 0x7FFF
+    return (prefix << 36 | high << 33 | 1 << 32 | middle << 17 | 1 << 16 | low << 1 | 1).to_bytes(5, "big")
+
+
+def _adaptation(clock: int | None, random_access: bool) -> bytes:
+    """The adaptation field with the programme clock (2.4.3.4), empty where there is nothing to say."""
+    if clock is None:
+        return b""
+    flags = _PCR | (_RANDOM_ACCESS if random_access else 0)
+    # 33 bits of 90 kHz, 6 reserved ones, 9 bits of 27 MHz that stay 0.
+    return bytes((7, flags)) + ((clock & _STAMP_MASK) << 15 | 0x3F << 9).to_bytes(6, "big")
+
+
+def _stuffed(adaptation: bytes, short: int) -> bytes:
+    if not adaptation:
+        return bytes((short - 1,)) + (b"\0" + b"\xff" * (short - 2) if short > 1 else b"")
+    return bytes((adaptation[0] + short,)) + adaptation[1:] + b"\xff" * short
+
+
+def _section(table: int, number: int, version: int, body: bytes) -> bytes:
+    """One table section (2.4.4)."""
+    head = bytes((table,)) + (0xB000 | 9 + len(body)).to_bytes(2, "big") + number.to_bytes(2, "big")
+    whole = head + bytes((0xC1 | version << 1, 0, 0)) + body
+    return whole + crc32(whole).to_bytes(4, "big")

@@ -1,0 +1,6 @@
+"""RTMP and RTMPS: live media to YouTube, Facebook, Twitch and every other platform.
+
+`wire.py` has the bytes (handshake, chunks, messages), `amf0.py` the values in commands, `address.py` the
+addresses. `conversation.py` is what both sides of a connection do alike, `session.py` the publishing client,
+`server.py` its opposite; none of them touches a socket. `endpoint.py` does.
+"""
