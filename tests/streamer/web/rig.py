@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +22,7 @@ from auth.tokens import SERVER, TokenOrder, implied
 from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
+from ops.platforms import PlatformDesk
 from ops.signin import SignIn
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -29,6 +30,7 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
 from streamer.web.api import Api
 from streamer.web.app import make_app
+from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
@@ -102,6 +104,7 @@ class WebRig(Rig):
         self.identity.passwords = Passwords(self.identity.engine, CHEAP, clock=self.clock)
         self.guard = Guard(self.identity)
         self.signin = SignIn(self.identity, self.guard, self._config)
+        self.platforms = PlatformDesk(self._config.platforms, self.identity)
         self._following = asyncio.create_task(self.guard.run())
         self.admin = self.bearer(*implied([Action.ADMIN]), lifetime_s=3600.0)
         self.token = self.admin["Authorization"].removeprefix("Bearer ")
@@ -126,6 +129,7 @@ class WebRig(Rig):
         faces = (
             whep,
             Pages(self._ancestors),
+            ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
             *self.signin.faces(),
             *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
         )
@@ -137,6 +141,7 @@ class WebRig(Rig):
     async def close(self) -> None:
         await self.client.close()
         await self.signin.close()
+        await self.platforms.close()
         self._following.cancel()
         await asyncio.wait({self._following})
         await self.guard.close()
@@ -204,18 +209,15 @@ class WebRig(Rig):
 
 #: A database that is up to date: it takes long to make, and is the same for every test.
 _empty: list[bytes] = []
-_DATABASE = "streamer.db"
 
 
 async def _place_database(state_dir: Path) -> None:
+    path = state_dir / "streamer.db"
+    if path.exists():
+        return
+    os.makedirs(state_dir, exist_ok=True)
     if not _empty:
-        with tempfile.TemporaryDirectory() as folder:
-            await make_empty(sqlite_url(Path(folder) / _DATABASE))
-            _empty.append((Path(folder) / _DATABASE).read_bytes())
-    _place(state_dir, _empty[0])
-
-
-def _place(state_dir: Path, database: bytes) -> None:
-    state_dir.mkdir(parents=True, exist_ok=True)
-    if not (state_dir / _DATABASE).exists():
-        (state_dir / _DATABASE).write_bytes(database)
+        await make_empty(sqlite_url(path))
+        _empty.append(path.read_bytes())
+    path.write_bytes(_empty[0])
+    path.chmod(0o600)
