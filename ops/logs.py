@@ -21,6 +21,7 @@ from transport.errors import WireError
 from transport.srt import parse_srt_url, parse_stream_id
 
 _SHORTEST_SECRET = 6
+_MAX_ADDED = 1000
 _SECRET_PARAMETERS = ("password", "passwd", "pwd", "pass", "token", "key")
 
 
@@ -29,12 +30,22 @@ class Redactor:
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
+        # Of destinations and broadcasts, which come and go; the newest last.
+        self._added: dict[str, None] = {}
 
     def know(self, secrets: Iterable[str]) -> None:
         """Set what must not be shown; very short ones would only garble the log."""
         self._secrets = tuple(
             sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
         )
+
+    def add(self, secret: str) -> None:
+        """Hide one more, besides those of the configuration."""
+        if len(secret) >= _SHORTEST_SECRET:
+            self._added.pop(secret, None)
+            self._added[secret] = None
+            if len(self._added) > _MAX_ADDED:
+                del self._added[next(iter(self._added))]
 
     def know_config(self, config: Config, *more: str) -> None:
         """Take the secrets of a configuration: what it declares as one, and what stands in addresses."""
@@ -48,7 +59,7 @@ class Redactor:
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, str):
-            for secret in self._secrets:
+            for secret in (*self._secrets, *self._added):
                 if secret in value:
                     value = value.replace(secret, "***")
         elif isinstance(value, dict):

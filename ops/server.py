@@ -23,6 +23,8 @@ from ops.logs import Redactor
 from ops.memory import Trimmer, heap_trim, spare_the_collector
 from ops.metrics import make_registry
 from ops.platforms import PlatformDesk
+from ops.relay_metrics import RelayCollector
+from ops.relays import make_relays
 from ops.reload import Reloader
 from ops.signin import SignIn
 from streamer.config import Config
@@ -39,6 +41,7 @@ from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
@@ -88,6 +91,13 @@ class Server:
         try:
             guard = Guard(identity, self.config.auth)
             self.platforms = PlatformDesk(self.config.platforms, identity)
+            self.relays = make_relays(
+                self.config.platforms,
+                self.registry,
+                identity,
+                self.platforms.broadcasts,
+                self._redactor.add,
+            )
             try:
                 await self._run(identity, guard, *companions)
             finally:
@@ -145,6 +155,7 @@ class Server:
                     delay.run,
                     trimmer.run,
                     egress.run,
+                    self.relays.run,
                     *companions,
                 )
             )
@@ -199,6 +210,8 @@ class Server:
     ) -> web.AppRunner:
         access = Access(guard.door)
         ledger = Ledger(guard.audit)
+        prometheus = make_registry(self.registry, egress, lag.take_worst)
+        prometheus.register(RelayCollector(self.relays))
         api = Api(
             self.registry,
             egress,
@@ -207,7 +220,7 @@ class Server:
             loop_lag_s=lambda: lag.seconds,
             send_delay_ms=delay.percentile_ms,
             ready=lambda: self._ready,
-            prometheus=make_registry(self.registry, egress, lag.take_worst),
+            prometheus=prometheus,
             srt_port=self.srt_address[1],
             tls=self._https.describe,
         )
@@ -226,6 +239,7 @@ class Server:
                     sessions=signin.sessions,
                     origin=self.config.http.origin,
                 ),
+                RelaysFace(self.relays, self.registry, access, guard.audit.record),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
@@ -262,6 +276,7 @@ class Server:
         self.registry.apply(config.streams)
         self._guard.apply(config.auth)
         changed = changed_keys(self.config, config)
+        self.relays.apply()
         self.config = config
         self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))

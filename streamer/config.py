@@ -30,6 +30,7 @@ from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
 from streamer.sections.oidc import OidcConfig
 from streamer.sections.platforms import PlatformsConfig
+from streamer.sections.relay import shown_url
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
@@ -169,6 +170,8 @@ def _shown(key: str, value: object) -> str:
         return "***"
     if last == "url" and "//" not in str(value):
         return "***"
+    if last == "url" and ".relays." in key:
+        return repr(shown_url(str(value), has_key=False))
     if isinstance(value, dict | list | BaseModel):
         return "{…}" if not isinstance(value, list) else "[…]"
     if isinstance(value, str):

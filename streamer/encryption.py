@@ -8,11 +8,15 @@ in `web/confidential.py`.
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 
 from transport.errors import WireError
 from transport.srt.options import SrtOptions
 from transport.srt.wire import parse_srt_url
+
+# "TLS_AES_256_GCM_SHA384", "ECDHE-RSA-AES128-GCM-SHA256", "AES-192".
+_KEY_BITS = re.compile(r"AES[-_]?(128|192|256)")
 
 
 class Floor(enum.StrEnum):
@@ -45,6 +49,12 @@ class Leg:
     cipher: str
     key_state: str
     checked: str
+
+
+def key_bytes_of(cipher: str) -> int:
+    """Length of the key of a cipher by its name, as TLS and SRT have it; 0 for none or an unknown one."""
+    found = _KEY_BITS.search(cipher)
+    return int(found[1]) // 8 if found is not None else 32 if "CHACHA20" in cipher else 0
 
 
 def check_published(floor: Floor, *, has_passphrase: bool, pbkeylen: int) -> None:
@@ -106,6 +116,31 @@ def check_camera(floor: Floor, *, transport: str, verify: bool) -> None:
             f'encryption = "{floor}" needs to know the camera, or anybody on the way could pose as it; '
             "expected tls_verify = true, with tls_ca_file for a certificate of its own"
         )
+
+
+def check_relay(floor: Floor, url: str, *, has_passphrase: bool, pbkeylen: int) -> None:
+    """Check where a stream is relayed to.
+
+    Args:
+        floor: of the stream.
+        url: rtmp://, rtmps:// or srt://, known to be well-formed.
+        has_passphrase: of an SRT destination; its address may hold one too.
+        pbkeylen: as `has_passphrase`.
+
+    Raises:
+        ValueError: it is less than the floor; says what was expected, never a secret.
+    """
+    if not floor:
+        return
+    if url.startswith("rtmp:"):
+        raise ValueError(f'encryption = "{floor}" needs TLS to the destination; expected rtmps://…')
+    if url.startswith("srt:"):
+        options = parse_srt_url(url).options
+        if not has_passphrase and options.passphrase is None:
+            raise ValueError(
+                f'encryption = "{floor}" needs a passphrase to the destination; expected passphrase'
+            )
+        _check_key(floor, "pbkeylen", pbkeylen if has_passphrase else options.pbkeylen)
 
 
 def _check_key(floor: Floor, what: str, pbkeylen: int) -> None:

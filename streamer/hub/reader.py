@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from transport.media import AccessUnit
 
@@ -11,14 +12,17 @@ from transport.media import AccessUnit
 class Reader:
     """Queue between one output and its stream. Full: skips to the next keyframe, counts `skipped`.
 
-    `write` is the stream's side and never waits; `read` is the output's side.
+    `write` is the stream's side and never waits; `read` and `take` are the output's side.
 
     Args:
         max_units: the bound; the default holds about five seconds of picture and sound.
+        on_ready: called in the publisher's thread when the first unit comes to an empty queue, for an output
+            without a thread of its own; must return at once.
     """
 
-    def __init__(self, max_units: int = 512) -> None:
+    def __init__(self, max_units: int = 512, on_ready: Callable[[], None] | None = None) -> None:
         self._max_units = max_units
+        self._on_ready = on_ready
         self._units: deque[AccessUnit] = deque()
         self._ready = threading.Condition()
         self._skipping = False
@@ -50,6 +54,16 @@ class Reader:
                 self._skipping = False
             self._units.append(unit)
             self._ready.notify()
+            first = len(self._units) == 1
+        if first and self._on_ready is not None:
+            self._on_ready()
+
+    def take(self) -> list[AccessUnit]:
+        """Take everything there is, oldest first, without waiting."""
+        with self._ready:
+            units = list(self._units)
+            self._units.clear()
+        return units
 
     def read(self, timeout_s: float) -> AccessUnit | None:
         """Take the oldest unit; None after `timeout_s` without one, or at once when closed."""

@@ -25,7 +25,7 @@ from streamer.hub.rendition import Rendition
 from streamer.hub.timeline import Timeline
 from streamer.sections.stream import StreamConfig
 from transport.media import AccessUnit, Codec, Track
-from transport.media.transcode import H264Transcoder, OpusTranscoder
+from transport.media.transcode import AacTranscoder, H264Transcoder, OpusTranscoder
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +109,7 @@ class Stream:
         self._changed = Wake()
         self.source = Fanout(self._tracks_changed)
         self.opus = Rendition(f"{name} opus", self.source, video=False, make=OpusTranscoder)
+        self.aac = Rendition(f"{name} aac", self.source, video=False, make=AacTranscoder)
         self.h264 = Rendition(f"{name} h264", self.source, video=True, make=H264Transcoder)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from auth.addresses import is_safe
@@ -13,11 +15,13 @@ class PlatformConfig(Section):
 
     Attributes:
         base_url: of a stand-in such as `streamer sandbox`; all of the platform's addresses below it.
+        ingest_ca_file: certificates to check with where media is pushed to, of a stand-in too.
     """
 
     client_id: str = Field("", max_length=256)
     client_secret: SecretStr = SecretStr("")
     base_url: str = ""
+    ingest_ca_file: Path | None = None
 
     @field_validator("base_url")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from streamer.encryption import Floor, check_camera, check_published, check_source
 from streamer.sections.base import Section
+from streamer.sections.relay import RelayConfig
 from transport.errors import WireError
 from transport.srt.options import PASSPHRASE_BYTES, SrtOptions
 from transport.srt.wire import parse_srt_url
@@ -37,6 +38,8 @@ class StreamConfig(Section):
     e2e: bool = False
     e2e_key_bytes: Literal[16, 32] = 32
     e2e_rotate_s: float = Field(3600.0, ge=10, le=86_400)
+    clear_relays: bool = False
+    relays: tuple[RelayConfig, ...] = ()
 
     @field_validator("source")
     @classmethod
@@ -82,6 +85,7 @@ class StreamConfig(Section):
         if self.on_demand and self.source == "publish":
             raise ValueError('on_demand needs a source to pull; expected source = "rtsp://…" or "srt://…"')
         self._check_floor()
+        self._check_relays()
         return self
 
     def _check_floor(self) -> None:
@@ -97,13 +101,26 @@ class StreamConfig(Section):
         if self.source.startswith("rtsps:"):
             check_camera(self.encryption, transport=self.rtsp_transport, verify=self.tls_verify)
 
+    def _check_relays(self) -> None:
+        if self.relays and self.e2e and not self.clear_relays:
+            raise ValueError(
+                "e2e = true keeps the picture from everybody in between, and a relay's destination gets it "
+                "in the clear; expected clear_relays = true beside the relays, or none"
+            )
+        labels = [relay.label for relay in self.relays]
+        for position, relay in enumerate(self.relays):
+            if relay.label in labels[:position]:
+                raise ValueError(f"two relays are called {relay.label!r}; expected a name for one of them")
+            relay.check_floor(self.encryption)
+
     def allows_in_place(self, wanted: StreamConfig) -> bool:
         """Whether a running stream can take `wanted` without anybody having to leave.
 
-        What its pages say and how long it waits can change at any time, and it may be opened to everybody.
+        What its pages say, how long it waits and where it is relayed to can change at any time, and it may be
+        opened to everybody.
         Anything that decides where it comes from, who may do what or how it is encrypted starts it over.
         """
-        harmless = {"title", "grace_s", "on_demand_idle_s"}
+        harmless = {"title", "grace_s", "on_demand_idle_s", "relays"}
         if wanted.public:
             harmless.add("public")
         return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)

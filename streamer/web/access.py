@@ -95,9 +95,9 @@ class Access:
         await self._door.check(ask)
         return ask.action
 
-    def may_manage(self, request: web.Request, stream: Stream) -> bool:
-        """Whether a list for those who manage should show this stream."""
-        return self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream.name))
+    def may_manage(self, request: web.Request, stream: str) -> bool:
+        """Whether a list for managers should show what belongs to a stream, or to the server for ""."""
+        return self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
 
     def may_play(self, request: web.Request, stream: Stream) -> bool:
         """Whether a list of streams should show this one."""

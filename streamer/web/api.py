@@ -304,7 +304,7 @@ class Api:
         Raises:
             AuthError: as `Access.require_manage`.
         """
-        managed = [stream for stream in self._registry if self._access.may_manage(request, stream)]
+        managed = [stream for stream in self._registry if self._access.may_manage(request, stream.name)]
         return await self._access.require_manage(request, managed[0].name if managed else ""), managed
 
     def _live(self, stream: Stream) -> models.LiveStream:

@@ -60,6 +60,7 @@ class Pages:
             Operation("GET", "/invitation", self.invitation, "Choosing a password", described=False),
             Operation("GET", "/connections", self.connections, "Accounts on platforms", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
+            Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
 
@@ -74,6 +75,10 @@ class Pages:
     async def embed(self, request: web.Request) -> web.Response:
         """The player for an iframe, on the sites that may have it."""
         return self._serve(request, "embed.html", self._ancestors)
+
+    async def relays(self, request: web.Request) -> web.Response:
+        """Where the streams are relayed to."""
+        return self._serve(request, "relays.html", "'none'")
 
     async def login(self, request: web.Request) -> web.Response:
         """Signing in; in nobody's frame, where clicks could be led astray."""

@@ -30,6 +30,7 @@ from auth.errors import (
     TokenInvalid,
 )
 from streamer.errors import NoSuchStream, NotLive, StreamerError, Unplayable
+from streamer.relay.errors import NoSuchDestination, NoSuchRelay, RelayBusy, RelayRefused
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     NoSuchStream: (404, "no_such_stream"),
     NotLive: (409, "not_live"),
     Unplayable: (406, "not_playable"),
+    NoSuchRelay: (404, "no_such_relay"),
+    NoSuchDestination: (404, "no_such_destination"),
+    RelayBusy: (409, "relay_busy"),
+    RelayRefused: (422, "relay_refused"),
     BadCredentials: (401, "unauthorized"),
     TokenInvalid: (401, "token_invalid"),
     TokenExpired: (401, "token_expired"),

@@ -76,6 +76,7 @@ def test_every_page_of_the_server_is_there() -> None:
         "index.html",
         "invitation.html",
         "login.html",
+        "relays.html",
         "setup.html",
         "watch.html",
     ]
@@ -126,6 +127,8 @@ def test_identifiers_are_unique(path: Path) -> None:
     [
         ("index.html", "index.js"),
         ("watch.html", "watch_page.js"),
+        ("relays.html", "relays.js"),
+        ("relays.html", "relay_form.js"),
         ("login.html", "login.js"),
         ("setup.html", "setup.js"),
         ("account.html", "account.js"),

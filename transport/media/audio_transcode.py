@@ -1,10 +1,14 @@
-"""Any sound to Opus, the one sound format that every browser receives over WebRTC.
+"""Any sound to Opus, which every browser receives over WebRTC, or to AAC, which every platform takes.
 
-The work is libav's (decode, resample, libopus); what is decided here is time. Packets are cut from a row of
+The work is libav's (decode, resample, encode); what is decided here is time. Packets are cut from a row of
 samples, so their timestamps would follow the sample count and not the source; see `_Timeline`.
 """
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import av.error
 import numpy as np
@@ -17,26 +21,34 @@ from transport.media.decode import TolerantDecoder
 from transport.media.unit import AccessUnit, Codec, Track
 
 _RATE = 48_000
-_PACKET_SAMPLES = 960  # 20 ms: what browsers expect and RFC 7587 section 4.2 recommends
 _SAMPLE_BYTES = 4  # two channels of 16 bits
-_PACKET_BYTES = _PACKET_SAMPLES * _SAMPLE_BYTES
 
 _JUMP_SAMPLES = _RATE * 40 // 1000
 _STEP_SAMPLES = _RATE * 10 // 1000
 
-#: libopus looks this far ahead with application=audio; a packet's timestamp is earlier by as much, so that a
-#: receiver that plays what it decodes at the packet's time is exact.
-_LOOKAHEAD_SAMPLES = 312
-
 _DECODERS = {Codec.AAC: "aac", Codec.MP2: "mp2float", Codec.AC3: "ac3", Codec.OPUS: "opus"}
 
 
-class OpusTranscoder:
-    """Turns one sound track into Opus: 48 kHz, stereo, 20 ms a packet.
+@dataclass(frozen=True, slots=True)
+class _Coding:
+    """What differs between the codings that are made.
 
-    libopus runs with application=audio: `lowdelay` would save 4 ms of look-ahead but switches off the SILK
-    layer, and with it in-band error correction, which speech profits from when packets get lost. Latency
-    besides the look-ahead is what is missing to a full packet: 20 ms at most.
+    Attributes:
+        packet_samples: per channel.
+        lookahead_samples: the encoder's; a packet's timestamp is earlier by as much, so that a receiver that
+            plays what it decodes at the packet's time is exact.
+        planar: the encoder takes floats, a plane for each channel, instead of interleaved 16 bits.
+    """
+
+    codec: Codec
+    packet_samples: int
+    lookahead_samples: int
+    open: Callable[[int], AudioCodecContext]
+    planar: bool
+
+
+class _SoundTranscoder:
+    """Turns one sound track into another coding: 48 kHz, stereo.
 
     Surround is mixed down at -4.6 dB for the front and -7.6 dB for centre and rear channels, a compromise
     between clipping when all are loud (0 dB) and sounding too quiet beside a stereo programme (-7.7 dB). Mono
@@ -48,30 +60,25 @@ class OpusTranscoder:
         track: what comes out; the input's id, clock rate 48000.
     """
 
-    def __init__(self, track: Track, *, bit_rate: int = 128_000) -> None:
-        """Make a transcoder.
-
-        Args:
-            track: the source; its clock rate must be the units'.
-            bit_rate: bits per second of the Opus packets.
-
-        Raises:
-            ValueError: not a sound track.
-        """
+    def __init__(self, track: Track, coding: _Coding, bit_rate: int) -> None:
         if track.codec not in _DECODERS:
             raise ValueError(f"{track.codec} is not sound")
+        self._coding = coding
+        self._packet_bytes = coding.packet_samples * _SAMPLE_BYTES
+        self._encoder = coding.open(bit_rate)
         self.track = Track(
             id=track.id,
-            codec=Codec.OPUS,
+            codec=coding.codec,
             clock_rate=_RATE,
+            parameter_sets=(bytes(self._encoder.extradata or b""),) if coding.codec is Codec.AAC else (),
             sample_rate=_RATE,
             channels=2,
             language=track.language,
         )
         self._source = track
         self._decoder: TolerantDecoder[AudioFrame] = TolerantDecoder(_open_decoder)
-        self._encoder = _open_encoder(bit_rate)
         self._encoded = 0
+        self._encoding: deque[int] = deque()  # where what is in the encoder belongs
         self._timeline = _Timeline()
         self._resampler: AudioResampler | None = None
         self._resampler_input: tuple[str, str, int] | None = None
@@ -91,7 +98,7 @@ class OpusTranscoder:
         return self._timeline.jumps
 
     def request_keyframe(self) -> None:
-        """Nothing to do: a receiver can start at any Opus packet."""
+        """Nothing to do: a receiver can start at any packet."""
 
     def transcode(self, unit: AccessUnit, *, late: bool = False) -> list[AccessUnit]:
         """Give it one unit, take the packets that are full.
@@ -101,7 +108,7 @@ class OpusTranscoder:
             late: more of the source is waiting; ignored, sound is caught up with in no time.
 
         Returns:
-            Opus units, pts equal to dts and increasing, in 1/48000 s on the input's time line.
+            Units, pts equal to dts and increasing, in 1/48000 s on the input's time line.
         """
         if unit.track.parameter_sets != self._source.parameter_sets or unit.track.codec != self._source.codec:
             self._source = unit.track
@@ -124,7 +131,7 @@ class OpusTranscoder:
         """End: what is left, padded with silence. A unit given later starts a new time line."""
         self._drain_resampler()
         # One packet more than the samples need: the encoder still holds its look-ahead.
-        self._samples += bytes(_PACKET_BYTES - len(self._samples) % _PACKET_BYTES)
+        self._samples += bytes(self._packet_bytes - len(self._samples) % self._packet_bytes)
         units = self._encode_full() if self._timeline.started else []
         self._restart_at(0)
         self._timeline.started = False
@@ -152,7 +159,7 @@ class OpusTranscoder:
             return []
         units: list[AccessUnit] = []
         if self._samples and position > end:
-            self._samples += bytes(_PACKET_BYTES - len(self._samples))
+            self._samples += bytes(self._packet_bytes - len(self._samples))
             units = self._encode_full()
         self._restart_at(position)
         return units
@@ -190,23 +197,66 @@ class OpusTranscoder:
 
     def _encode_full(self) -> list[AccessUnit]:
         units = []
-        while len(self._samples) >= _PACKET_BYTES:
-            pcm = np.frombuffer(bytes(self._samples[:_PACKET_BYTES]), dtype=np.int16).reshape(1, -1)
-            pts = self._samples_at - _LOOKAHEAD_SAMPLES
-            data = self._encode(pcm)
-            units.append(AccessUnit(self.track, pts, pts, data, keyframe=True, received_at=self._received_at))
-            del self._samples[:_PACKET_BYTES]
-            self._samples_at += _PACKET_SAMPLES
+        while len(self._samples) >= self._packet_bytes:
+            pcm = np.frombuffer(bytes(self._samples[: self._packet_bytes]), dtype=np.int16).reshape(1, -1)
+            self._encoding.append(self._samples_at - self._coding.lookahead_samples)
+            for data in self._encode(pcm):
+                pts = self._encoding.popleft()
+                units.append(
+                    AccessUnit(self.track, pts, pts, data, keyframe=True, received_at=self._received_at)
+                )
+            del self._samples[: self._packet_bytes]
+            self._samples_at += self._coding.packet_samples
         return units
 
-    def _encode(self, pcm: npt.NDArray[np.int16]) -> bytes:
-        frame = AudioFrame.from_ndarray(pcm, format="s16", layout="stereo")
+    def _encode(self, pcm: npt.NDArray[np.int16]) -> list[bytes]:
+        frame = (
+            AudioFrame.from_ndarray(_planar(pcm), format="fltp", layout="stereo")
+            if self._coding.planar
+            else AudioFrame.from_ndarray(pcm, format="s16", layout="stereo")
+        )
         frame.sample_rate = _RATE
         # libav wants a row without gaps; the packets' real time is the time line's.
         frame.pts = self._encoded
-        self._encoded += _PACKET_SAMPLES
-        (packet,) = self._encoder.encode(frame)
-        return bytes(packet)
+        self._encoded += self._coding.packet_samples
+        return [bytes(packet) for packet in self._encoder.encode(frame)]
+
+
+class OpusTranscoder(_SoundTranscoder):
+    """Turns one sound track into Opus: 48 kHz, stereo, 20 ms a packet.
+
+    libopus runs with application=audio: `lowdelay` would save 4 ms of look-ahead but switches off the SILK
+    layer, and with it in-band error correction, which speech profits from when packets get lost. Latency
+    besides the look-ahead is what is missing to a full packet: 20 ms at most.
+    """
+
+    def __init__(self, track: Track, *, bit_rate: int = 128_000) -> None:
+        """Make a transcoder.
+
+        Args:
+            track: the source; its clock rate must be the units'.
+            bit_rate: bits per second of the Opus packets.
+
+        Raises:
+            ValueError: not a sound track.
+        """
+        super().__init__(track, _OPUS, bit_rate)
+
+
+class AacTranscoder(_SoundTranscoder):
+    """Turns one sound track into AAC-LC: 48 kHz, stereo, 1024 samples a packet, one packet later."""
+
+    def __init__(self, track: Track, *, bit_rate: int = 160_000) -> None:
+        """Make a transcoder.
+
+        Args:
+            track: the source; its clock rate must be the units'.
+            bit_rate: bits per second.
+
+        Raises:
+            ValueError: not a sound track.
+        """
+        super().__init__(track, _AAC, bit_rate)
 
 
 class _Timeline:
@@ -258,6 +308,10 @@ def _interleaved_stereo(frame: AudioFrame) -> bytes:
     return samples.tobytes()
 
 
+def _planar(pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(pcm.reshape(-1, 2).T, dtype=np.float32) / np.float32(32768)
+
+
 def _open_decoder(track: Track) -> AudioCodecContext:
     context = AudioCodecContext.create(_DECODERS[track.codec], "r")
     assert isinstance(context, AudioCodecContext)
@@ -266,13 +320,8 @@ def _open_decoder(track: Track) -> AudioCodecContext:
     return context
 
 
-def _open_encoder(bit_rate: int) -> AudioCodecContext:
-    context = AudioCodecContext.create("libopus", "w")
-    assert isinstance(context, AudioCodecContext)
-    context.sample_rate = _RATE
-    context.layout = "stereo"
-    context.format = "s16"
-    context.bit_rate = bit_rate
+def _open_opus(bit_rate: int) -> AudioCodecContext:
+    context = _make_encoder("libopus", "s16", bit_rate)
     context.options = {
         "application": "audio",
         "frame_duration": "20",
@@ -282,3 +331,26 @@ def _open_encoder(bit_rate: int) -> AudioCodecContext:
     }
     context.open()
     return context
+
+
+def _open_aac(bit_rate: int) -> AudioCodecContext:
+    context = _make_encoder("aac", "fltp", bit_rate)
+    context.open()
+    return context
+
+
+def _make_encoder(name: str, sample_format: str, bit_rate: int) -> AudioCodecContext:
+    context = AudioCodecContext.create(name, "w")
+    assert isinstance(context, AudioCodecContext)
+    context.sample_rate = _RATE
+    context.layout = "stereo"
+    context.format = sample_format
+    context.bit_rate = bit_rate
+    return context
+
+
+# 20 ms is what browsers expect and RFC 7587 section 4.2 recommends; libopus looks 312 samples ahead with
+# application=audio.
+_OPUS = _Coding(Codec.OPUS, 960, 312, _open_opus, planar=False)
+# Every AAC frame overlaps the one before by half its window.
+_AAC = _Coding(Codec.AAC, 1024, 1024, _open_aac, planar=True)

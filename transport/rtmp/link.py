@@ -34,7 +34,7 @@ class Link(asyncio.Protocol):
     Attributes:
         ended: why it is over, once it is.
         bytes_sent: media and commands, TLS not counted.
-        encryption: such as "TLSv1.3", "none" without.
+        encryption: such as "TLSv1.3, TLS_AES_256_GCM_SHA384", "none" without.
         peer: "host:port" as connected.
     """
 
@@ -165,7 +165,7 @@ class Link(asyncio.Protocol):
         host, port = transport.get_extra_info("peername")[:2]
         self.peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if tls := transport.get_extra_info("ssl_object"):
-            self.encryption = tls.version() or "none"
+            self.encryption = ", ".join(part for part in (tls.version(), (tls.cipher() or ("",))[0]) if part)
         now = self._loop.time()
         options = SessionOptions(
             handshake_timeout_s=self._opens_until - now,

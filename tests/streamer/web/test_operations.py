@@ -15,6 +15,7 @@ from tests.streamer.web.rig import WebRig
 
 PAGES = {
     "/",
+    "/relays",
     "/watch/{stream}",
     "/embed/{stream}",
     "/static/{path}",

@@ -1,0 +1,139 @@
+"""Takes a stream's picture and sound from the hub in the coding that a destination takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from streamer.hub.fanout import Fanout, FirstTrack
+from streamer.hub.reader import Reader
+from streamer.hub.rendition import Rendition
+from streamer.hub.stream import Stream
+from transport.media import AccessUnit, Codec, Track
+
+# About ten seconds: an event loop that stands still that long has other troubles.
+_MAX_UNITS = 1024
+
+
+class Intake:
+    """One reader of one stream. Event loop only, but for what the hub calls.
+
+    Args:
+        stream: where from.
+        codecs: what the destination takes as it is; anything else is made into H.264 and AAC.
+        on_ready: called in the publisher's thread when there is something to take.
+    """
+
+    def __init__(self, stream: Stream, codecs: Collection[Codec], on_ready: Callable[[], None]) -> None:
+        self._stream = stream
+        self._codecs = frozenset(codecs)
+        self._reader = Reader(_MAX_UNITS, on_ready)
+        self._taken: dict[bool, tuple[Fanout | Rendition, _Matching]] = {}
+        stream.demand.acquire()
+        self.follow()
+
+    @property
+    def skipped(self) -> int:
+        """Units that were not taken in time, or that a rendition was too slow for."""
+        return self._reader.skipped
+
+    @property
+    def video(self) -> Track | None:
+        """The picture as the stream has it."""
+        return self._stream.source.video
+
+    @property
+    def audio(self) -> Track | None:
+        """The sound as the stream has it."""
+        return self._stream.source.audio
+
+    @property
+    def video_codec(self) -> Codec | None:
+        """What the picture is taken as; None when there is none."""
+        return self._codec(self.video, Codec.H264)
+
+    @property
+    def is_transcoded(self) -> bool:
+        """Whether the picture is coded anew."""
+        return self.video is not None and self.video_codec is not self.video.codec
+
+    @property
+    def refusal(self) -> str:
+        """Why the picture cannot be had, in words; "" when it can."""
+        if self.is_transcoded and self._stream.config.renditions == "off":
+            codec = self.video.codec.upper() if self.video is not None else ""
+            return (
+                f"the destination does not take {codec}, and the stream's renditions are off; "
+                'expected H.264, renditions = "auto", or h265 = true where the destination takes it'
+            )
+        return ""
+
+    def take(self) -> list[AccessUnit]:
+        """Everything that came."""
+        return self._reader.take()
+
+    def restart(self) -> None:
+        """Forget what waits, and begin again at the keyframe that the hub has at hand."""
+        self._release(True)
+        self._release(False)
+        self._reader.take()
+        self.follow()
+
+    def follow(self) -> None:
+        """Look again at what the stream has; call when its tracks changed."""
+        for video, track in ((True, self.video), (False, self.audio)):
+            codec = self._codec(track, Codec.H264 if video else Codec.AAC)
+            if track is None or codec is None or (video and self.refusal):
+                continue  # what was taken stays: a publisher that comes back mostly brings the same
+            origin: Fanout | Rendition = self._stream.source
+            if codec is not track.codec:
+                origin = self._stream.h264 if video else self._stream.aac
+            taken = self._taken.get(video)
+            if taken is not None and taken[0] is origin and taken[1].codec is codec:
+                continue
+            self._release(video)
+            self._attach(origin, video, codec)
+
+    def close(self) -> None:
+        """Let go of the stream. Idempotent."""
+        if not self._reader.closed:
+            self._reader.close()
+            self._release(True)
+            self._release(False)
+            self._stream.demand.release()
+
+    def _codec(self, track: Track | None, otherwise: Codec) -> Codec | None:
+        if track is None:
+            return None
+        return track.codec if track.codec in self._codecs else otherwise
+
+    def _attach(self, origin: Fanout | Rendition, video: bool, codec: Codec) -> None:
+        fanout = origin if isinstance(origin, Fanout) else origin.out
+        sink = _Matching(self._reader, fanout, video=video, codec=codec)
+        try:
+            if isinstance(origin, Fanout):
+                # Sound of the past would only be late; the picture needs its keyframe.
+                origin.attach(sink, replay=video)
+            else:
+                origin.attach(sink)
+        except BaseException:
+            origin.detach(sink)
+            raise
+        self._taken[video] = (origin, sink)
+
+    def _release(self, video: bool) -> None:
+        taken = self._taken.pop(video, None)
+        if taken is not None:
+            taken[0].detach(taken[1])
+
+
+class _Matching:
+    """Lets through a fanout's first picture or sound in the codec that is wanted."""
+
+    def __init__(self, reader: Reader, fanout: Fanout, *, video: bool, codec: Codec) -> None:
+        self.codec = codec
+        self._sink = FirstTrack(fanout, reader, video=video)
+
+    def write(self, unit: AccessUnit) -> None:
+        """Take one unit."""
+        if unit.track.codec is self.codec:
+            self._sink.write(unit)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from streamer.relay.machine import State
+from streamer.relay.platforms.broadcast import Health, HealthState
+from streamer.relay.platforms.errors import NeedsReconnect
+from tests.fakes.broadcast import KEY as PLATFORM_KEY
+from tests.fakes.broadcast import FakePlatform
+from tests.fakes.wait import until
+from tests.streamer.relay.rig import KEY, Encoder, RelayRig
+from tests.transport.rtmp.ingest import Ingest
+from transport.rtmp.wire import MessageType
+
+
+def to(ingest: Ingest, **more: Any) -> dict[str, Any]:
+    return {"url": f"rtmp://127.0.0.1:{ingest.port}/live", "key": KEY, **more}
+
+
+@asynccontextmanager
+async def opened(engine: AsyncEngine, *relays: dict[str, Any], **more: Any) -> AsyncIterator[RelayRig]:
+    rig = RelayRig(engine, list(relays), **more)
+    await rig.open()
+    try:
+        yield rig
+    finally:
+        await rig.close()
+
+
+def times(ingest: Ingest, kind: MessageType) -> list[int]:
+    return [tag.timestamp for tag in ingest.tags if tag.kind is kind]
+
+
+def assert_never_back(ingest: Ingest) -> None:
+    for kind in (MessageType.VIDEO, MessageType.AUDIO):
+        assert all(after >= before for before, after in itertools.pairwise(times(ingest, kind))), kind
+
+
+def keyframes(ingest: Ingest) -> Iterator[int]:
+    return (tag.timestamp for tag in ingest.tags if tag.kind is MessageType.VIDEO and tag.body[0] >> 4 == 1)
+
+
+async def test_it_follows_its_publisher(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine, to(ingest, slate_s=0.5)) as rig:
+        assert rig.relay().state is State.IDLE
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE)
+        await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 30)
+        assert ingest.publications[0].key == KEY
+        sent = rig.relay().statistics
+        assert sent.pictures_sent >= 30
+        assert sent.pictures_dropped == 0
+        await encoder.leave()
+        relay = await rig.until(State.ENDED)
+        assert "away for 0.5 s" in relay.reason
+        assert KEY in rig.concealed
+        assert KEY not in repr(relay.destination)
+    assert ingest.ends == ["unpublished"]
+
+
+async def test_a_still_picture_and_silence_bridge_the_publishers_absence(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    async with opened(engine, to(ingest)) as rig:
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE)
+        await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 30)
+        await encoder.leave()
+        await until(lambda: rig.relay().is_filling, "the still picture")
+        assert rig.relay().state is State.DEGRADED
+        assert "still picture" in rig.relay().reason
+        count = len(ingest.tags)
+        await ingest.until(lambda: len(ingest.tags) > count + 100)
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE)
+        count = len(ingest.tags)
+        await ingest.until(lambda: len(ingest.tags) > count + 50)
+        await encoder.leave()
+    assert len(ingest.publications) == 1
+    assert_never_back(ingest)
+    video = times(ingest, MessageType.VIDEO)
+    assert max(after - before for before, after in itertools.pairwise(video)) < 2000
+
+
+async def test_a_lost_connection_is_made_again_within_the_same_broadcast(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 20)
+        ingest.sessions[0][1].transport.abort()
+        await until(lambda: relay.machine.reconnects == 1, "the loss to be noticed")
+        await rig.until(State.LIVE, id=relay.id)
+        await ingest.until(
+            lambda: len(ingest.publications) == 2 and next(keyframes(ingest), None) is not None
+        )
+        count = len(ingest.tags)
+        await ingest.until(lambda: len(ingest.tags) > count + 20)
+        assert_never_back(ingest)
+        rig.relays.stop(relay.id)
+        await rig.until(State.ENDED, id=relay.id)
+        await encoder.leave()
+    assert [publication.key for publication in ingest.publications] == [PLATFORM_KEY] * 2
+    assert platform.prepared == platform.ended == ["broadcast-0"]
+    assert platform.live[0] == "broadcast-0"
+
+
+async def test_another_server_goes_on_with_the_same_broadcast(engine: AsyncEngine, ingest: Ingest) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 40)
+        await encoder.leave()
+    async with opened(engine, platform=platform) as rig:
+        # Before its publisher is back: the still picture has the size that the picture had.
+        await rig.until(State.LIVE, State.DEGRADED, id=relay.id)
+        await until(lambda: rig.relay(relay.id).is_filling, "the still picture")
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE, id=relay.id)
+        count = len(ingest.tags)
+        await ingest.until(lambda: len(ingest.tags) > count + 20)
+        assert_never_back(ingest)
+        rig.relays.stop(relay.id)
+        await rig.until(State.ENDED, id=relay.id)
+        await encoder.leave()
+    assert platform.prepared == platform.resumed == platform.ended == ["broadcast-0"]
+    async with opened(engine, platform=platform) as rig:
+        assert rig.relay(relay.id).state is State.IDLE, "what was stopped stays stopped"
+
+
+async def test_what_fails_says_why_and_touches_nobody_else(engine: AsyncEngine, ingest: Ingest) -> None:
+    refusing = await Ingest().start()
+    refusing.refuse_publication = ("NetStream.Publish.Denied", "no such key")
+    silent = socket.create_server(("127.0.0.1", 0))
+    try:
+        nobody = {"url": f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live", "key": KEY, "name": "silent"}
+        async with opened(engine, to(ingest), to(refusing, name="refusing"), nobody, public=True) as rig:
+            encoder = Encoder(rig.stream)
+            relay = await rig.until(State.FAILED, State.RECONNECTING, id="cam:refusing")
+            assert "no such key" in relay.reason
+            await rig.until(State.LIVE)
+            await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 50)
+            assert rig.relay("cam:silent").state is State.CONNECTING
+            assert rig.relay().statistics.pictures_dropped == 0
+            await encoder.leave()
+    finally:
+        silent.close()
+        await refusing.stop()
+
+
+async def test_the_platform_is_heard(engine: AsyncEngine, ingest: Ingest) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="facebook", account="one")
+        encoder = Encoder(rig.stream)
+        platform.refuses = NeedsReconnect("the account must be connected again")
+        rig.relays.start(relay.id)
+        await rig.until(State.FAILED, id=relay.id)
+        assert relay.reason == "the account must be connected again"
+        platform.refuses = None
+        platform.health = Health(HealthState.POOR, ("The bit rate is too low.",), viewers=7, again_s=1.0)
+        rig.relays.start(relay.id)
+        await rig.until(State.DEGRADED, id=relay.id)
+        assert relay.reason == "The bit rate is too low."
+        assert relay.watch_url == "https://watch.example/1"
+        assert relay.health is not None and relay.health.viewers == 7
+        platform.health = Health(HealthState.ENDED, again_s=1.0)
+        await until(lambda: len(platform.prepared) == 2, "the next broadcast")
+        await encoder.leave()
+
+
+async def test_no_sound_becomes_silence_and_another_codec_h264(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine, to(ingest)) as rig:
+        encoder = Encoder(rig.stream, audio=False)
+        await rig.until(State.LIVE)
+        await ingest.until(lambda: len(times(ingest, MessageType.AUDIO)) > 50)
+        await encoder.leave()
+    assert_never_back(ingest)
