@@ -22,7 +22,6 @@ from streamer.web.operations import Operation
 from streamer.web.origin import client_address
 
 _SETTINGS = frozenset(Settings.model_fields)
-_ADMINISTRATOR = "@administrator"
 
 Record = Callable[[Event], Awaitable[None]]
 
@@ -168,6 +167,7 @@ class RelaysFace:
 
     async def add(self, request: web.Request) -> web.Response:
         """A new destination."""
+        await self._streams(request)
         body = await read_body(request, models.NewDestination)
         who = await self._require(request, body.stream)
         stream = self._registry.find(body.stream)
@@ -220,10 +220,15 @@ class RelaysFace:
             return [relay for relay in self._relays if relay.stream.name == stream]
         if self._access.may_manage(request, ""):
             return list(self._relays)
+        names = await self._streams(request)
+        return [relay for relay in self._relays if relay.stream.name in names]
+
+    async def _streams(self, request: web.Request) -> set[str]:
+        """Names of the streams that the asker may manage; one at least, or he manages the server."""
         names = {each.name for each in self._registry if self._access.may_manage(request, each.name)}
         if not names:
             await self._require(request, "")  # says what is needed
-        return [relay for relay in self._relays if relay.stream.name in names]
+        return names
 
     async def _managed(self, request: web.Request) -> tuple[Relay, str]:
         """The relay of a path, and who asks."""
@@ -237,8 +242,7 @@ class RelaysFace:
 
     async def _require(self, request: web.Request, stream: str) -> str:
         """Let through who manages the stream; returns who that is."""
-        await self._access.require_manage(request, stream)
-        return _ADMINISTRATOR
+        return (await self._access.require_manage(request, stream)).principal.id
 
     async def _note(
         self, request: web.Request, who: str, what: str, destination: Destination, **details: Any

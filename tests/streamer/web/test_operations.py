@@ -25,6 +25,8 @@ PAGES = {
     "/admin",
     "/admin/{section}",
     "/invitation",
+    "/connections",
+    "/connections/callback/{platform}",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 
