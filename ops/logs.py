@@ -135,7 +135,7 @@ def configure(config: Config) -> Redactor:
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
     # Per-packet and per-request chatter of libraries is never wanted at our level.
-    for name in ("aiortc", "aioice", "aiohttp.access", "asyncio", "watchfiles", "libav"):
+    for name in ("aiortc", "aioice", "aiohttp.access", "asyncio", "watchfiles", "libav", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     redactor.know_config(config)
     return redactor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 
 from alembic import command
@@ -14,6 +15,8 @@ from sqlalchemy import Connection, MetaData
 import auth
 from auth.schema import metadata
 from streamer.errors import StreamerError
+
+_log = logging.getLogger(__name__)
 
 
 class NewerDatabase(StreamerError):
@@ -34,6 +37,7 @@ def upgrade(connection: Connection) -> None:
             f"a newer version of the server wrote it (revision {', '.join(sorted(newer))}); use that one"
         )
     command.upgrade(config, "head")
+    _log.info("the database was brought up to date")
 
 
 def schema() -> MetaData:

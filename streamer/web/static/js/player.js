@@ -168,6 +168,7 @@ export class Player extends EventTarget {
   #trouble(error) {
     if (!(error instanceof WhepError)) return problem("unplayable");
     const trouble = problemOf(error);
+    if (trouble.code === "not_granted" && this.token) return problem("forbidden");
     return trouble.code === "not_live" && this.timeToFirstFrameMs !== null ? problem("ended") : trouble;
   }
 
