@@ -27,6 +27,8 @@ PAGES = {
     "/admin",
     "/admin/{section}",
     "/invitation",
+    "/connections",
+    "/connections/callback/{platform}",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 
