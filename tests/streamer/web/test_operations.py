@@ -27,8 +27,6 @@ PAGES = {
     "/admin",
     "/admin/{section}",
     "/invitation",
-    "/connections",
-    "/connections/callback/{platform}",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 
