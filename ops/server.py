@@ -16,6 +16,7 @@ from auth.tokens import SERVER
 from ops.administration import administration
 from ops.audience_metrics import AudienceMetrics
 from ops.differences import changed_keys
+from ops.door_metrics import DoorCollector
 from ops.engagement import Engagement
 from ops.health import LoopLag, SendDelay
 from ops.housekeeping import Housekeeping
@@ -36,6 +37,7 @@ from streamer.hub.stream import State
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
+from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
 from streamer.web.analytics import Analytics
 from streamer.web.api import Api
@@ -224,6 +226,7 @@ class Server:
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         prometheus.register(RelayCollector(self.relays))
+        prometheus.register(DoorCollector(guard))
         prometheus.register(
             AudienceMetrics(self.engagement, lambda: [stream.name for stream in self.registry])
         )
@@ -254,7 +257,13 @@ class Server:
                     sessions=signin.sessions,
                     origin=self.config.http.origin,
                 ),
-                RelaysFace(self.relays, self.registry, access, guard.audit.record),
+                RelaysFace(
+                    self.relays,
+                    self.registry,
+                    access,
+                    guard.audit.record,
+                    self.platforms.connections,
+                ),
                 Analytics(self.registry, access, self.engagement.insight),
                 Privacy(access, self.engagement.people),
             ),
@@ -289,6 +298,9 @@ class Server:
         for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
+        for key in SignInConfig.model_fields:
+            if getattr(config.auth, key) != getattr(self.config.auth, key):
+                _log.warning("auth.%s changed; that takes effect at the next start", key)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
         self._guard.apply(config.auth)
