@@ -24,6 +24,7 @@ from auth.api_keys import ApiKeys
 from auth.audit import Event, Outcome, append
 from auth.audit_writer import AuditLog
 from auth.authority import Authority
+from auth.connection_records import erase_owned
 from auth.credentials import NoCredential
 from auth.directory import Directory
 from auth.door import Ask, Door
@@ -81,6 +82,7 @@ class Identity:
         self.authority = Authority(engine, vault, self._directory, clock=clock)
         self.accounts = Accounts(engine, self.is_last_administrator, clock=clock)
         self.accounts.on_delete.append(_withdraw_all)
+        self.accounts.on_delete.append(erase_owned)
         self.groups = Groups(engine, self.is_last_administrator)
         self.passwords = Passwords(engine, policy, clock=clock)
         self.totp = Totp(engine, vault, clock=clock)
