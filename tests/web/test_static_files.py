@@ -72,6 +72,7 @@ def test_every_page_of_the_server_is_there() -> None:
     assert [page.name for page in PAGES] == [
         "account.html",
         "admin.html",
+        "connections.html",
         "embed.html",
         "index.html",
         "invitation.html",
