@@ -183,13 +183,13 @@ async def test_the_platform_is_heard(engine: AsyncEngine, ingest: Ingest) -> Non
         await rig.until(State.FAILED, id=relay.id)
         assert relay.reason == "the account must be connected again"
         platform.refuses = None
-        platform.health = Health(HealthState.POOR, ("The bit rate is too low.",), viewers=7, again_s=1.0)
+        platform.health = Health(HealthState.POOR, ("The bit rate is too low.",), viewers=7, again_s=0.1)
         rig.relays.start(relay.id)
         await rig.until(State.DEGRADED, id=relay.id)
         assert relay.reason == "The bit rate is too low."
         assert relay.watch_url == "https://watch.example/1"
         assert relay.health is not None and relay.health.viewers == 7
-        platform.health = Health(HealthState.ENDED, again_s=1.0)
+        platform.health = Health(HealthState.ENDED, again_s=0.1)
         await rig.until(State.ENDED, id=relay.id)
         assert relay.reason == "the platform has ended the broadcast"
         await encoder.leave()
