@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 _AGAIN_S = 1.0
 _PATIENCE_S = 5.0
+# SIGTERM to exit is 5 s in all.
+_LAST_PATIENCE_S = 1.0
 
 
 class MemoryKeeper:
@@ -55,15 +57,15 @@ class MemoryKeeper:
         """Write these, and what was still to be written."""
         # All of them: what was being written when `run` was cancelled may not have been.
         self._changed |= {relay.id: relay for relay in relays}
-        await self._write()
+        await self._write(_LAST_PATIENCE_S)
 
-    async def _write(self) -> bool:
+    async def _write(self, patience_s: float = _PATIENCE_S) -> bool:
         """Write what changed; False when the database did not take it."""
         changed, self._changed = self._changed, {}
         if not changed:
             return True
         try:
-            async with asyncio.timeout(_PATIENCE_S), self._engine.begin() as connection:
+            async with asyncio.timeout(patience_s), self._engine.begin() as connection:
                 for id, relay in changed.items():
                     current = self._current(id)
                     if current is None:

@@ -28,6 +28,7 @@ from streamer.relay.memory import Memory
 from streamer.relay.platforms.broadcast import Broadcast, Health, HealthState, Ingest
 from streamer.relay.platforms.errors import PlatformError
 from streamer.relay.report import Tally
+from streamer.sections.relay import secrets_of
 from transport.errors import LinkError, WireError
 from transport.output import Push, PushOptions, PushStatistics
 
@@ -250,7 +251,8 @@ class Relay:
             ingest = await self._broadcast.prepare()
             self.began_at = None
         self._ingest = ingest
-        self._tools.conceal(ingest.key)
+        for secret in secrets_of(ingest.url, ingest.key):
+            self._tools.conceal(secret)
         if self.destination.passphrase is not None:
             self._tools.conceal(self.destination.passphrase.get_secret_value())
         self.watch_url = ingest.watch_url
