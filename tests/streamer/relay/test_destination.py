@@ -8,6 +8,7 @@ from streamer.config import parse
 from streamer.errors import ConfigError
 from streamer.relay.destination import Destination, Settings, When, fixed_destinations
 from streamer.relay.errors import RelayRefused
+from streamer.sections.relay import secrets_of
 from streamer.sections.stream import StreamConfig
 
 KEY = "stream-key-123456"
@@ -114,3 +115,19 @@ def test_an_address_is_shown_without_secrets(url: str, key: str, shown: str) -> 
 def test_changing_relays_does_not_start_a_stream_over() -> None:
     relay = {"url": "rtmp://live.example/app", "key": KEY}
     assert stream().allows_in_place(stream([relay]))
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "secrets"),
+    [
+        ("rtmp://live.example/app", KEY, {KEY}),
+        (f"rtmp://live.example/app/{KEY}", "", {KEY}),
+        (
+            "srt://192.0.2.1:9?streamid=a-secret&passphrase=long-enough",
+            "",
+            {"a-secret", "long-enough"},
+        ),
+    ],
+)
+def test_what_no_log_may_show(url: str, key: str, secrets: set[str]) -> None:
+    assert set(secrets_of(url, key)) == secrets
