@@ -26,6 +26,7 @@ PAGES = {
     "/account",
     "/admin",
     "/admin/{section}",
+    "/dashboard",
     "/invitation",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
