@@ -158,7 +158,7 @@ class Analytics:
                 self.export,
                 "All viewing sessions of a span of time, as CSV or JSON lines",
                 query=models.ExportQuery,
-                content="text/csv",
+                content="text/csv, application/jsonl",
                 needs="manage",
             ),
         ]
