@@ -148,6 +148,15 @@ async def remove_record(connection: AsyncConnection, connection_id: str) -> None
     await connection.execute(delete(connections).where(connections.c.id == connection_id))
 
 
+async def erase_owned(connection: AsyncConnection, principal_id: str) -> None:
+    """Forget an account's own connections with the account, in the transaction that deletes it.
+
+    The platforms are not told: that takes longer than a transaction may. Who wants them to be told
+    disconnects first.
+    """
+    await connection.execute(delete(connections).where(connections.c.owner == principal_id))
+
+
 async def _row(connection: AsyncConnection, connection_id: str) -> Mapping[Any, Any] | None:
     found = select(connections).where(connections.c.id == connection_id)
     return (await connection.execute(found)).mappings().first()

@@ -1,10 +1,9 @@
 """Accounts on platforms, connected once and used from then on: whose they are, and the tokens that prove it.
 
-Connecting has two steps, as single sign-on has (`auth.oidc`): `begin` sends the browser to the platform,
-`finish` takes what it brings back; or `begin_device` shows a code and `poll_device` asks what came of it.
-Everybody who acts on a platform asks `access` for a token and never keeps it. Refreshing happens there, one
-at a time for each connection; what the platform gives out is stored before it is used, because a refresh
-token that changes with each use is lost otherwise, and the connection with it.
+How an account comes to be connected is in `auth.connecting`. Everybody who acts on a platform asks `access`
+for a token and never keeps it. Refreshing happens there, one at a time for each connection; what the platform
+gives out is stored before it is used, because a refresh token that changes with each use is lost otherwise,
+and the connection with it.
 
 A connection that does not work any more stays, in a state that says so and why: only somebody who connects
 it again, or disconnects it, can help. Read `auth.platform_login` for what differs between the platforms.
@@ -14,8 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +21,6 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from auth.addresses import local_path
 from auth.audit import Event, Outcome, append
 from auth.connection_records import (
     Connection,
@@ -39,12 +35,9 @@ from auth.connection_records import (
     store_record,
     store_tokens,
 )
-from auth.errors import AuthUnavailable, BadCredentials, NoSuchConnection, PlatformRefused, ReconnectNeeded
-from auth.oauth import AppClient, DeviceCode, Tokens, challenge_of, new_verifier
-from auth.oidc import BEGUN_S, Departure
-from auth.pending import Pending
+from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
+from auth.oauth import AppClient, Tokens
 from auth.platform_login import PlatformLogin
-from auth.secrets import same_secret
 from auth.tokens import SERVER
 from auth.vault import Vault
 
@@ -52,8 +45,6 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 _LOOK_EVERY_S = 60.0
-#: RFC 8628 section 3.5: what "slow_down" adds.
-_SLOWER_S = 5.0
 #: The platform's words for tokens that will never count again.
 _OVER = frozenset({"invalid_grant", "invalid_token", "access_denied", "unauthorized_client"})
 #: Erases what was learnt through a connection; in the transaction that erases the connection.
@@ -72,35 +63,6 @@ class Asker:
     who: str
     address: str = ""
     owner: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """What came of a login at a platform.
-
-    Attributes:
-        return_to: where on this site somebody wanted to go.
-    """
-
-    connection: Connection
-    return_to: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceOffer:
-    """What to show to somebody with another screen.
-
-    Attributes:
-        ticket: for `poll_device`.
-        expires_in_s: how long the code can be used.
-        interval_s: how often asking makes sense.
-    """
-
-    ticket: str
-    user_code: str
-    verification_url: str
-    expires_in_s: float
-    interval_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +85,6 @@ class Access:
     scopes: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    binding: str
-    verifier: str = field(repr=False)
-    platform: str
-    redirect_uri: str
-    return_to: str
-    asker: Asker
-    again: str
-
-
-@dataclass(slots=True)
-class _Device:
-    platform: str
-    code: DeviceCode
-    asker: Asker
-    again: str
-    next_at: float
-    interval_s: float
-
-
 class Connections:
     """All of them. Belongs to one event loop.
 
@@ -152,7 +93,6 @@ class Connections:
         vault: seals tokens.
         logins: the platforms that are configured.
         clock: seconds since 1970.
-        monotonic: seconds.
 
     Attributes:
         on_disconnect: erase what was learnt through a connection.
@@ -165,16 +105,12 @@ class Connections:
         logins: Iterable[PlatformLogin],
         *,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.logins = {login.platform: login for login in logins}
         self.on_disconnect: list[Eraser] = []
         self._engine = engine
         self._vault = vault
-        self._clock = clock
-        self._monotonic = monotonic
-        self._begun: Pending[_Begun] = Pending(BEGUN_S, monotonic=monotonic)
-        self._devices: Pending[_Device] = Pending(3600.0, monotonic=monotonic)
+        self.clock = clock
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[Any]] = set()
 
@@ -210,105 +146,34 @@ class Connections:
             )
         return login
 
-    def begin(
-        self, platform: str, redirect_uri: str, asker: Asker, return_to: str = "/", again: str = ""
-    ) -> Departure:
-        """Send somebody to a platform.
+    async def keep(self, record: Connection, held: Held, asker: Asker) -> None:
+        """Keep a connection that was made, or made again, with its tokens."""
+        details = {
+            "platform": record.platform,
+            "name": record.name,
+            "scopes": record.scopes,
+            "reason": record.reason,
+        }
+        outcome = Outcome.DONE if record.is_usable else Outcome.FAILED
+        async with self._lock(record.id), self._engine.begin() as connection:
+            await self._note(connection, asker, "connection.connect", record.id, details, outcome)
+            await store_record(connection, self._vault, record, held)
+
+    async def known(self, platform: str, subject: str, owner: str, again: str) -> Connection | None:
+        """The connection to an account, by whose it is here and there.
 
         Args:
             platform: which.
-            redirect_uri: the page that calls `finish`, as registered there.
-            asker: who it is for.
-            return_to: where to go afterwards; another site becomes "/".
+            subject: the platform's id of the account; "" where it is not known.
+            owner: as in `Asker`.
             again: id of the connection that is to work again.
-
-        Raises:
-            PlatformRefused: the platform is not configured.
         """
-        login = self.login(platform)
-        verifier = new_verifier()
-        begun = _Begun(
-            secrets.token_urlsafe(24), verifier, platform, redirect_uri, local_path(return_to), asker, again
-        )
-        state = self._begun.add(begun)
-        return Departure(login.authorize_url(redirect_uri, state, challenge_of(verifier)), begun.binding)
-
-    async def finish(self, platform: str, parameters: Mapping[str, str], binding: str) -> Connected:
-        """Take what the browser brought back.
-
-        Args:
-            platform: whose page of ours it came to.
-            parameters: of the request.
-            binding: from the cookie.
-
-        Raises:
-            BadCredentials: this browser did not ask, or asked too long ago.
-            PlatformRefused: the platform or whoever was asked said no.
-            AuthUnavailable: the platform does not answer.
-        """
-        begun = self._begun.take(parameters.get("state", ""))
-        if begun is None or begun.platform != platform or not same_secret(binding, begun.binding):
-            raise BadCredentials("this was not begun in this browser, or too long ago; connect again")
-        login = self.login(platform)
-        if "error" in parameters:
-            raise _denied(login, parameters["error"])
-        tokens = await login.redeem(parameters.get("code", ""), begun.verifier, begun.redirect_uri)
-        keep = self._keep(login, tokens, login.options.client, begun.asker, begun.again)
-        return Connected(await self._to_its_end(keep), begun.return_to)
-
-    async def begin_device(self, platform: str, asker: Asker, again: str = "") -> DeviceOffer:
-        """Ask for a code that somebody types in on another screen.
-
-        Raises:
-            PlatformRefused: the platform has no such thing, or not for this application.
-            AuthUnavailable: no answer.
-        """
-        login = self.login(platform)
-        if not login.has_device:
-            raise PlatformRefused(
-                "no_device_code", f"{login.name} needs an application registered for device codes; see README"
-            )
-        code = await login.begin_device()
-        waits_from = self._monotonic()
-        device = _Device(platform, code, asker, again, waits_from + code.interval_s, code.interval_s)
-        return DeviceOffer(
-            self._devices.add(device),
-            code.user_code,
-            code.verification_url,
-            max(0.0, code.expires_at - self._clock()),
-            code.interval_s,
-        )
-
-    async def poll_device(self, ticket: str, asker: Asker) -> Connection | None:
-        """What came of a code; None while nothing has. Asks the platform no sooner than it allows.
-
-        Raises:
-            BadCredentials: there is no such code, or another asked for it.
-            PlatformRefused: it was denied, or its time is over.
-            AuthUnavailable: no answer.
-        """
-        device = self._devices.see(ticket)
-        if device is None or device.asker.who != asker.who:
-            raise BadCredentials("this code is not known any more; begin again")
-        if self._monotonic() < device.next_at:
-            return None
-        device.next_at = self._monotonic() + device.interval_s
-        login = self.login(device.platform)
-        try:
-            tokens = await login.poll_device(device.code)
-        except PlatformRefused as error:
-            if error.code == "slow_down":
-                device.interval_s += _SLOWER_S
-            if (
-                error.code in ("authorization_pending", "slow_down")
-                and self._clock() < device.code.expires_at
-            ):
-                return None
-            self._devices.take(ticket)
-            raise _denied(login, error.code) from None
-        self._devices.take(ticket)
-        keep = self._keep(login, tokens, login.device_client, device.asker, device.again)
-        return await self._to_its_end(keep)
+        async with self._engine.connect() as connection:
+            found = await find_record(connection, again) if again else None
+            # Somebody may have chosen another account than the one that was to work again.
+            if found is None or not _may_be(found, platform, owner, subject):
+                found = await find_account(connection, platform, subject, owner)
+        return found
 
     async def pick_page(self, connection_id: str, page: str, asker: Asker) -> Connection:
         """Publish as a page, or for "" as the account itself, from now on.
@@ -320,7 +185,7 @@ class Connections:
         record = await self.find(connection_id)
         if page and page not in {each.id for each in record.pages}:
             raise PlatformRefused("no_such_page", f"{record.name!r} has no page with the id {page[:64]!r}")
-        now = self._clock()
+        now = self.clock()
         async with self._engine.begin() as connection:
             details = {"platform": record.platform, "page": page}
             await self._note(connection, asker, "connection.page", connection_id, details)
@@ -342,9 +207,9 @@ class Connections:
         """
         record, held = await self._read(connection_id)
         login, client = self._client(record)
-        if rejected or login.is_due(held.tokens, self._clock()):
+        if rejected or login.is_due(held.tokens, self.clock()):
             seen = held.tokens.access
-            record, held = await self._to_its_end(self._renew(connection_id, seen, rejected))
+            record, held = await self.to_its_end(self._renew(connection_id, seen, rejected))
         wanted = record.page if page is None else page
         token = held.pages.get(wanted, "") if wanted else held.tokens.access
         if not token:
@@ -375,7 +240,7 @@ class Connections:
         Raises:
             NoSuchConnection: it is not there.
         """
-        return await self._to_its_end(self._disconnect(connection_id, asker))
+        return await self.to_its_end(self._disconnect(connection_id, asker))
 
     async def run(self) -> None:
         """Renew what would end unused, and look after what a platform wants looked after, until cancelled."""
@@ -406,7 +271,7 @@ class Connections:
     async def _look_after(self, record: Connection, login: PlatformLogin) -> None:
         access = await self.access(record.id, page="")
         every_s = login.check_every_s
-        if every_s is None or self._clock() < record.checked_at + every_s:
+        if every_s is None or self.clock() < record.checked_at + every_s:
             return
         try:
             await login.check(Tokens(access.token))
@@ -414,46 +279,7 @@ class Connections:
             await self.access(record.id, page="", rejected=access.token)
             return
         async with self._engine.begin() as connection:
-            await mark(connection, record.id, checked_at=self._clock())
-
-    async def _keep(
-        self, login: PlatformLogin, tokens: Tokens, client: AppClient, asker: Asker, again: str
-    ) -> Connection:
-        """Keep a new connection, or a better one to an account that was connected before."""
-        identity = await login.identify(tokens)
-        now = self._clock()
-        async with self._engine.connect() as connection:
-            known = await find_record(connection, again) if again else None
-            # Somebody may have chosen another account than the one that was to work again.
-            if known is None or not _may_be(known, login.platform, asker.owner, identity.subject):
-                known = await find_account(connection, login.platform, identity.subject, asker.owner)
-        missing = login.missing(identity.scopes)
-        reason = _missing(login, missing) if missing else ""
-        pages = tuple(replace(page, token="") for page in identity.pages)
-        record = Connection(
-            id=known.id if known is not None else secrets.token_hex(8),
-            platform=login.platform,
-            owner=asker.owner,
-            subject=identity.subject or (known.subject if known is not None else ""),
-            name=identity.name or (known.name if known is not None else f"{login.name} account"),
-            client_id=client.id,
-            scopes=identity.scopes,
-            created_at=known.created_at if known is not None else now,
-            changed_at=now,
-            checked_at=now,
-            pages=pages,
-            page=_picked(known, identity.scopes, [page.id for page in pages], login),
-            state=ConnectionState.RECONNECT if reason else ConnectionState.CONNECTED,
-            reason=reason,
-            expires_at=tokens.lasts_until,
-        )
-        held = Held(tokens, {page.id: page.token for page in identity.pages if page.token})
-        details = {"platform": login.platform, "name": record.name, "scopes": record.scopes, "reason": reason}
-        async with self._lock(record.id), self._engine.begin() as connection:
-            outcome = Outcome.FAILED if reason else Outcome.DONE
-            await self._note(connection, asker, "connection.connect", record.id, details, outcome)
-            await store_record(connection, self._vault, record, held)
-        return record
+            await mark(connection, record.id, checked_at=self.clock())
 
     async def _renew(self, connection_id: str, seen: str, rejected: str) -> tuple[Connection, Held]:
         async with self._lock(connection_id):
@@ -478,15 +304,15 @@ class Connections:
                     f"{error}; check client_id and client_secret in [platforms.{login.platform}]"
                 ) from None
             except AuthUnavailable:
-                if not rejected and (held.tokens.expires_at or 0) > self._clock():
+                if not rejected and (held.tokens.expires_at or 0) > self.clock():
                     return record, held  # good for a little while yet
                 raise
             held = replace(held, tokens=tokens)
             # Before anybody uses it: what it replaces may be worth nothing any more.
             async with self._engine.begin() as connection:
-                await store_tokens(connection, self._vault, connection_id, held, self._clock())
+                await store_tokens(connection, self._vault, connection_id, held, self.clock())
             if tokens.scopes is not None and (missing := login.missing(tokens.scopes)):
-                reason = _missing(login, missing)
+                reason = missing_words(login, missing)
                 await self._over(connection_id, reason)
                 raise ReconnectNeeded(reason)
             return record, held
@@ -508,7 +334,7 @@ class Connections:
             raise ReconnectNeeded(reason)
         held = replace(held, pages=pages)
         async with self._engine.begin() as connection:
-            await store_tokens(connection, self._vault, record.id, held, self._clock())
+            await store_tokens(connection, self._vault, record.id, held, self.clock())
         return record, held
 
     async def _over(self, connection_id: str, reason: str) -> None:
@@ -521,7 +347,7 @@ class Connections:
                 connection_id,
                 state=ConnectionState.RECONNECT.value,
                 reason=reason,
-                changed_at=self._clock(),
+                changed_at=self.clock(),
             )
 
     async def _disconnect(self, connection_id: str, asker: Asker) -> bool:
@@ -577,7 +403,7 @@ class Connections:
     def _lock(self, connection_id: str) -> asyncio.Lock:
         return self._locks.setdefault(connection_id, asyncio.Lock())
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+    async def to_its_end(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Do it even if nobody waits any more: a token that was given out must not get lost on the way."""
         task = asyncio.get_running_loop().create_task(work)
         self._working.add(task)
@@ -600,7 +426,7 @@ class Connections:
         outcome: Outcome = Outcome.DONE,
     ) -> None:
         event = Event(asker.who, what, target, asker.address, outcome, details)
-        await append(connection, self._vault, [event], self._clock())
+        await append(connection, self._vault, [event], self.clock())
 
 
 def _project(client_id: str) -> str:
@@ -608,30 +434,12 @@ def _project(client_id: str) -> str:
     return client_id.partition("-")[0]
 
 
+def missing_words(login: PlatformLogin, missing: tuple[str, ...]) -> str:
+    """Why a connection without these permissions is of no use."""
+    return f"{login.name} was connected without {', '.join(missing)}; connect it again and allow that"
+
+
 def _may_be(known: Connection, platform: str, owner: str, subject: str) -> bool:
     """Whether a connection is to this account; without its permission nobody learns which one it is."""
     same = (known.platform, known.owner) == (platform, owner)
     return same and (not subject or known.subject in ("", subject))
-
-
-def _picked(
-    known: Connection | None, scopes: frozenset[str], pages: Iterable[str], login: PlatformLogin
-) -> str:
-    """The page to publish as: as before, else the first where the account itself cannot be published to."""
-    found = [*pages]
-    if known is not None and known.page in found:
-        return known.page
-    return found[0] if found and not login.acts_as_account(scopes) else ""
-
-
-def _missing(login: PlatformLogin, missing: tuple[str, ...]) -> str:
-    return f"{login.name} was connected without {', '.join(missing)}; connect it again and allow that"
-
-
-def _denied(login: PlatformLogin, said: str) -> PlatformRefused:
-    code = re.sub(r"[^a-z_]", "", said)[:64]
-    if code in ("access_denied", "authorization_declined"):
-        return PlatformRefused("access_denied", f"{login.name} was not connected: it was not allowed there")
-    if code == "expired_token":
-        return PlatformRefused(code, "the code has expired; begin again")
-    return PlatformRefused(code, f"{login.name} was not connected; it says: {code}")

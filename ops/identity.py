@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +24,11 @@ from auth.api_keys import ApiKeys
 from auth.audit import Event, Outcome, append
 from auth.audit_writer import AuditLog
 from auth.authority import Authority
+from auth.connection_records import erase_owned
 from auth.credentials import NoCredential
 from auth.directory import Directory
 from auth.door import Ask, Door
-from auth.errors import AuthError, RateLimited
+from auth.errors import AuthError, AuthUnavailable, RateLimited
 from auth.grants import administrators, is_last_administrator, withdraw_all
 from auth.groups import Groups
 from auth.issued import issue
@@ -79,6 +82,7 @@ class Identity:
         self.authority = Authority(engine, vault, self._directory, clock=clock)
         self.accounts = Accounts(engine, self.is_last_administrator, clock=clock)
         self.accounts.on_delete.append(_withdraw_all)
+        self.accounts.on_delete.append(erase_owned)
         self.groups = Groups(engine, self.is_last_administrator)
         self.passwords = Passwords(engine, policy, clock=clock)
         self.totp = Totp(engine, vault, clock=clock)
@@ -164,6 +168,7 @@ class Guard:
         door: where everybody comes in.
         rates: how often an address may ask.
         audit: where it is kept what was refused.
+        decisions: how many, by action and by "allowed" or "refused".
     """
 
     def __init__(self, identity: Identity, config: OthersConfig | None = None) -> None:
@@ -178,6 +183,9 @@ class Guard:
         self._others = Others(identity.authority, self.door, config)
         self._api_keys = identity.api_keys
         self._used_keys: dict[str, float] = {}
+        # The door is asked from threads of publishers too.
+        self._counting = threading.Lock()
+        self.decisions: Counter[tuple[str, str]] = Counter()
         # Apart from `run`: it writes what is still to be written after everything else has stopped.
         self._writer = asyncio.get_running_loop().create_task(self.audit.run())
 
@@ -187,6 +195,11 @@ class Guard:
             group.create_task(self._authority.run())
             group.create_task(self._watch.run())
             group.create_task(self._note_used_keys())
+
+    @property
+    def sessions(self) -> int:
+        """How many are in."""
+        return len(self._watch)
 
     def apply(self, config: OthersConfig) -> None:
         """Do as a changed configuration says."""
@@ -206,7 +219,10 @@ class Guard:
             _log.error("the writer of the audit log failed", exc_info=error)
 
     def _witness(self, ask: Ask, answer: Permit | AuthError) -> None:
-        """Keep refusals of what was presented. Who came with nothing was told what is needed."""
+        """Count, and keep refusals of what was presented. Who came with nothing was told what is needed."""
+        is_in = isinstance(answer, Permit)
+        with self._counting:
+            self.decisions[ask.action.value, "allowed" if is_in else "refused"] += 1
         if isinstance(answer, Permit):
             if answer.api_key:
                 self._used_keys[answer.api_key] = answer.decided_at
@@ -230,7 +246,7 @@ class Guard:
             return
         try:
             await self._api_keys.note_used(used)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, AuthUnavailable, OSError, TimeoutError) as error:
             _log.warning("when API keys were used cannot be written: %s", type(error).__name__)
 
     async def _note_used_keys(self) -> None:

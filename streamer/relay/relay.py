@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from streamer.encryption import key_bytes_of
 from streamer.errors import NotLive, StreamerError
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
+from streamer.relay.attendance import Pace, attend
 from streamer.relay.carrier import Carrier, Doorbell, MakeStill
 from streamer.relay.destination import Destination
+from streamer.relay.dialling import Dialling, check_cipher, choose_ingest
 from streamer.relay.errors import RelayRefused
 from streamer.relay.intake import Intake
 from streamer.relay.look import Look
@@ -27,8 +28,8 @@ from streamer.relay.memory import Memory
 from streamer.relay.platforms.broadcast import Broadcast, Health, HealthState, Ingest
 from streamer.relay.platforms.errors import PlatformError
 from streamer.relay.report import Tally
+from streamer.sections.relay import secrets_of
 from transport.errors import LinkError, WireError
-from transport.media import Codec
 from transport.output import Push, PushOptions, PushStatistics
 
 _log = logging.getLogger(__name__)
@@ -39,13 +40,6 @@ _STREAM_PATIENCE_S = 5.0
 _END_S = 15.0
 # Broadcasts that end are replaced a little before the platform ends them.
 _ROTATE_EARLY_S = 120.0
-_FIRST_CONNECT_S = 10.0
-# Once it is known how long a connection takes, one that takes four times as long is tried again: a network
-# that comes back between two repetitions of a lost packet would be noticed seconds later.
-_CONNECT_FACTOR = 4.0
-_LEAST_CONNECT_S = 2.5
-_STALL_S = 5.0
-_CLOSE_S = 1.0
 _DROPS_REMEMBERED_S = 10.0
 
 OpenPush = Callable[[Destination, Ingest, PushOptions], Push]
@@ -63,6 +57,7 @@ class Tools:
         conceal: is told stream keys, which no log may show.
         clock: seconds since 1970.
         patience: times, but for those that a destination sets itself.
+        pace: how often platforms are asked.
     """
 
     open_push: OpenPush
@@ -72,6 +67,7 @@ class Tools:
     conceal: Callable[[str], None]
     clock: Callable[[], float] = time.time
     patience: Patience = field(default_factory=Patience)
+    pace: Pace = field(default_factory=Pace)
 
 
 class Relay:
@@ -114,7 +110,7 @@ class Relay:
         self._intake: Intake | None = None
         self._push: Push | None = None
         self._bell: Doorbell | None = None
-        self._took_s: float | None = None
+        self._dialling = Dialling(destination)
         self._dropped_at = float("-inf")
         self._is_filling = False
         self._todo: deque[Do] = deque()
@@ -255,7 +251,8 @@ class Relay:
             ingest = await self._broadcast.prepare()
             self.began_at = None
         self._ingest = ingest
-        self._tools.conceal(ingest.key)
+        for secret in secrets_of(ingest.url, ingest.key):
+            self._tools.conceal(secret)
         if self.destination.passphrase is not None:
             self._tools.conceal(self.destination.passphrase.get_secret_value())
         self.watch_url = ingest.watch_url
@@ -275,6 +272,7 @@ class Relay:
                 self._resume_id = id
                 raise
             _log.info("relay %s: its broadcast is over: %s", self.id, error)
+            self._broadcast = self._tools.open_broadcast(self.destination, self.stream)
             return None
 
     async def _wait_for_stream(self) -> None:
@@ -306,20 +304,24 @@ class Relay:
             look=self._look,
             stands_in=settings.slate_s > 0,
         )
-        push = self._tools.open_push(self.destination, self._ingest, self._options())
+        failures = self.machine.failures
+        ingest = choose_ingest(self._ingest, failures)
+        options = self._dialling.options(self._position_ms(), failures)
+        push = self._tools.open_push(self.destination, ingest, options)
         ended: asyncio.Task[LinkError] | None = None
         try:
             began = time.monotonic()
             push.announce(carrier.tracks())
             await push.connect()
-            self._took_s = time.monotonic() - began
-            self._check_cipher(push)
+            self._dialling.took_s = time.monotonic() - began
+            check_cipher(self.stream.config.encryption, push)
             ended = asyncio.create_task(push.ended())
             self._push = push
             if self.began_at is None:
                 self.began_at = self._tools.clock()
             self._signal(Signal.CONNECTED)
-            attending = asyncio.create_task(self._attend())
+            assert self._broadcast is not None
+            attending = asyncio.create_task(attend(self._broadcast, self, self._tools.pace))
             try:
                 await carrier.carry(push, ended, self)
             finally:
@@ -332,6 +334,12 @@ class Relay:
                 ended.cancel()
             self.tally.add(push.statistics())
             await push.close()
+
+    def _position_ms(self) -> int:
+        """Where the output's time is: as far as the broadcast is old, whatever connections came between."""
+        began_at = self.began_at
+        since_s = self._tools.clock() - began_at if began_at is not None else 0.0
+        return round(max(since_s * 1000, self.tally.position_ms))
 
     def looked(self, look: Look | None, *, filling: bool, dropped: int) -> None:
         """Take how it goes on the air; see `carrier.Watch`."""
@@ -355,65 +363,38 @@ class Relay:
             self._decide(self.machine.well("network", now))
         self._wake.set()
 
-    async def _attend(self) -> None:
-        """Tell the platform that it is live, and ask it how it goes."""
-        broadcast = self._broadcast
-        assert broadcast is not None
-        told = False
-        while True:
-            again_s = 30.0
-            try:
-                if not told:
-                    await broadcast.went_live()
-                    told = True
-                health = await broadcast.health()
-                self._take_health(health)
-                again_s = health.again_s
-            except PlatformError as error:
-                self._decide(self.machine.trouble("platform", str(error), time.monotonic()))
-                again_s = error.retry_after_s or (10.0 if error.retryable else 60.0)
-            except Exception:  # a bug in asking must not end the broadcast
-                _log.exception("relay %s: its platform cannot be asked", self.id)
-            await asyncio.sleep(max(1.0, again_s))
+    def not_heard(self, error: PlatformError) -> None:
+        """The platform does not say how it goes; see `attendance.Listener`."""
+        self._decide(self.machine.trouble("platform", str(error), time.monotonic()))
 
-    def _take_health(self, health: Health) -> None:
+    def heard(self, health: Health) -> None:
+        """Take what the platform says; see `attendance.Listener`."""
         now = time.monotonic()
         self.health = health
         self.watch_url = health.watch_url or self.watch_url
         self._limit(health.ends_at)
         if health.state is HealthState.ENDED:
-            self._decide(self.machine.signal(Signal.ROTATE, now, "the platform has ended the broadcast"))
+            # At its longest another one follows; somebody who ended it at the platform wants it ended.
+            signal = Signal.ROTATE if self._is_as_long_as_it_may_be() else Signal.STOP
+            self._decide(self.machine.signal(signal, now, "the platform has ended the broadcast"))
         elif health.issues and health.state in (HealthState.POOR, HealthState.BAD):
-            self._decide(self.machine.trouble("platform", " ".join(health.issues), now))
+            self._decide(self.machine.trouble("platform", "; ".join(health.issues), now))
         else:
             self._decide(self.machine.well("platform", now))
+
+    def _is_as_long_as_it_may_be(self) -> bool:
+        longest_s = self._broadcast.traits.max_duration_s if self._broadcast is not None else None
+        began_at = self.began_at
+        return (
+            longest_s is not None
+            and began_at is not None
+            and self._tools.clock() - began_at > 0.9 * longest_s
+        )
 
     def _limit(self, ends_at: float | None) -> None:
         if ends_at is not None:
             left_s = ends_at - self._tools.clock()
             self.machine.limit(max(1.0, left_s - min(_ROTATE_EARLY_S, left_s / 10)), time.monotonic())
-
-    def _options(self) -> PushOptions:
-        began_at, destination = self.began_at, self.destination
-        since_s = self._tools.clock() - began_at if began_at is not None else 0.0
-        connect_s = _FIRST_CONNECT_S
-        if self._took_s is not None and self.machine.failures < 20:
-            connect_s = min(_FIRST_CONNECT_S, max(_LEAST_CONNECT_S, _CONNECT_FACTOR * self._took_s))
-        return PushOptions(
-            start_ms=round(max(since_s * 1000, self.tally.position_ms)),
-            connect_timeout_s=connect_s,
-            command_timeout_s=connect_s,
-            stall_timeout_s=_STALL_S,
-            close_timeout_s=_CLOSE_S,
-            ca_file=str(destination.tls_ca_file or ""),
-            enhanced=Codec.H265 in destination.codecs,
-        )
-
-    def _check_cipher(self, push: Push) -> None:
-        """Hold what was negotiated to the stream's `encryption`."""
-        floor, found = self.stream.config.encryption, push.statistics().encryption
-        if key_bytes_of(found) < floor.key_bytes:
-            raise RelayRefused(f'the destination agreed on {found}; encryption = "{floor}" needs more')
 
     async def _release(self) -> None:
         work, self._work = self._work, None

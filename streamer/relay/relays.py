@@ -1,8 +1,7 @@
 """All relays: those of the configuration and those of the database, started by whatever starts them.
 
 Once a second it is looked whether a schedule is due and whether another process (the command line, another
-server) changed the database. What relays remember is written by one task, so that a database that does not
-answer holds nobody up.
+server) changed the database. What relays remember is written by `keeper.py`.
 """
 
 from __future__ import annotations
@@ -30,15 +29,9 @@ from streamer.relay.destinations import (
     remove_destination,
 )
 from streamer.relay.errors import NoSuchRelay, RelayRefused
-from streamer.relay.memory import (
-    Command,
-    Memory,
-    forget,
-    is_asked,
-    read_memories,
-    remember,
-    take_commands,
-)
+from streamer.relay.keeper import MemoryKeeper
+from streamer.relay.machine import State
+from streamer.relay.memory import Command, Memory, is_asked, read_memories, take_commands
 from streamer.relay.relay import Relay, Tools
 from streamer.relay.tables import destinations as destination_table
 
@@ -47,7 +40,6 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 # A relay whose destination is taken away ends its broadcast first.
 _FAREWELL_S = 20.0
-_WRITE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -78,7 +70,8 @@ class Relays:
         self._registry = registry
         self._engine = engine
         self._vault = vault
-        self._tools = make_tools(self._changed)
+        self._keeper = MemoryKeeper(engine, self._current, clock)
+        self._tools = make_tools(self._keeper.note)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._group: asyncio.TaskGroup | None = None
@@ -86,8 +79,6 @@ class Relays:
         self._kept: list[Destination] = []
         self._memories: dict[str, Memory] = {}
         self._stamp: tuple[object, ...] = ()
-        self._dirty: dict[str, Relay] = {}
-        self._something_dirty = asyncio.Event()
         # Stopped by hand: not begun again before the stream was offline.
         self._held: set[str] = set()
         self._begun_for: dict[str, str] = {}
@@ -185,7 +176,7 @@ class Relays:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._write_memories())
+                group.create_task(self._keeper.run())
                 await self._read(force=True)
                 for relay in self:
                     self._resume(relay)
@@ -196,8 +187,11 @@ class Relays:
                     await self._read()
         finally:
             self._group = None
-            self._dirty = {relay.id: relay for relay in self if relay.state.is_running}
-            await self._flush()
+            await self._keeper.close(relay for relay in self if relay.state is not State.IDLE)
+
+    def _current(self, id: str) -> Relay | None:
+        running = self._running.get(id)
+        return running.relay if running is not None else None
 
     def _resume(self, relay: Relay) -> None:
         memory = self._memories.get(relay.id)
@@ -219,7 +213,7 @@ class Relays:
                     relay.stop("its scheduled end")
                 elif now >= settings.starts_at and not over and relay.scheduled_for != settings.starts_at:
                     relay.scheduled_for = settings.starts_at
-                    self._changed(relay)
+                    self._keeper.note(relay)
                     self._try_start(relay)
 
     def _follow(self, relay: Relay) -> None:
@@ -326,37 +320,6 @@ class Relays:
         running.relay.stop("its destination was removed")
         await asyncio.wait({self._loop.create_task(running.relay.wait_over())}, timeout=_FAREWELL_S)
         running.task.cancel()
-
-    def _changed(self, relay: Relay) -> None:
-        self._dirty[relay.id] = relay
-        self._something_dirty.set()
-
-    async def _write_memories(self) -> None:
-        while True:
-            await self._something_dirty.wait()
-            self._something_dirty.clear()
-            if not await self._flush():
-                await asyncio.sleep(_WRITE_S)
-                self._something_dirty.set()
-
-    async def _flush(self) -> bool:
-        """Write what changed; False when the database did not take it."""
-        dirty, self._dirty = self._dirty, {}
-        if not dirty:
-            return True
-        try:
-            async with asyncio.timeout(_WRITE_S * 5), self._engine.begin() as connection:
-                for id, relay in dirty.items():
-                    current = self._running.get(id)
-                    if current is None:
-                        await forget(connection, id)
-                    elif current.relay is relay:
-                        await remember(connection, relay.memory, self._clock())
-        except (AuthError, SQLAlchemyError, OSError, TimeoutError) as error:
-            _log.error("what relays must remember cannot be written now: %s", error or type(error).__name__)
-            self._dirty = {**dirty, **self._dirty}
-            return False
-        return True
 
 
 async def _keep_running(relay: Relay) -> None:

@@ -69,6 +69,20 @@ def check_key(url: str, key: str) -> None:
         raise ValueError(f"{error}; expected key, or rtmp://host/app/KEY") from None
 
 
+def secrets_of(url: str, key: str) -> list[str]:
+    """What of an address and a key must not be shown: the key, wherever it stands, and a passphrase."""
+    found = [key]
+    try:
+        if url.startswith("srt:"):
+            target = parse_srt_url(url)
+            found += [target.stream_id, target.options.passphrase or ""]
+        else:
+            found.append(parse_rtmp_url(url, key).key)
+    except WireError:  # nothing that could be used either
+        pass
+    return [secret for secret in found if secret]
+
+
 def shown_url(url: str, *, has_key: bool = True) -> str:
     """An address for people: without credentials, parameters and what may be a stream key.
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import BaseModel
 
+from auth.connecting import Connecting
 from auth.connection_records import Connection
 from auth.connections import Asker, Connections
 from auth.errors import AuthError, AuthUnavailable, BadCredentials, NoSuchConnection, PlatformRefused
@@ -36,6 +37,7 @@ class ConnectionsFace:
 
     def __init__(self, connections: Connections, access: Access, public_url: str = "") -> None:
         self._connections = connections
+        self._connecting = Connecting(connections)
         self._access = access
         self._public_url = public_url
 
@@ -78,7 +80,7 @@ class ConnectionsFace:
                 "/api/v1/device-codes/{ticket}",
                 self.poll_device,
                 "What came of a code",
-                {200: "Pending or connected", **refused, **away},
+                {200: "Pending or connected", **refused, **away, 404: "No such code, or not any more"},
                 returns=models.DeviceStateModel,
                 needs="manage",
             ),
@@ -152,7 +154,7 @@ class ConnectionsFace:
         body = await read_body(request, models.ConnectBody)
         if body.again:
             await self._usable(body.again, permit)
-        departure = self._connections.begin(
+        departure = self._connecting.begin(
             platform,
             self._redirect_url(request, platform),
             _asker(request, permit, own=body.own),
@@ -179,7 +181,7 @@ class ConnectionsFace:
         platform = request.match_info["platform"]
         try:
             binding = request.cookies.get(_cookie(platform), "")
-            connected = await self._connections.finish(platform, dict(request.query), binding)
+            connected = await self._connecting.finish(platform, dict(request.query), binding)
             where, said = connected.return_to, {"connected": connected.connection.id}
         except AuthError as error:
             _log.warning("connecting to %s failed: %s", platform[:32], error)
@@ -203,7 +205,7 @@ class ConnectionsFace:
         if body.again:
             await self._usable(body.again, permit)
         asker = _asker(request, permit, own=body.own)
-        offer = await self._connections.begin_device(request.match_info["platform"], asker, body.again)
+        offer = await self._connecting.begin_device(request.match_info["platform"], asker, body.again)
         return _json(
             models.DeviceCodeModel(
                 ticket=offer.ticket,
@@ -220,7 +222,7 @@ class ConnectionsFace:
         permit = await self._access.require_manage(request, "")
         asker = _asker(request, permit)
         try:
-            found = await self._connections.poll_device(request.match_info["ticket"], asker)
+            found = await self._connecting.poll_device(request.match_info["ticket"], asker)
         except BadCredentials as error:
             raise Problem(404, "no_such_code", str(error)) from None
         shown = self._model(found) if found is not None else None

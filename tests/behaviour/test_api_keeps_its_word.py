@@ -9,7 +9,6 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -25,6 +24,8 @@ from loadtests.rig.server import Server
 STREAMS = '[streams.cam]\npublish_key = "key-of-the-encoder"\n[streams.sealed]\ne2e = true\npublic = true\n'
 #: Of each operation: so many requests as it is described, and so many that are not.
 EXAMPLES = {GenerationMode.POSITIVE: 4, GenerationMode.NEGATIVE: 2}
+#: Answers that go on for as long as somebody listens.
+ENDLESS = {"GET /api/v1/analytics/live/events"}
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -33,6 +34,11 @@ CHECKS: list[Any] = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+
+
+@schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
+def text(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return str(value).encode()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,12 @@ def test_every_operation(server: Server) -> None:
         session.headers["Authorization"] = f"Bearer {server.token}"
         for result in schema.get_all_operations():
             operation = result.ok()
+            if operation.label in ENDLESS:
+                continue
             for mode, examples in EXAMPLES.items():
+                # A path is text, and no text is wrong; looking for one that is takes a second each.
+                if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+                    continue
 
                 @settings(
                     max_examples=examples,
@@ -68,9 +79,6 @@ def test_every_operation(server: Server) -> None:
 
                 try:
                     ask()
-                except Unsatisfiable:
-                    # What takes nothing cannot be sent anything wrong.
-                    assert mode is GenerationMode.NEGATIVE, operation.label
                 except Exception as failure:
                     wrong.append(f"{operation.label}: {failure}")
     assert not wrong, "\n\n".join(wrong)

@@ -20,7 +20,7 @@ class FakePlatform:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.health = Health(HealthState.GOOD, viewers=7, again_s=1.0)
+        self.health = Health(HealthState.GOOD, viewers=7, again_s=0.1)
         self.refuses: PlatformError | None = None
         self.prepared: list[str] = []
         self.resumed: list[str] = []

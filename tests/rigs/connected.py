@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from auth.connecting import Connecting
 from auth.connection_records import Connection
 from auth.connections import Asker, Connections
 from auth.oauth import AppClient
@@ -43,17 +44,16 @@ class Rig:
         self.clock = sandbox.world.clock
         self.fetch = Outgoing()
         self.monotonic = 0.0
-        self.connections = Connections(
-            engine, vault, logins(sandbox, self.fetch), clock=self.clock.now, monotonic=lambda: self.monotonic
-        )
+        self.connections = Connections(engine, vault, logins(sandbox, self.fetch), clock=self.clock.now)
+        self.connecting = Connecting(self.connections, monotonic=lambda: self.monotonic)
 
     async def connect(
         self, platform: str, *, asker: Asker = ASKER, again: str = "", **person: Any
     ) -> Connection:
         """Go through the consent page; `person` as of `tests.rigs.sandbox.consent`."""
-        departure = self.connections.begin(platform, BACK + platform, asker, again=again)
+        departure = self.connecting.begin(platform, BACK + platform, asker, again=again)
         back = await consent(self.client, departure.url, **person)
-        connected = await self.connections.finish(platform, answer_of(back), departure.binding)
+        connected = await self.connecting.finish(platform, answer_of(back), departure.binding)
         return connected.connection
 
     def calls(self, platform: str) -> list[str]:
@@ -107,7 +107,7 @@ def _client(platform: Platform, kind: ClientKind = ClientKind.ANY) -> AppClient:
 def settings(sandbox: Sandbox) -> dict[str, dict[str, str]]:
     """The table `platforms` of a configuration that has the stand-in for all of them."""
     found: dict[str, dict[str, str]] = {}
-    for platform in Platform:
+    for platform in (Platform.YOUTUBE, Platform.FACEBOOK, Platform.TWITCH):
         kind = ClientKind.WEB if platform is Platform.YOUTUBE else ClientKind.ANY
         client = _client(platform, kind)
         found[platform.value] = {

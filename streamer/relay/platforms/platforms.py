@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from auth.connections import Connections
 from auth.provider_keys import Fetch
@@ -42,6 +43,7 @@ class Platforms:
         fetch: speaks HTTP.
         ledger: of YouTube's quota.
         clock: seconds since 1970.
+        sleep: between two looks.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Platforms:
         ledger: QuotaLedger,
         *,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.connections = connections
         self._fetch = fetch
         self._ledger = ledger
         self._clock = clock
+        self._sleep = sleep
         self._claims: youtube.Claims = set()
 
     def open(self, platform: str, connection_id: str, announcement: Announcement) -> Broadcast:
@@ -71,18 +75,18 @@ class Platforms:
         """
         if not announcement.title.strip():
             raise PlatformError("bad_title", "a broadcast needs a title")
-        connections, fetch, clock = self.connections, self._fetch, self._clock
+        connections, fetch, clock, sleep = self.connections, self._fetch, self._clock, self._sleep
         match platform:
             case "youtube":
                 api = YouTubeApi(connections, connection_id, fetch, self._ledger)
-                return youtube.YouTubeBroadcast(api, announcement, self._claims, clock=clock)
+                return youtube.YouTubeBroadcast(api, announcement, self._claims, clock=clock, sleep=sleep)
             case "facebook":
                 page = announcement.page or None
                 graph = FacebookApi(connections, connection_id, fetch, page)
-                return facebook.FacebookBroadcast(graph, announcement, clock=clock)
+                return facebook.FacebookBroadcast(graph, announcement, clock=clock, sleep=sleep)
             case "twitch":
                 helix = twitch.TwitchApi(connections, connection_id, fetch)
-                return twitch.TwitchBroadcast(helix, announcement, clock=clock)
+                return twitch.TwitchBroadcast(helix, announcement, clock=clock, sleep=sleep)
         raise _unknown(platform)
 
 

@@ -17,6 +17,7 @@ from auth.vault import MasterKey, Vault
 from streamer.config import parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.relay.attendance import Pace
 from streamer.relay.destination import Destination, Platform, Settings
 from streamer.relay.look import Look
 from streamer.relay.machine import State
@@ -144,4 +145,11 @@ class RelayRig:
         async def still(look: Look, image: Path | None) -> Still:
             return await asyncio.to_thread(make_still, look.codec, look.width, look.height, look.rate, image)
 
-        return Tools(open_push, open_broadcast, still, changed, self.concealed.append)
+        return Tools(
+            open_push,
+            open_broadcast,
+            still,
+            changed,
+            self.concealed.append,
+            pace=Pace(first_s=0.05, least_s=0.05),
+        )

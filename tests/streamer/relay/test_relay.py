@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import itertools
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import av
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streamer.relay.machine import State
@@ -44,6 +47,11 @@ def assert_never_back(ingest: Ingest) -> None:
 
 def keyframes(ingest: Ingest) -> Iterator[int]:
     return (tag.timestamp for tag in ingest.tags if tag.kind is MessageType.VIDEO and tag.body[0] >> 4 == 1)
+
+
+def headers(ingest: Ingest) -> int:
+    """Decoder configurations among the picture's tags; they are no pictures."""
+    return sum(tag.kind is MessageType.VIDEO and tag.body[1] == 0 for tag in ingest.tags)
 
 
 async def test_it_follows_its_publisher(engine: AsyncEngine, ingest: Ingest) -> None:
@@ -86,6 +94,10 @@ async def test_a_still_picture_and_silence_bridge_the_publishers_absence(
     assert_never_back(ingest)
     video = times(ingest, MessageType.VIDEO)
     assert max(after - before for before, after in itertools.pairwise(video)) < 2000
+    # The stream's pictures, still ones, the stream's again: no decoder stumbles, and all are of one size.
+    with av.open(io.BytesIO(ingest.file()), format="flv") as received:
+        sizes = Counter((frame.width, frame.height) for frame in received.decode(video=0))
+    assert sizes == {(64, 64): len(video) - headers(ingest)}
 
 
 async def test_a_lost_connection_is_made_again_within_the_same_broadcast(
@@ -171,15 +183,30 @@ async def test_the_platform_is_heard(engine: AsyncEngine, ingest: Ingest) -> Non
         await rig.until(State.FAILED, id=relay.id)
         assert relay.reason == "the account must be connected again"
         platform.refuses = None
-        platform.health = Health(HealthState.POOR, ("The bit rate is too low.",), viewers=7, again_s=1.0)
+        platform.health = Health(HealthState.POOR, ("The bit rate is too low.",), viewers=7, again_s=0.1)
         rig.relays.start(relay.id)
         await rig.until(State.DEGRADED, id=relay.id)
         assert relay.reason == "The bit rate is too low."
         assert relay.watch_url == "https://watch.example/1"
         assert relay.health is not None and relay.health.viewers == 7
-        platform.health = Health(HealthState.ENDED, again_s=1.0)
-        await until(lambda: len(platform.prepared) == 2, "the next broadcast")
+        platform.health = Health(HealthState.ENDED, again_s=0.1)
+        await rig.until(State.ENDED, id=relay.id)
+        assert relay.reason == "the platform has ended the broadcast"
         await encoder.leave()
+
+
+async def test_a_broadcast_that_is_as_long_as_it_may_be_is_followed_by_another(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="facebook", account="one", rotate_s=1.0)
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await until(lambda: len(platform.prepared) == 3 and len(ingest.publications) == 3, "the third")
+        await encoder.leave()
+    assert platform.ended == platform.prepared[:2]
+    assert ingest.ends[:2] == ["unpublished", "unpublished"]
 
 
 async def test_no_sound_becomes_silence_and_another_codec_h264(engine: AsyncEngine, ingest: Ingest) -> None:

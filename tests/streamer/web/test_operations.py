@@ -16,6 +16,8 @@ from tests.streamer.web.rig import WebRig
 PAGES = {
     "/",
     "/relays",
+    "/connections",
+    "/connections/callback/{platform}",
     "/watch/{stream}",
     "/embed/{stream}",
     "/static/{path}",

@@ -3,6 +3,8 @@
 import { element } from "./dom.js";
 import { onClick } from "./form.js";
 
+const SOON_S = 14 * 86400;
+
 /**
  * @param {object} platform as `GET /api/v1/platforms` describes it
  * @param {object} connection as `GET /api/v1/connections` describes it
@@ -82,7 +84,9 @@ function scopes({ scopes: granted, missing_scopes: missing }) {
 function about({ owner, connected_at: at, expires_at: until }) {
   const day = (seconds) => new Date(seconds * 1000).toLocaleDateString([], { dateStyle: "medium" });
   const whose = owner === "account" ? "Yours alone" : "For everybody who manages this server";
-  return `${whose} · since ${day(at)}${until ? ` · must be renewed by ${day(until)}` : ""}`;
+  // Long before its end it is renewed by itself; what is that near to it was not, or cannot be.
+  const soon = until && until - Date.now() / 1000 < SOON_S;
+  return `${whose} · since ${day(at)}${soon ? ` · must be connected again by ${day(until)}` : ""}`;
 }
 
 function sentence(text) {

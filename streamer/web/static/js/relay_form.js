@@ -35,7 +35,7 @@ export class DestinationForm {
     const accounts = connections.map(({ id, platform, name }) =>
       element("option", { value: `${platform} ${id}` }, `${PLATFORMS[platform] ?? platform}: ${name}`),
     );
-    byId("target").replaceChildren(...accounts, element("option", { value: CUSTOM }, "Another address (RTMP, RTMPS, SRT)"));
+    byId("target").replaceChildren(...accounts, element("option", { value: CUSTOM }, "Another address"));
     byId("key-hint").textContent = destination?.has_key
       ? "There is one. Leave this empty to keep it."
       : "For SRT the stream id. It is kept encrypted and never shown again.";
@@ -58,7 +58,7 @@ export class DestinationForm {
   #fit() {
     const custom = byId("target").value === CUSTOM;
     byId("custom").hidden = !custom;
-    byId("account").hidden = custom;
+    byId("announcement").hidden = custom;
     byId("url").required = custom;
     byId("srt").hidden = !byId("url").value.trim().toLowerCase().startsWith("srt:");
     const scheduled = byId("when").value === "scheduled";
