@@ -16,6 +16,9 @@ from functools import cache
 class Action(StrEnum):
     """What is asked for. `manage` and `admin` without a stream are about the server."""
 
+    # An Enum's own is a function in Python, and every decision looks up a dozen of these.
+    __hash__ = str.__hash__
+
     PUBLISH = "publish"  #: push into it
     WATCH = "watch"  #: see the picture and hear its sound
     LISTEN = "listen"  #: hear the sound alone

@@ -14,6 +14,8 @@ from auth.principals import Principal
 class Basis(StrEnum):
     """Why it was given."""
 
+    __hash__ = str.__hash__  # as `Action`
+
     GRANT = "grant"  #: the principal's grants, by session or API key
     TOKEN = "token"
     KEY = "key"  #: the stream's publish key

@@ -10,6 +10,8 @@ from auth.actions import Action
 class Protocol(StrEnum):
     """How somebody asks."""
 
+    __hash__ = str.__hash__  # as `Action`
+
     SRT = "srt"
     RTSP = "rtsp"
     RTMP = "rtmp"

@@ -36,6 +36,16 @@ class _Known:
     seen_at: float
 
 
+async def end_sessions(connection: AsyncConnection, principal_id: str) -> int:
+    """End all of an account's sessions in the caller's transaction; how many there were.
+
+    For who has no `Sessions`, as a command beside a running server, which notices by itself.
+    """
+    await bump(connection)
+    ended = await connection.execute(delete(sessions).where(sessions.c.principal_id == principal_id))
+    return int(ended.rowcount)
+
+
 class Sessions:
     """All sessions of a database.
 

@@ -31,6 +31,12 @@ class Right:
     expires_at: float | None
     support: bool
 
+    def with_another(self, other: Right) -> Right:
+        """What two grants together amount to."""
+        if self.expires_at is None and not self.support:
+            return self
+        return Right(_later(self.expires_at, other.expires_at), self.support and other.support)
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -67,15 +73,10 @@ class Snapshot:
         for grant in self.granted(principal):
             if grant.is_over(now) or not matches(grant.stream, stream):
                 continue
-            support = grant.kind is GrantKind.SUPPORT
+            right = Right(grant.expires_at, grant.kind is GrantKind.SUPPORT)
             for action in grant.actions:
                 before = rights.get(action)
-                if before is None:
-                    rights[action] = Right(grant.expires_at, support)
-                else:
-                    rights[action] = Right(
-                        _later(before.expires_at, grant.expires_at), before.support and support
-                    )
+                rights[action] = right if before is None else before.with_another(right)
         return rights
 
     def issued_until(self, subject: str) -> float:

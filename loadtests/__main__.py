@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from loadtests import compare, fanout, floor, join_storm, latency, loss, scale, soak
+from loadtests import compare, engagement, fanout, floor, join_storm, latency, loss, relay, scale, soak
 
 _PROGRAMS = {
     "compare": compare.main,
+    "engagement": engagement.main,
     "fanout": fanout.main,
     "floor": floor.main,
     "join-storm": join_storm.main,
     "latency": latency.main,
     "loss": loss.main,
+    "relay": relay.main,
     "scale": scale.main,
     "soak": soak.main,
 }

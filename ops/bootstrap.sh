@@ -38,7 +38,7 @@ command -v "${CC:-gcc}" >/dev/null || useful+=(gcc libc6-dev)
 # A quicker AES-GCM, found at run time; Intel and AMD only.
 [ "$(uname -m)" = x86_64 ] && ! installed libipsec-mb1 && useful+=(libipsec-mb1)
 if [ "$purpose" = test ]; then
-    packages+=(chromium redis-server postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
+    packages+=(chromium redis-server prometheus postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
         gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi)
 fi

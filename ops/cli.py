@@ -13,7 +13,7 @@ import uvloop
 from auth.errors import AuthError
 from ops import demo as demonstration
 from ops import logs
-from ops.commands import audit, grants, groups, keys, relays, token, users
+from ops.commands import audit, grants, groups, keys, privacy, relays, token, users
 from ops.commands.desk import ConfigFile
 from ops.commands.sandbox import sandbox
 from ops.database import DatabaseError
@@ -32,6 +32,7 @@ app.add_typer(groups.app, name="group")
 app.add_typer(grants.app, name="grant")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(relays.app, name="relay")
 
 

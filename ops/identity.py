@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +168,7 @@ class Guard:
         door: where everybody comes in.
         rates: how often an address may ask.
         audit: where it is kept what was refused.
+        decisions: how many, by action and by "allowed" or "refused".
     """
 
     def __init__(self, identity: Identity, config: OthersConfig | None = None) -> None:
@@ -180,6 +183,9 @@ class Guard:
         self._others = Others(identity.authority, self.door, config)
         self._api_keys = identity.api_keys
         self._used_keys: dict[str, float] = {}
+        # The door is asked from threads of publishers too.
+        self._counting = threading.Lock()
+        self.decisions: Counter[tuple[str, str]] = Counter()
         # Apart from `run`: it writes what is still to be written after everything else has stopped.
         self._writer = asyncio.get_running_loop().create_task(self.audit.run())
 
@@ -189,6 +195,11 @@ class Guard:
             group.create_task(self._authority.run())
             group.create_task(self._watch.run())
             group.create_task(self._note_used_keys())
+
+    @property
+    def sessions(self) -> int:
+        """How many are in."""
+        return len(self._watch)
 
     def apply(self, config: OthersConfig) -> None:
         """Do as a changed configuration says."""
@@ -208,7 +219,10 @@ class Guard:
             _log.error("the writer of the audit log failed", exc_info=error)
 
     def _witness(self, ask: Ask, answer: Permit | AuthError) -> None:
-        """Keep refusals of what was presented. Who came with nothing was told what is needed."""
+        """Count, and keep refusals of what was presented. Who came with nothing was told what is needed."""
+        is_in = isinstance(answer, Permit)
+        with self._counting:
+            self.decisions[ask.action.value, "allowed" if is_in else "refused"] += 1
         if isinstance(answer, Permit):
             if answer.api_key:
                 self._used_keys[answer.api_key] = answer.decided_at

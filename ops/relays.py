@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from ops.identity import Identity
 from streamer.hub.registry import Registry
@@ -55,7 +55,7 @@ def make_relays(
         if destination.settings.platform is not Platform.CUSTOM:
             ca_file = getattr(config, destination.settings.platform).ingest_ca_file
             options = replace(options, ca_file=str(ca_file or ""))
-        url = _srt_url(destination, ingest.url) if ingest.url.startswith("srt:") else ingest.url
+        url = srt_url(destination, ingest.url) if ingest.url.startswith("srt:") else ingest.url
         return push_to(url, ingest.key, options)
 
     def tools(changed: Callable[[Relay], None]) -> Tools:
@@ -91,12 +91,14 @@ class Stills:
             raise
 
 
-def _srt_url(destination: Destination, url: str) -> str:
+def srt_url(destination: Destination, url: str) -> str:
     """The address with what was said beside it; what it says itself counts."""
     settings, passphrase = destination.settings, destination.passphrase
     said = urlsplit(url).query
     more = {"latency": str(settings.latency_ms)}
     if passphrase is not None:
         more |= {"passphrase": passphrase.get_secret_value(), "pbkeylen": str(settings.pbkeylen)}
-    added = urlencode({name: value for name, value in more.items() if f"{name}=" not in said})
+    added = urlencode(
+        {name: value for name, value in more.items() if f"{name}=" not in said}, quote_via=quote
+    )
     return f"{url}{'&' if said else '?'}{added}" if added else url

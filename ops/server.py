@@ -14,7 +14,10 @@ from aiohttp import web
 from auth.audit import Event
 from auth.tokens import SERVER
 from ops.administration import administration
+from ops.audience_metrics import AudienceMetrics
 from ops.differences import changed_keys
+from ops.door_metrics import DoorCollector
+from ops.engagement import Engagement
 from ops.health import LoopLag, SendDelay
 from ops.housekeeping import Housekeeping
 from ops.https import Https
@@ -30,10 +33,13 @@ from ops.signin import SignIn
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
+from streamer.hub.stream import State
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
+from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
+from streamer.web.analytics import Analytics
 from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
@@ -41,6 +47,7 @@ from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.privacy import Privacy
 from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from transport.errors import LinkError
@@ -51,6 +58,8 @@ _log = logging.getLogger(__name__)
 
 # SIGTERM to exit: supervisors wait 10 s, ours promises 5.
 _DRAIN_S = 3.0
+# Of it, for the last viewing sessions to reach the database; else they wait on disk.
+_KEEP_S = 0.5
 
 
 class Server:
@@ -99,6 +108,7 @@ class Server:
                 self._redactor.add,
             )
             try:
+                self.engagement = Engagement(self.config, identity, self._streams, self._platform_viewers)
                 await self._run(identity, guard, *companions)
             finally:
                 await self.platforms.close()
@@ -129,6 +139,7 @@ class Server:
         )
         egress = WebRtcEgress(plane, config.webrtc, candidates)
         self.egress = egress
+        self.engagement.follow(egress)
         self.registry.on_change.append(egress.stream_changed)
         self.registry.on_remove.append(egress.stream_removed)
         pulls = PullIngest(config, self.registry)
@@ -140,6 +151,7 @@ class Server:
             self.registry.apply(config.streams)
             srt = SrtIngest(config, self.registry, guard.door)
             self.srt_address = srt.address
+            await self.engagement.start()
             runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
             self._announce(egress)
             await self._tell_setup_link(signin)
@@ -155,6 +167,7 @@ class Server:
                     delay.run,
                     trimmer.run,
                     egress.run,
+                    self.engagement.run,
                     self.relays.run,
                     *companions,
                 )
@@ -162,6 +175,7 @@ class Server:
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
+            await self.engagement.close(_KEEP_S)
             if runner is not None:
                 await runner.cleanup()
             await signin.close()
@@ -212,6 +226,10 @@ class Server:
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         prometheus.register(RelayCollector(self.relays))
+        prometheus.register(DoorCollector(guard))
+        prometheus.register(
+            AudienceMetrics(self.engagement, lambda: [stream.name for stream in self.registry])
+        )
         api = Api(
             self.registry,
             egress,
@@ -227,7 +245,7 @@ class Server:
         app = make_app(
             api,
             (
-                Whep(self.registry, egress, access),
+                Whep(self.registry, egress, access, self.engagement.welcome),
                 Pages(self.config.http.frame_ancestors),
                 self._connecting(access),
                 *signin.faces(),
@@ -239,7 +257,15 @@ class Server:
                     sessions=signin.sessions,
                     origin=self.config.http.origin,
                 ),
-                RelaysFace(self.relays, self.registry, access, guard.audit.record),
+                RelaysFace(
+                    self.relays,
+                    self.registry,
+                    access,
+                    guard.audit.record,
+                    self.platforms.connections,
+                ),
+                Analytics(self.registry, access, self.engagement.insight),
+                Privacy(access, self.engagement.people),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
@@ -272,6 +298,9 @@ class Server:
         for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
             if getattr(config, section) != getattr(self.config, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
+        for key in SignInConfig.model_fields:
+            if getattr(config.auth, key) != getattr(self.config.auth, key):
+                _log.warning("auth.%s changed; that takes effect at the next start", key)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
         self._guard.apply(config.auth)
@@ -280,6 +309,18 @@ class Server:
         self.config = config
         self._audit.note(Event(SERVER, "configuration.apply", details={"changed": changed}))
         _log.info("configuration applied: %d streams", len(config.streams))
+
+    def _streams(self) -> list[tuple[str, bool]]:
+        """All streams, and whether they are live."""
+        return [(stream.name, stream.state is State.LIVE) for stream in self.registry]
+
+    def _platform_viewers(self, stream: str) -> dict[str, int]:
+        """Who watches a stream at the platforms it is relayed to, where they tell."""
+        return {
+            relay.destination.name: relay.health.viewers
+            for relay in self.relays
+            if relay.stream.name == stream and relay.health is not None and relay.health.viewers is not None
+        }
 
     @property
     def _http_url(self) -> str:

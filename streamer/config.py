@@ -26,14 +26,17 @@ from pydantic_settings import (
 from streamer.errors import ConfigError, Finding
 from streamer.sections.audit import AuditConfig
 from streamer.sections.auth import AuthConfig
+from streamer.sections.engagement import EngagementConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
 from streamer.sections.oidc import OidcConfig
 from streamer.sections.platforms import PlatformsConfig
+from streamer.sections.redis import RedisConfig
 from streamer.sections.relay import shown_url
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
+from streamer.sections.webhook import WebhookConfig
 from streamer.sections.webrtc import WebRtcConfig
 
 _SECRETS = ("passphrase", "publish_key")
@@ -61,6 +64,9 @@ class Config(BaseSettings):
     webrtc: WebRtcConfig = WebRtcConfig()
     platforms: PlatformsConfig = PlatformsConfig()
     log: LogConfig = LogConfig()
+    engagement: EngagementConfig = EngagementConfig()
+    redis: RedisConfig = RedisConfig()
+    webhooks: tuple[WebhookConfig, ...] = ()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 
     @field_validator("streams")

@@ -133,7 +133,7 @@ def check_relay(floor: Floor, url: str, *, has_passphrase: bool, pbkeylen: int) 
     if not floor:
         return
     if url.startswith("rtmp:"):
-        raise ValueError(f'encryption = "{floor}" needs TLS to the destination; expected rtmps://…')
+        raise ValueError(f'encryption = "{floor}" needs TLS to the destination; expected an rtmps:// address')
     if url.startswith("srt:"):
         options = parse_srt_url(url).options
         if not has_passphrase and options.passphrase is None:

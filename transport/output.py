@@ -32,7 +32,7 @@ class PushOptions:
     start_ms: int = 0
     connect_timeout_s: float = 10.0
     command_timeout_s: float = 10.0
-    stall_timeout_s: float = 8.0
+    stall_timeout_s: float = 6.0
     close_timeout_s: float = 2.0
     max_queued_bytes: int = 4 << 20
     ca_file: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,10 +51,10 @@ class Whep:
             connector=aiohttp.TCPConnector(limit=256), timeout=aiohttp.ClientTimeout(30)
         )
 
-    async def join(self, viewer: Viewer, session: int) -> None:
-        """POST an offer."""
+    async def join(self, viewer: Viewer, session: int, shown: Mapping[str, str] | None = None) -> None:
+        """POST an offer; `shown` are headers that tell the viewer from others."""
         offer = sdp.offer(viewer.local, session)
-        headers = {"Content-Type": "application/sdp", "User-Agent": "crowd"}
+        headers = {"Content-Type": "application/sdp", "User-Agent": "crowd", **(shown or {})}
         async with self._http.post(self._url, data=offer, headers=headers) as answer:
             text = await answer.text()
             if answer.status != 201:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from auth.actions import Action
 from auth.patterns import EVERYTHING
 from auth.tokens import TokenOrder, implied
-from ops.database import database_url, make_engine
-from ops.identity import MASTER_KEY_FILE, Identity
-from ops.vault import FileVault
+from ops.identity import open_identity
 from streamer.config import load
 
 _LIFETIME_S = 24 * 3600.0
@@ -25,7 +22,7 @@ def admin_token(config_path: Path) -> str:
 
 
 def issue_tokens(config_path: Path, orders: Sequence[TokenOrder]) -> list[str]:
-    """Tokens as ordered; the server must have started once."""
+    """Tokens as ordered."""
     made: list[str] = []
 
     def make() -> None:
@@ -40,13 +37,8 @@ def issue_tokens(config_path: Path, orders: Sequence[TokenOrder]) -> list[str]:
 
 
 async def _issue(config_path: Path, orders: Sequence[TokenOrder]) -> list[str]:
-    config = load(config_path)
-    key_file = config.state.dir / MASTER_KEY_FILE
-    # The server has brought its database up to date, which need not be looked at again each time.
-    engine = make_engine(database_url(config))
-    identity = Identity(engine, FileVault(key_file), key_file, time.time)
+    identity = await open_identity(load(config_path))
     try:
-        await identity.authority.refresh()
         return [(await identity.issue_token(order)).token for order in orders]
     finally:
         await identity.close()

@@ -10,6 +10,7 @@ import typer
 
 from auth.invitations import Invitations
 from auth.principals import Kind
+from auth.sessions import end_sessions
 from ops.commands.desk import ConfigFile, day, in_from_now, named, on_database, seconds, table
 from ops.identity import Identity
 from streamer.config import load
@@ -79,12 +80,17 @@ def enable(name: Name, config: ConfigFile) -> None:
 
 @app.command()
 def password(name: Name, config: ConfigFile) -> None:
-    """Set a person's password, asked for on a terminal, else the first line of stdin."""
+    """Set a person's password, asked for on a terminal, else the first line of stdin; its sessions end."""
 
     async def work(identity: Identity) -> None:
         account = await named(identity, name, Kind.USER)
         typed = await asyncio.to_thread(_read_password)
-        await identity.passwords.set(account.id, account.name, typed)
+        identity.passwords.check(typed, account.name)
+        hashed = await identity.passwords.hashed(typed)
+        async with identity.engine.begin() as connection:
+            # First, as it locks: who signs in with the old password meanwhile is out, too.
+            await end_sessions(connection, account.id)
+            await identity.passwords.store(account.id, hashed, connection=connection)
         await identity.record("user.password", account.id, name=account.name)
 
     on_database(config, work)

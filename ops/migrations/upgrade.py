@@ -41,7 +41,8 @@ def upgrade(connection: Connection) -> None:
 
 
 def schema() -> MetaData:
-    """Every table that any part of `auth` declares; imports all of it."""
+    """Every table that any part of `auth` or engagement declares; imports all of it."""
+    importlib.import_module("streamer.engagement.tables")
     for module in pkgutil.walk_packages(auth.__path__, "auth."):
         importlib.import_module(module.name)
     return metadata

@@ -6,7 +6,7 @@ receives moves their state, so that a wrong order fails here as it does there. N
 
     clock       wall-clock time that can be put forward
     parties     the accounts that can be chosen, the apps that may ask
-    oauth       grants, codes and tokens, for all three; consent.py shows the pages
+    oauth       grants, codes and tokens, for all three; devices.py their device codes, consent.py the pages
     reception   what one stream key received; ingest.py is the sink itself
     quota       Google's units; faults.py breaks things on request; calls.py remembers what was asked
     youtube, facebook, twitch

@@ -6,8 +6,9 @@ import secrets
 from dataclasses import dataclass, field
 
 from ops.sandbox.clock import Clock
-from ops.sandbox.oauth import Grant, Issue, OAuthProblem, Tokens
+from ops.sandbox.oauth import Grant, Issue, Tokens
 from ops.sandbox.parties import Account, Client
+from ops.sandbox.proofs import OAuthProblem
 
 # No vowels, so that no words come out, and nothing that looks like something else.
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"

@@ -26,6 +26,7 @@ _HANDSHAKE_BYTES = 1528
 # How long a client that sends nothing at all is kept.
 _IDLE_S = 30.0
 _DRAIN_S = 5.0
+_LATER_S = 0.1
 
 
 class Sink:
@@ -115,6 +116,7 @@ class _Connection:
         self._key: StreamKey | None = None
         self._recording: Recording | None = None
         self._said_goodbye = False
+        self._sending: asyncio.TimerHandle | None = None
         # Compared by identity: whoever publishes now is the one whose `cut` stands in the reception.
         self._cut = self._writer.transport.abort
 
@@ -133,14 +135,19 @@ class _Connection:
                 data = await self._reader.read(_READ_BYTES)
             if not data:
                 return
+            was_live = self._session.is_live
             self._session.receive(data)
             while (event := self._session.next_event()) is not None:
                 self._take(event)
-            await self._send()
-        await self._send()
+            if was_live and self._session.is_live:
+                self._send_soon()
+            else:
+                await self._send()
 
     def close(self) -> None:
         """Hang up, and tell the reception."""
+        if self._sending is not None:
+            self._sending.cancel()
         key = self._key
         if key is not None and key.reception.cut is self._cut:
             key.reception.end(said_goodbye=self._said_goodbye)
@@ -162,6 +169,19 @@ class _Connection:
         if self._session.deadline_at is None:
             return _IDLE_S
         return max(0.0, self._session.deadline_at - time.monotonic())
+
+    def _send_soon(self) -> None:
+        """Acknowledge, a little later.
+
+        A client that ends its publication and closes answers what comes then with a reset, and with that
+        the kernel throws away what it sent before and was not read yet: the very end of its goodbye.
+        """
+        if self._sending is None:
+            self._sending = asyncio.get_running_loop().call_later(_LATER_S, self._send_now)
+
+    def _send_now(self) -> None:
+        self._sending = None
+        self._writer.write(self._session.take_output())
 
     async def _send(self) -> None:
         self._writer.write(self._session.take_output())

@@ -1,41 +1,21 @@
-"""OAuth 2.0 as all three platforms do it, without HTTP: grants, codes, tokens (RFC 6749, 7636, 7009).
+"""OAuth 2.0 as all three platforms do it, without HTTP: grants, codes, tokens (RFC 6749, 7009).
 
 Each platform's `oauth.py` says how requests and answers look there. Device codes (RFC 8628) are in
-devices.py, the pages in consent.py.
+devices.py, secrets and PKCE in proofs.py, the pages in consent.py.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ops.sandbox.clock import Clock
 from ops.sandbox.parties import Account, Client, Platform
-
-# RFC 7636 section 4.1.
-_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+from ops.sandbox.proofs import OAuthProblem, check_verifier
 
 _TWITCH_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-class OAuthProblem(Exception):
-    """A request that is refused.
-
-    Attributes:
-        error: RFC 6749's word for it.
-        why: finer than that, one word; the platforms' own codes are chosen by it.
-    """
-
-    def __init__(self, error: str, why: str, message: str = "") -> None:
-        super().__init__(message or f"{error}: {why}")
-        self.error = error
-        self.why = why
 
 
 class Use(StrEnum):
@@ -189,7 +169,7 @@ class Tokens:
             raise OAuthProblem("invalid_grant", "expired")
         if known.request.redirect_uri != redirect_uri:
             raise OAuthProblem("redirect_uri_mismatch", "redirect")
-        _check_verifier(known.request.challenge, verifier)
+        check_verifier(known.request.challenge, verifier)
         known.spent = True
         wanted = known.request.offline and not (known.request.once_only and known.grant.has_refresh)
         return self.issue(known.grant, known.scopes, offline=wanted)
@@ -272,33 +252,6 @@ class Tokens:
         for token in found:
             token.expires_at = now
         return len(found)
-
-
-def check_secret(client: Client | None, secret: str) -> Client:
-    """The app, if it is one and knows its secret.
-
-    Raises:
-        OAuthProblem: invalid_client; `why` is unknown or secret.
-    """
-    if client is None:
-        raise OAuthProblem("invalid_client", "unknown")
-    if not hmac.compare_digest(client.secret.encode(), secret.encode()):
-        raise OAuthProblem("invalid_client", "secret")
-    return client
-
-
-def challenge_of(verifier: str) -> str:
-    """PKCE's S256 (RFC 7636 section 4.2)."""
-    return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-def _check_verifier(challenge: str, verifier: str) -> None:
-    if not challenge:
-        return
-    if not verifier:
-        raise OAuthProblem("invalid_grant", "verifier_missing")
-    if not _VERIFIER.fullmatch(verifier) or not hmac.compare_digest(challenge_of(verifier), challenge):
-        raise OAuthProblem("invalid_grant", "verifier")
 
 
 def _text(platform: Platform, use: Use) -> str:

@@ -47,6 +47,8 @@ _LEAST_CONNECT_S = 2.5
 _STALL_S = 5.0
 _CLOSE_S = 1.0
 _DROPS_REMEMBERED_S = 10.0
+_FIRST_HEALTH_S = 3.0
+_TRIES_BEFORE_BACKUP = 3
 
 OpenPush = Callable[[Destination, Ingest, PushOptions], Push]
 
@@ -275,6 +277,7 @@ class Relay:
                 self._resume_id = id
                 raise
             _log.info("relay %s: its broadcast is over: %s", self.id, error)
+            self._broadcast = self._tools.open_broadcast(self.destination, self.stream)
             return None
 
     async def _wait_for_stream(self) -> None:
@@ -306,7 +309,7 @@ class Relay:
             look=self._look,
             stands_in=settings.slate_s > 0,
         )
-        push = self._tools.open_push(self.destination, self._ingest, self._options())
+        push = self._tools.open_push(self.destination, self._choose_ingest(), self._options())
         ended: asyncio.Task[LinkError] | None = None
         try:
             began = time.monotonic()
@@ -332,6 +335,14 @@ class Relay:
                 ended.cancel()
             self.tally.add(push.statistics())
             await push.close()
+
+    def _choose_ingest(self) -> Ingest:
+        """The platform's second ingest every other time, when the first does not answer again and again."""
+        ingest, failures = self._ingest, self.machine.failures
+        assert ingest is not None
+        if ingest.backup_url and failures >= _TRIES_BEFORE_BACKUP and failures % 2:
+            return replace(ingest, url=ingest.backup_url)
+        return ingest
 
     def looked(self, look: Look | None, *, filling: bool, dropped: int) -> None:
         """Take how it goes on the air; see `carrier.Watch`."""
@@ -366,6 +377,8 @@ class Relay:
                 if not told:
                     await broadcast.went_live()
                     told = True
+                    # What began to flow a moment ago no platform can judge yet.
+                    await asyncio.sleep(_FIRST_HEALTH_S)
                 health = await broadcast.health()
                 self._take_health(health)
                 again_s = health.again_s
@@ -382,11 +395,22 @@ class Relay:
         self.watch_url = health.watch_url or self.watch_url
         self._limit(health.ends_at)
         if health.state is HealthState.ENDED:
-            self._decide(self.machine.signal(Signal.ROTATE, now, "the platform has ended the broadcast"))
+            # At its longest another one follows; somebody who ended it at the platform wants it ended.
+            signal = Signal.ROTATE if self._is_as_long_as_it_may_be() else Signal.STOP
+            self._decide(self.machine.signal(signal, now, "the platform has ended the broadcast"))
         elif health.issues and health.state in (HealthState.POOR, HealthState.BAD):
-            self._decide(self.machine.trouble("platform", " ".join(health.issues), now))
+            self._decide(self.machine.trouble("platform", "; ".join(health.issues), now))
         else:
             self._decide(self.machine.well("platform", now))
+
+    def _is_as_long_as_it_may_be(self) -> bool:
+        longest_s = self._broadcast.traits.max_duration_s if self._broadcast is not None else None
+        began_at = self.began_at
+        return (
+            longest_s is not None
+            and began_at is not None
+            and self._tools.clock() - began_at > 0.9 * longest_s
+        )
 
     def _limit(self, ends_at: float | None) -> None:
         if ends_at is not None:

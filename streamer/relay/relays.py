@@ -30,6 +30,7 @@ from streamer.relay.destinations import (
     remove_destination,
 )
 from streamer.relay.errors import NoSuchRelay, RelayRefused
+from streamer.relay.machine import State
 from streamer.relay.memory import (
     Command,
     Memory,
@@ -196,7 +197,8 @@ class Relays:
                     await self._read()
         finally:
             self._group = None
-            self._dirty = {relay.id: relay for relay in self if relay.state.is_running}
+            # All of them: what was being written when this was cancelled may not have been.
+            self._dirty |= {relay.id: relay for relay in self if relay.state is not State.IDLE}
             await self._flush()
 
     def _resume(self, relay: Relay) -> None:

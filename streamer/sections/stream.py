@@ -38,6 +38,7 @@ class StreamConfig(Section):
     e2e: bool = False
     e2e_key_bytes: Literal[16, 32] = 32
     e2e_rotate_s: float = Field(3600.0, ge=10, le=86_400)
+    analytics: bool = True
     clear_relays: bool = False
     relays: tuple[RelayConfig, ...] = ()
 
@@ -120,7 +121,7 @@ class StreamConfig(Section):
         opened to everybody.
         Anything that decides where it comes from, who may do what or how it is encrypted starts it over.
         """
-        harmless = {"title", "grace_s", "on_demand_idle_s", "relays"}
+        harmless = {"title", "grace_s", "on_demand_idle_s", "relays", "analytics"}
         if wanted.public:
             harmless.add("public")
         return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)

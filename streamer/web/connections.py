@@ -80,7 +80,7 @@ class ConnectionsFace:
                 "/api/v1/device-codes/{ticket}",
                 self.poll_device,
                 "What came of a code",
-                {200: "Pending or connected", 404: "No such code, or not any more", **refused, **away},
+                {200: "Pending or connected", **refused, **away, 404: "No such code, or not any more"},
                 returns=models.DeviceStateModel,
                 needs="manage",
             ),

@@ -68,7 +68,9 @@ def read_query(request: web.Request, model: type[_Query]) -> _Query:
         Problem: 400, not what the model says.
     """
     found: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        # "from" can be no attribute's name.
+        name = field.alias or attribute
         values = request.query.getall(name, [])
         if any("\0" in value for value in values):
             raise Problem(400, "bad_request", f"{name}: expected text without NUL characters")

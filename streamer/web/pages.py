@@ -60,6 +60,7 @@ class Pages:
             Operation("GET", "/invitation", self.invitation, "Choosing a password", described=False),
             Operation("GET", "/connections", self.connections, "Accounts on platforms", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
+            Operation("GET", "/dashboard", self.dashboard, "The audience", described=False),
             Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
@@ -103,6 +104,10 @@ class Pages:
     async def connections(self, request: web.Request) -> web.Response:
         """Accounts on platforms."""
         return self._serve(request, "connections.html", "'none'")
+
+    async def dashboard(self, request: web.Request) -> web.Response:
+        """The audience; it asks for a token itself."""
+        return self._serve(request, "dashboard.html", "'none'")
 
     async def static(self, request: web.Request) -> web.Response:
         """What the pages need."""

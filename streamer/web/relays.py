@@ -9,6 +9,8 @@ from aiohttp import web
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from auth.audit import Event
+from auth.connections import Connections
+from auth.errors import NoSuchConnection
 from streamer.hub.registry import Registry
 from streamer.relay.destination import Destination, Settings
 from streamer.relay.destinations import new_id
@@ -22,7 +24,6 @@ from streamer.web.operations import Operation
 from streamer.web.origin import client_address
 
 _SETTINGS = frozenset(Settings.model_fields)
-_ADMINISTRATOR = "@administrator"
 
 Record = Callable[[Event], Awaitable[None]]
 
@@ -35,13 +36,17 @@ class RelaysFace:
         registry: the streams that there are.
         access: who may.
         record: keeps in the audit log what was done.
+        connections: accounts on platforms.
     """
 
-    def __init__(self, relays: Relays, registry: Registry, access: Access, record: Record) -> None:
+    def __init__(
+        self, relays: Relays, registry: Registry, access: Access, record: Record, connections: Connections
+    ) -> None:
         self._relays = relays
         self._registry = registry
         self._access = access
         self._record = record
+        self._connections = connections
 
     def operations(self) -> list[Operation]:
         """What to route where."""
@@ -174,6 +179,7 @@ class RelaysFace:
         given = body.model_dump(exclude_unset=True, exclude={"stream"})
         made = _built({"id": new_id(), "stream": body.stream}, {}, given)
         made.check(stream.config)
+        await self._check_account(request, made)
         await self._relays.add(made)
         await self._note(request, who, "destination.add", made)
         return _json(_destination(made), status=201)
@@ -196,6 +202,8 @@ class RelaysFace:
         given = body.model_dump(exclude_unset=True)
         made = _built(kept, old.settings.model_dump(), given)
         made.check(relay.stream.config)
+        if made.settings.account != old.settings.account:
+            await self._check_account(request, made)
         await self._relays.change(made)
         await self._note(request, who, "destination.change", made, changed=sorted(given))
         return _json(_destination(made))
@@ -207,6 +215,21 @@ class RelaysFace:
         await self._relays.remove(relay.id)
         await self._note(request, who, "destination.remove", relay.destination)
         return web.Response(status=204)
+
+    async def _check_account(self, request: web.Request, destination: Destination) -> None:
+        """Let an account be used by its owner, and the installation's by whoever manages the server."""
+        settings = destination.settings
+        if not settings.account:
+            return
+        permit = await self._access.require_manage(request, destination.stream)
+        connection = await self._connections.find(settings.account)
+        owner = connection.owner
+        if not (owner == permit.principal.id if owner else self._access.may_manage(request, "")):
+            raise NoSuchConnection(settings.account)
+        if connection.platform != settings.platform:
+            raise RelayRefused(
+                f"the account is one on {connection.platform}; expected one on {settings.platform}"
+            )
 
     def _changeable(self, relay: Relay) -> None:
         if relay.destination.fixed:
@@ -237,8 +260,8 @@ class RelaysFace:
 
     async def _require(self, request: web.Request, stream: str) -> str:
         """Let through who manages the stream; returns who that is."""
-        await self._access.require_manage(request, stream)
-        return _ADMINISTRATOR
+        permit = await self._access.require_manage(request, stream)
+        return permit.principal.id or permit.token_subject
 
     async def _note(
         self, request: web.Request, who: str, what: str, destination: Destination, **details: Any

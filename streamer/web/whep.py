@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Protocol as Interface
 
 from aiohttp import web
 
 from auth.actions import Action
+from auth.door import Entry
 from auth.errors import AuthError
 from auth.principals import ANONYMOUS
 from auth.protocols import Protocol
@@ -36,13 +38,27 @@ _FRAGMENT = "application/trickle-ice-sdpfrag"
 _MAX_OFFER_BYTES = 64 * 1024
 
 
-class Whep:
-    """The handlers."""
+class Welcome(Interface):
+    """Told of every viewer that was let in; must not block."""
 
-    def __init__(self, registry: Registry, egress: WebRtcEgress, access: Access) -> None:
+    def __call__(self, request: web.Request, viewer: Viewer, entry: Entry, asked_at: float) -> None:
+        """Take note: his request, at what time it came, and by what leave he is in."""
+
+
+class Whep:
+    """The handlers.
+
+    Args:
+        welcome: told of every viewer that was let in.
+    """
+
+    def __init__(
+        self, registry: Registry, egress: WebRtcEgress, access: Access, welcome: Welcome | None = None
+    ) -> None:
         self._registry = registry
         self._egress = egress
         self._access = access
+        self._welcome = welcome
 
     def operations(self) -> list[Operation]:
         """What to route where."""
@@ -105,6 +121,7 @@ class Whep:
 
     async def join(self, request: web.Request) -> web.Response:
         """Answer an offer."""
+        asked_at = time.time()
         stream = self._registry.find(request.match_info["stream"])
         # Before anything is done for him; he is in only when there is an answer that he can use.
         action = await self._access.require_play(request, stream, Protocol.WHEP)
@@ -122,7 +139,9 @@ class Whep:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
-        await self._let_in(request, stream, action, viewer)
+        entry = await self._let_in(request, stream, action, viewer)
+        if self._welcome is not None:
+            self._welcome(request, viewer, entry, asked_at)
         return web.Response(
             status=201,
             body=viewer.answer.encode(),
@@ -173,7 +192,7 @@ class Whep:
         accepts = {"Accept-Patch": _FRAGMENT} if is_session else {"Accept-Post": _SDP}
         return web.Response(status=204, headers={"Allow": allowed, **accepts})
 
-    async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> None:
+    async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> Entry:
         """From now on his session ends when he may not watch any more."""
         try:
             entry = await self._access.enter(
@@ -187,6 +206,7 @@ class Whep:
         if entry.permit.principal is not ANONYMOUS:
             who = entry.permit.principal.name
             _log.info("%s: viewer is %s", stream.name, who, extra={"session": viewer.id})
+        return entry
 
     def _links(self, stream: Stream) -> dict[str, str]:
         ring = self._egress.ring(stream)

@@ -9,7 +9,6 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -35,6 +34,11 @@ CHECKS: list[Any] = [
 ]
 
 
+@schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
+def text(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return str(value).encode()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with Server(STREAMS) as server:
@@ -51,6 +55,9 @@ def test_every_operation(server: Server) -> None:
         for result in schema.get_all_operations():
             operation = result.ok()
             for mode, examples in EXAMPLES.items():
+                # A path is text, and no text is wrong; looking for one that is takes a second each.
+                if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+                    continue
 
                 @settings(
                     max_examples=examples,
@@ -68,9 +75,6 @@ def test_every_operation(server: Server) -> None:
 
                 try:
                     ask()
-                except Unsatisfiable:
-                    # What takes nothing cannot be sent anything wrong.
-                    assert mode is GenerationMode.NEGATIVE, operation.label
                 except Exception as failure:
                     wrong.append(f"{operation.label}: {failure}")
     assert not wrong, "\n\n".join(wrong)

@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 _SHOWN = "document.querySelector('.sound-only:not([hidden]) strong')?.textContent"
 
 
-async def link_to(server: Server, action: Action) -> str:
+async def link_to_listen(server: Server) -> str:
     identity = await open_identity(load(server.config_path))
     try:
-        order = TokenOrder(frozenset({action}), ("cam",), 600.0)
+        order = TokenOrder(frozenset({Action.LISTEN}), ("cam",), 600.0)
         authority = identity.authority
         issued = authority.tokens.issue(authority.snapshot.ring, order, identity.clock())
     finally:
@@ -45,7 +45,7 @@ async def test_a_link_to_listen() -> None:
     ):
         await asyncio.to_thread(server.wait_live, "cam")
         async with chromium() as browser:
-            listener = await Watcher.open(browser, await link_to(server, Action.LISTEN))
+            listener = await Watcher.open(browser, await link_to_listen(server))
             await listener.wait_for(lambda r: r["state"] == "playing", 20, "the sound")
             assert await listener.page.evaluate(_SHOWN) == "Sound only"
             await listener.page.get_by_role("button", name="Unmute").first.click()
@@ -53,11 +53,4 @@ async def test_a_link_to_listen() -> None:
             assert report["video"] is None
             (viewer,) = server.viewers()
             assert (viewer["video_codec"], viewer["video_source"], viewer["audio_codec"]) == ("", "", "opus")
-            watcher = await Watcher.open(browser, await link_to(server, Action.WATCH))
-            assert is_playing(await watcher.wait_playing())
-            assert await watcher.page.evaluate(_SHOWN) is None
-            assert (listener.problems, watcher.problems) == ([], [])
-
-
-def is_playing(report: dict[str, Any]) -> bool:
-    return bool(report["video"] and report["audio"])
+            assert listener.problems == []

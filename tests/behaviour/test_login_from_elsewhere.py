@@ -154,6 +154,17 @@ class TestProvider:
         browser = Browser(server)
         assert browser.open(browser.to_provider(wanted))[1] == "/"
 
+    def test_who_needs_a_second_factor_is_led_to_where_it_is_set_up(self, server: Server) -> None:
+        streamer(server, "group", "factor", "crew")
+        try:
+            browser = Browser(server)
+            assert browser.open(browser.to_provider("/watch/studio"))[1] == "/account"
+            assert browser.session()["standing"] == "enroll"
+            status, _, body = browser.open("/whep/studio")
+            assert (status, json.loads(body)["error"]) == (403, "factor_needed")
+        finally:
+            streamer(server, "group", "factor", "crew", "--not-required")
+
     def test_who_says_no_there_is_told_here(self, server: Server) -> None:
         browser = Browser(server)
         there = browser.open("/login/oidc")[1]

@@ -189,8 +189,9 @@ def test_rates_follow_the_file(server: Server, decider: Decider) -> None:
     decider.decide = allow_all
     assert [ask(server, "/api/v1/live")[0] for _ in range(50)] == [200] * 50
     narrow = "[auth.rates]\napi_per_s = 0.01\napi_burst = 1\n"
-    server.configure(decider.webhook + narrow + STREAMS)
+    server.configure(decider.webhook + "confirm_after_s = 60\n" + narrow + STREAMS)
     wait_until(lambda: ask(server, "/api/v1/live")[0] == 429, PATIENCE_S, "the new rate")
+    assert "auth.confirm_after_s changed; that takes effect at the next start" in server.output
     status, body = ask(server, "/api/v1/live")
     assert (status, body["error"], body["Retry-After"]) == (429, "rate_limited", str(body["retry_after_s"]))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import os
-import subprocess
-import sys
+import json
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,8 +21,9 @@ from loadtests.crowd.crowd import Crowd, Whep
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
+from ops.database import DatabaseError
 from ops.identity import Identity, open_identity
-from streamer.config import load
+from streamer.config import load, parse
 from tests.behaviour.streams import stream_id
 from tests.rigs.decider import SECRET, Decider
 from transport.srt import ConnectError, SrtOptions, SrtTarget, connect
@@ -39,6 +39,14 @@ GUEST = "OpaqueTokenOfAGuest86"
 USER_PASSWORD = "ein-Pferd-frisst-Holz-87"
 DATABASE_PASSWORD = "PasswordOfTheDatabase88"
 MISSPELT = "KeyUnderAMisspeltName89"
+STREAM_KEY, RELAY_PASSPHRASE, RELAY_QUERY = (
+    "StreamKeyOfThePlatform90",
+    "PassphraseOfARelay91",
+    "QueryOfARelay92",
+)
+CLIENT_SECRET, BIND_PASSWORD = "SecretOfOurClient93", "PasswordOfTheDirectory94"
+PLATFORM_SECRET = "SecretOfTheApplication95"
+WRONG_PASSWORD = "ein-Esel-frisst-Holz-96"
 
 STREAMS = f"""
 [log]
@@ -47,11 +55,35 @@ format = "json"
 [streams.cam]
 publish_key = "{PUBLISH_KEY}"
 passphrase = "{PASSPHRASE}"
+[[streams.cam.relays]]
+name = "tube"
+url = "rtmp://127.0.0.1:1/app"
+key = "{STREAM_KEY}"
+[[streams.cam.relays]]
+name = "link"
+url = "srt://127.0.0.1:1?mode=caller&streamid={RELAY_QUERY}"
+passphrase = "{RELAY_PASSPHRASE}"
+[streams.sealed]
 e2e = true
 [streams.camera]
 source = "rtsp://admin:{CAMERA_PASSWORD}@127.0.0.1:1/live?password={CAMERA_QUERY}"
 [streams.far]
 source = "srt://127.0.0.1:1?mode=caller&passphrase={FAR_PASSPHRASE}&streamid=publish:x:{FAR_KEY}"
+"""
+OTHERS = f"""
+[oidc]
+issuer = "http://127.0.0.1:1"
+client_id = "streamer"
+client_secret = "{CLIENT_SECRET}"
+[ldap]
+urls = ["ldap://127.0.0.1:1"]
+bind_dn = "cn=streamer"
+bind_password = "{BIND_PASSWORD}"
+user_base = "dc=example"
+[platforms.youtube]
+client_id = "ours"
+client_secret = "{PLATFORM_SECRET}"
+base_url = "http://127.0.0.1:1"
 """
 PATIENCE_S = 30.0
 
@@ -66,6 +98,7 @@ class Seen:
     def __init__(self) -> None:
         self.secrets: dict[str, str] = {}
         self.texts: dict[str, bytes] = {}
+        self.statuses: list[int] = []
 
     def leaks(self) -> list[str]:
         return [
@@ -87,22 +120,23 @@ def decider() -> Iterator[Decider]:
 @pytest.fixture(scope="module")
 def server(decider: Decider) -> Iterator[Server]:
     webhook = decider.webhook.replace("//127.0.0.1", f"//hook:{HOOK_PASSWORD}@127.0.0.1")
-    with Server(webhook + decider.issuers + STREAMS) as server:
+    with Server(webhook + decider.issuers + OTHERS + STREAMS) as server:
         yield server
 
 
 def fetch(server: Server, seen: Seen, method: str, path: str, token: str = "", body: str = "") -> int:
-    """Ask, and remember all of the answer but what an answer is for."""
+    """Ask, and remember the answer."""
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if body:
-        headers["Content-Type"] = "application/sdp"
+        headers["Content-Type"] = "application/json" if body.startswith("{") else "application/sdp"
     connection.request(method, path, body=body or None, headers=headers)
     answer = connection.getresponse()
     text = answer.read()
     seen.texts[f"{method} {path.partition('?')[0]} {len(seen.texts)}"] = str(answer.headers).encode() + text
     connection.close()
+    seen.statuses.append(answer.status)
     return answer.status
 
 
@@ -135,6 +169,10 @@ async def provoke(server: Server, seen: Seen) -> None:
         fetch(server, seen, "GET", f"/whep/cam?token={each}")
         fetch(server, seen, "POST", f"/whep/cam?token={each}", "", "v=0\r\nthis is no offer")
         fetch(server, seen, "DELETE", "/api/v1/viewers/none", each)
+    for password in (USER_PASSWORD, WRONG_PASSWORD):
+        body = json.dumps({"name": "anna", "password": password})
+        fetch(server, seen, "POST", "/api/v1/login", "", body)
+    fetch(server, seen, "GET", "/login/oidc")
     for key, passphrase in (
         (WRONG_KEY, PASSPHRASE),
         (PUBLISH_KEY, WRONG_PASSPHRASE),
@@ -208,6 +246,14 @@ async def test_no_secret_is_seen_again(server: Server, decider: Decider) -> None
         "outside token": decider.token("crew"),
         "user's password": USER_PASSWORD,
         "misspelt key": MISSPELT,
+        "stream key": STREAM_KEY,
+        "relay's passphrase": RELAY_PASSPHRASE,
+        "relay's stream id": RELAY_QUERY,
+        "our secret at the provider": CLIENT_SECRET,
+        "directory's password": BIND_PASSWORD,
+        "application's secret": PLATFORM_SECRET,
+        "wrong password": WRONG_PASSWORD,
+        "administrator's token": server.token,
     }
     # That the key counts is known within a second.
     await asyncio.to_thread(
@@ -218,6 +264,7 @@ async def test_no_secret_is_seen_again(server: Server, decider: Decider) -> None
     )
     await provoke(server, seen)
     assert decider.asked
+    assert {200, 401, 403, 404} <= set(seen.statuses)
     # What is wrong with a file is said, without the values of what looks like a secret.
     before = server.config_path.read_text()
     server.configure(before[before.index("[auth]") :] + f'publsh_key = "{MISSPELT}"\n')
@@ -231,22 +278,21 @@ async def test_no_secret_is_seen_again(server: Server, decider: Decider) -> None
         "the cameras to be missed",
     )
     assert '"level": "debug"' in server.output
-    # Beside the log goes what the first start says to whoever sits at the terminal.
     seen.texts["the log"] = server.output.encode()
     for path in (server.folder / "state").rglob("*"):
-        if path.is_file() and path.name not in ("master.key", "admin.token"):
+        if path.is_file() and path.name != "master.key":
             seen.texts[f"state/{path.name}"] = path.read_bytes()
     assert any(name.startswith("state/streamer.db") for name in seen.texts)
     assert b"refused." in b"".join(text for name, text in seen.texts.items() if name.startswith("state/"))
     assert seen.leaks() == []
 
 
-def test_a_database_that_cannot_be_had_keeps_its_password(tmp_path: Path) -> None:
-    config = tmp_path / "streamer.toml"
+async def test_a_database_that_cannot_be_had_keeps_its_password(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"postgresql://streamer:{DATABASE_PASSWORD}@127.0.0.1:1/streamer"
-    config.write_text(f'[log]\nlevel = "debug"\n[state]\ndir = "{tmp_path}"\n[database]\nurl = "{url}"\n')
-    command = [sys.executable, "-m", "ops.cli", "serve", "--config", str(config)]
-    done = subprocess.run(command, capture_output=True, check=False, env=dict(os.environ), timeout=60)
-    assert done.returncode == 1
-    assert done.stderr
-    assert DATABASE_PASSWORD.encode() not in done.stdout + done.stderr
+    config = parse({"state": {"dir": tmp_path}, "database": {"url": url}})
+    with caplog.at_level("DEBUG"), pytest.raises(DatabaseError) as refusal:
+        await open_identity(config)
+    shown = "".join(traceback.format_exception(refusal.value))
+    assert DATABASE_PASSWORD not in shown + caplog.text + repr(config)

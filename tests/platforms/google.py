@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import aiohttp
 
 from ops.sandbox.app import Sandbox
-from ops.sandbox.oauth import challenge_of
 from ops.sandbox.parties import CLIENTS
+from ops.sandbox.proofs import challenge_of
 from ops.sandbox.youtube.oauth import MANAGE
 from tests.rigs.sandbox import consent
 

@@ -109,3 +109,17 @@ async def test_a_device_polls_until_somebody_decides(facebook: Facebook, sandbox
     sandbox.world.clock.advance(421)
     poll = {"access_token": app, "code": device["code"]}
     assert code_of((await facebook.call("POST", "/device/login_status", **poll))[1]) == (31, 1349152)
+
+
+async def test_long_lists_come_in_pages(facebook: Facebook) -> None:
+    await facebook.log_in()
+    _, first = await facebook.call("GET", "/me/accounts", fields="name", limit="1")
+    assert ([page["name"] for page in first["data"]], "access_token" in str(first)) == (
+        ["Harbour Radio"],
+        False,
+    )
+    async with facebook.http.get(first["paging"]["next"] + f"&access_token={facebook.token}") as answer:
+        rest = await answer.json()
+    assert rest["data"][0]["name"] == "Harbour Kitchen"
+    assert "next" not in rest["paging"]
+    assert (await facebook.call("GET", "/me/accounts", limit="many"))[0] == 400

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
 from ops.sandbox.app import Sandbox
 from ops.sandbox.twitch.oauth import MANAGE, READ_KEY
 from tests.platforms.twitch import APP, HARBOUR, REDIRECT, Twitch
@@ -140,11 +138,19 @@ async def test_a_channel_is_live_while_a_picture_comes(twitch: Twitch, sandbox: 
     assert await live() == []
 
 
-async def test_helix_is_not_asked_more_than_it_allows(
-    twitch: Twitch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_helix_counts_points_and_says_how_many_are_left(twitch: Twitch, sandbox: Sandbox) -> None:
     await twitch.log_in()
-    monkeypatch.setattr("ops.sandbox.twitch.limits._POINTS", 2)
-    monkeypatch.setattr("ops.sandbox.twitch.limits._REFILL_PER_S", 0.0)
-    statuses = [(await twitch.call("GET", "/users"))[0] for _ in range(3)]
-    assert statuses == [200, 200, 429]
+    sandbox.twitch.bucket.points = 2
+    headers = {"Authorization": f"Bearer {twitch.token}", "Client-Id": APP.id}
+
+    async def users() -> tuple[int, str, float]:
+        async with twitch.http.get(f"{twitch.base}/helix/users", headers=headers) as answer:
+            reset = float(answer.headers["Ratelimit-Reset"]) - sandbox.world.clock.now()
+            return answer.status, answer.headers["Ratelimit-Remaining"], reset
+
+    assert (await users())[:2] == (200, "1")
+    assert (await users())[:2] == (200, "0")
+    status, left, reset = await users()
+    assert (status, left, 55 < reset <= 61) == (429, "0", True)
+    sandbox.world.clock.advance(reset)
+    assert (await users())[:2] == (200, "1")

@@ -23,7 +23,7 @@ from tests.rigs.processes import answers, free_port
 from tests.rigs.processes import running as process_running
 
 # Nothing takes time but what a test makes take time.
-QUICK = Pace(silence_s=2.0, transition_s=0.0, auto_stop_s=60.0, processing_s=0.0)
+QUICK = Pace(transition_s=0.0, auto_stop_s=60.0, processing_s=0.0)
 
 
 @asynccontextmanager

@@ -72,6 +72,8 @@ def test_every_page_of_the_server_is_there() -> None:
     assert [page.name for page in PAGES] == [
         "account.html",
         "admin.html",
+        "connections.html",
+        "dashboard.html",
         "embed.html",
         "index.html",
         "invitation.html",
@@ -127,6 +129,7 @@ def test_identifiers_are_unique(path: Path) -> None:
     [
         ("index.html", "index.js"),
         ("watch.html", "watch_page.js"),
+        ("dashboard.html", "dashboard.js"),
         ("relays.html", "relays.js"),
         ("relays.html", "relay_form.js"),
         ("login.html", "login.js"),

@@ -20,9 +20,9 @@ _USUAL_TICKS = 3000
 
 @dataclass(slots=True)
 class _Row:
-    """One track's progress: in the source's time, in the output's, and by arrival."""
+    """One track's progress: in the source's time, None of a new source; in the output's, and by arrival."""
 
-    source: int
+    source: int | None
     output: int
     received_at: float
     step: int = _USUAL_TICKS
@@ -73,6 +73,8 @@ class OutputClock:
             if is_video != self.expects_video or not unit.keyframe:
                 return None
             self._shift = self._entry(unit, source) - source
+            for each in self._rows.values():
+                each.source = None
         dts = source + self._shift
         if row is None:
             if dts < self._start:
@@ -83,7 +85,7 @@ class OutputClock:
                 if not is_video:
                     return None
                 dts = row.output
-            if 0 < source - row.source < TICKS_PER_S:
+            if row.source is not None and 0 < source - row.source < TICKS_PER_S:
                 row.step = source - row.source
             row.source, row.output, row.received_at = source, dts, unit.received_at
         pts = max(dts, _ticks(unit.pts, unit) + self._shift)
@@ -92,6 +94,8 @@ class OutputClock:
         return dts, pts
 
     def _jumped(self, row: _Row, source: int, unit: AccessUnit) -> bool:
+        if row.source is None:
+            return False
         moved, passed = source - row.source, (unit.received_at - row.received_at) * TICKS_PER_S
         return abs(moved - passed) > _JUMP_TICKS and not 0 <= moved <= _JUMP_TICKS
 

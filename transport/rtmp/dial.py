@@ -19,6 +19,9 @@ _RTT = struct.Struct("@68xI")
 # Answers to "is anybody there": after 5 s of silence, then every 2 s, and 4 of them unanswered end it.
 _KEEPALIVE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 4))
 
+# The kernel asks again after 1 s, then 2, 4, 8: on a network that has just come back, asking anew is sooner.
+_ATTEMPT_S = 2.0
+
 # OpenSSL's X509_V_ERR numbers (x509_vfy.h).
 _CERTIFICATE_WORDS = {
     9: "is not valid yet",
@@ -39,7 +42,7 @@ async def connect_tcp(host: str, port: int, timeout_s: float) -> socket.socket:
     Args:
         host: name or address.
         port: of the server.
-        timeout_s: for all of it; each address gets an equal part of what is left.
+        timeout_s: for all of it; the addresses are tried in turn, again and again.
 
     Raises:
         LinkError: `unreachable`, `refused`, `timeout`.
@@ -54,16 +57,21 @@ async def connect_tcp(host: str, port: int, timeout_s: float) -> socket.socket:
     except (OSError, UnicodeError):
         raise LinkError("unreachable", f"the name {host!r} has no address") from None
     failure = LinkError("unreachable", f"the name {host!r} has no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(found):
-        part_s = (end - loop.time()) / (len(found) - tried)
-        try:
-            return await _connect(socket.socket(family, kind, protocol), address, part_s)
-        except ConnectionRefusedError:
-            failure = LinkError("refused", f"nothing listens at {host} port {port}")
-        except TimeoutError:
-            failure = LinkError("timeout", f"no answer from {host} port {port}")
-        except OSError as error:
-            failure = LinkError("unreachable", f"no way to {host} port {port}: {error.strerror}")
+    while found:
+        for family, kind, protocol, _, address in found:
+            part_s = min(_ATTEMPT_S, end - loop.time())
+            try:
+                return await _connect(socket.socket(family, kind, protocol), address, part_s)
+            except ConnectionRefusedError:
+                failure = LinkError("refused", f"nothing listens at {host} port {port}")
+            except TimeoutError:
+                failure = LinkError("timeout", f"no answer from {host} port {port}")
+            except OSError as error:
+                failure = LinkError("unreachable", f"no way to {host} port {port}: {error.strerror}")
+            if loop.time() >= end:
+                raise failure
+        if failure.reason != "timeout":
+            break
     raise failure
 
 

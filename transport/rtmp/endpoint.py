@@ -11,6 +11,7 @@ from transport.outlet import Outlet
 from transport.output import PushOptions, PushStatistics
 from transport.rtmp import flv
 from transport.rtmp.address import RtmpTarget
+from transport.rtmp.amf0 import Value
 from transport.rtmp.link import Link
 from transport.rtmp.mux import TAGS
 from transport.rtmp.wire import MessageType
@@ -25,7 +26,7 @@ class RtmpPush:
         self._outlet = Outlet(self._options)
         self._link: Link | None = None
         self._headers: dict[bool, Track] = {}
-        self._described: tuple[Track, ...] | None = None
+        self._described: dict[str, Value] = {}
 
     def __repr__(self) -> str:
         return f"<RtmpPush {self._target}>"
@@ -95,10 +96,10 @@ class RtmpPush:
         known = self._headers.get(track.is_video)
         self._headers[track.is_video] = track
         tracks = {each.is_video: each for each in self._outlet.tracks} | self._headers
-        described = tuple(tracks.values())
+        described = flv.metadata(tuple(tracks.values()))
         if described != self._described:
             self._described = described
-            link.send_metadata(flv.metadata(described), timestamp)
+            link.send_metadata(described, timestamp)
         if known is not None and (known.codec, known.parameter_sets) == (track.codec, track.parameter_sets):
             return
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +10,6 @@ from ops.sandbox.clock import graph_time
 from ops.sandbox.face import CALL, Handler, Refusal, World, operation
 from ops.sandbox.facebook.drafts import change_live_video, new_live_video
 from ops.sandbox.facebook.errors import (
-    bad_parameter,
     fault_refusal,
     graph_error,
     missing_permission,
@@ -23,7 +20,6 @@ from ops.sandbox.facebook.live_video import LiveVideo
 from ops.sandbox.facebook.nodes import (
     CREATED_FIELDS,
     DEFAULT_FIELDS,
-    collection,
     ingest_stream_node,
     live_video_node,
     page_node,
@@ -31,35 +27,13 @@ from ops.sandbox.facebook.nodes import (
     user_node,
 )
 from ops.sandbox.facebook.oauth import SCOPES, VERSION, FacebookOAuth, parameters
-from ops.sandbox.oauth import Token, Use
+from ops.sandbox.facebook.requests import Ask, read_ask
+from ops.sandbox.oauth import Use
 from ops.sandbox.parties import Account, Page, Platform
 
 # Facebook's own client ends it with a slash.
 _NODE = "/{id}{end:/?}"
 _OF_PAGES = frozenset({"pages_manage_posts", "pages_read_engagement"})
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """A request to the graph: whose token, which parameters."""
-
-    token: Token
-    asked: Mapping[str, str]
-
-    @property
-    def account(self) -> Account:
-        return self.token.grant.account
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        return self.token.allows
-
-    def page(self) -> tuple[int, int]:
-        """Where a page of an edge begins, and how long it is."""
-        after, limit = self.asked.get("after", "0"), self.asked.get("limit", "25")
-        if not after.isdigit() or not limit.isdigit():
-            raise bad_parameter("Invalid cursor or limit.")
-        return int(after), int(limit)
 
 
 class Facebook:
@@ -148,27 +122,27 @@ class Facebook:
 
     async def accounts(self, http: web.Request) -> web.Response:
         """The Pages somebody administers, with their tokens."""
-        ask = await self._ask(http)
-        self._themselves(http, ask)
+        ask = await self._read(http)
+        ask.must_be_themselves(http.match_info["id"])
         if "pages_show_list" not in ask.scopes:
             return web.json_response({"data": []})
         nodes = [self._page_node(page, ask) for page in ask.account.pages]
         fields = parse_fields(ask.asked.get("fields", "access_token,category,category_list,name,tasks"))
-        shown: list[Mapping[str, Any]] = [chosen(node, fields, "Page") for node in nodes]
-        return web.json_response(collection(shown, *ask.page()))
+        shown = [chosen(node, fields, "Page") for node in nodes]
+        return ask.edge(shown)
 
     async def permissions(self, http: web.Request) -> web.Response:
         """What was granted."""
-        ask = await self._ask(http)
-        self._themselves(http, ask)
+        ask = await self._read(http)
+        ask.must_be_themselves(http.match_info["id"])
         granted = ask.token.grant.scopes
         data = [{"permission": scope, "status": "granted"} for scope in SCOPES if scope in granted]
         return web.json_response({"data": data})
 
     async def revoke(self, http: web.Request) -> web.Response:
         """Take back one permission, or all."""
-        ask = await self._ask(http)
-        self._themselves(http, ask)
+        ask = await self._read(http)
+        ask.must_be_themselves(http.match_info["id"])
         permission = http.match_info.get("permission")
         if permission is None:
             self.tokens.revoke(ask.token)
@@ -178,8 +152,8 @@ class Facebook:
 
     async def create_video(self, http: web.Request) -> web.Response:
         """A new live video of the user or of a Page."""
-        ask = await self._ask(http)
-        owner = self._owner(http.match_info["id"], ask)
+        ask = await self._read(http)
+        owner = ask.owner(http.match_info["id"])
         if isinstance(owner, Page):
             if not _OF_PAGES <= ask.scopes:
                 raise missing_permission(*sorted(_OF_PAGES - ask.scopes))
@@ -203,20 +177,20 @@ class Facebook:
 
     async def list_videos(self, http: web.Request) -> web.Response:
         """The live videos of the user or of a Page, newest first."""
-        ask = await self._ask(http)
-        owner = self._owner(http.match_info["id"], ask)
+        ask = await self._read(http)
+        owner = ask.owner(http.match_info["id"])
         wanted = [video for video in reversed(self.videos.values()) if video.owner == owner.id]
         if status := ask.asked.get("broadcast_status"):
             names = set(status.strip('[]"').replace('"', "").split(","))
             wanted = [video for video in wanted if video.status.value in names]
-        shown: list[Mapping[str, Any]] = [self._shown(video, owner, ask) for video in wanted]
-        return web.json_response(collection(shown, *ask.page()))
+        shown = [self._shown(video, owner, ask) for video in wanted]
+        return ask.edge(shown)
 
     async def errors(self, http: web.Request) -> web.Response:
         """What was wrong with a live video's stream."""
-        ask = await self._ask(http)
+        ask = await self._read(http)
         video, _ = self._video(http, ask)
-        data: list[Mapping[str, Any]] = [
+        data = [
             {
                 "id": error.id,
                 "creation_time": graph_time(error.at),
@@ -226,24 +200,24 @@ class Facebook:
             }
             for error in video.errors
         ]
-        return web.json_response(collection(data, *ask.page()))
+        return ask.edge(data)
 
     async def nothing_said(self, http: web.Request) -> web.Response:
         """Comments and reactions: there are none."""
-        self._video(http, await self._ask(http))
+        self._video(http, await self._read(http))
         return web.json_response({"data": []})
 
     async def read(self, http: web.Request) -> web.Response:
         """Fields of a user, a Page, a live video or one of its ingest streams."""
-        ask, node_id = await self._ask(http), http.match_info["id"]
-        if self._is_me(node_id, ask) or any(page.id == node_id for page in ask.account.pages):
-            who = self._who(node_id, ask)
+        ask, node_id = await self._read(http), http.match_info["id"]
+        if ask.is_me(node_id) or any(page.id == node_id for page in ask.account.pages):
+            who = ask.who(node_id)
             node = self._page_node(who, ask) if isinstance(who, Page) else user_node(who)
             kind = "Page" if isinstance(who, Page) else "User"
             return web.json_response(chosen(node, parse_fields(ask.asked.get("fields", "id,name")), kind))
         if (video := self.videos.get(node_id[:-1])) is not None and node_id[-1:] in {"0", "1"}:
             number = int(node_id[-1])
-            if self._is_of(video, ask) and number < len(video.keys):
+            if video.owner == ask.speaker and number < len(video.keys):
                 stream = ingest_stream_node(video, number, self._world.addresses)
                 fields = parse_fields(ask.asked.get("fields", "id,secure_stream_url,is_master,stream_id"))
                 return web.json_response(chosen(stream, fields, "LiveVideoInputStream"))
@@ -252,7 +226,7 @@ class Facebook:
 
     async def update(self, http: web.Request) -> web.Response:
         """Change, publish or end a live video."""
-        ask = await self._ask(http)
+        ask = await self._read(http)
         video, _ = self._video(http, ask, "post")
         change_live_video(video, ask.asked, self._world.clock.now())
         self.settle()
@@ -261,59 +235,25 @@ class Facebook:
 
     async def delete(self, http: web.Request) -> web.Response:
         """Forget a live video."""
-        video, _ = self._video(http, await self._ask(http), "delete")
+        video, _ = self._video(http, await self._read(http), "delete")
         del self.videos[video.id]
         for key in video.keys:
             self._world.keys.remove(key)
         return web.json_response({"success": True})
 
-    async def _ask(self, http: web.Request) -> _Ask:
-        asked = await parameters(http)
-        token = self._oauth.admit(http, asked)
-        call = http[CALL]
-        call.client_id, call.account_id = token.grant.client.id, token.page_id or token.grant.account.id
-        return _Ask(token, asked)
+    async def _read(self, http: web.Request) -> Ask:
+        return await read_ask(http, self._oauth, self._world.addresses.http)
 
-    def _is_me(self, node_id: str, ask: _Ask) -> bool:
-        return node_id in {"me", ask.account.id, ask.token.page_id}
-
-    def _who(self, node_id: str, ask: _Ask) -> Account | Page:
-        """The user or Page of an id that may be "me"."""
-        if node_id == "me":
-            node_id = ask.token.page_id or ask.account.id
-        if node_id == ask.account.id:
-            return ask.account
-        for page in ask.account.pages:
-            if page.id == node_id:
-                return page
-        raise no_such_object(node_id)
-
-    def _owner(self, node_id: str, ask: _Ask) -> Account | Page:
-        """Who publishes; a Page with its own token only."""
-        owner = self._who(node_id, ask)
-        if isinstance(owner, Page) and ask.token.page_id != owner.id:
-            raise graph_error(210, "(#210) A page access token is required to request this resource.")
-        if isinstance(owner, Account) and ask.token.page_id:
-            raise graph_error(210, "(#210) A user access token is required to request this resource.")
-        return owner
-
-    def _themselves(self, http: web.Request, ask: _Ask) -> None:
-        if ask.token.page_id or not self._is_me(http.match_info["id"], ask):
-            raise no_such_object(http.match_info["id"])
-
-    def _is_of(self, video: LiveVideo, ask: _Ask) -> bool:
-        return video.owner == (ask.token.page_id or ask.account.id)
-
-    def _video(self, http: web.Request, ask: _Ask, verb: str = "get") -> tuple[LiveVideo, Account | Page]:
+    def _video(self, http: web.Request, ask: Ask, verb: str = "get") -> tuple[LiveVideo, Account | Page]:
         video = self.videos.get(http.match_info["id"])
-        if video is None or not self._is_of(video, ask):
+        if video is None or video.owner != ask.speaker:
             raise no_such_object(http.match_info["id"], verb)
-        return video, self._who(video.owner, ask)
+        return video, ask.who(video.owner)
 
-    def _shown(self, video: LiveVideo, owner: Account | Page, ask: _Ask) -> dict[str, Any]:
+    def _shown(self, video: LiveVideo, owner: Account | Page, ask: Ask) -> dict[str, Any]:
         node = live_video_node(video, owner, self._world.addresses, self._world.clock.now())
         fields = parse_fields(ask.asked.get("fields", ",".join(DEFAULT_FIELDS)))
         return chosen(node, fields, "LiveVideo")
 
-    def _page_node(self, page: Page, ask: _Ask) -> dict[str, Any]:
+    def _page_node(self, page: Page, ask: Ask) -> dict[str, Any]:
         return page_node(page, self._oauth.page_token(ask.token, page.id).text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ops.sandbox.clock import graph_time
@@ -80,15 +79,6 @@ def page_node(page: Page, token: str | None) -> dict[str, Any]:
 def secondary_urls(video: LiveVideo, addresses: Addresses) -> list[str]:
     """Where a backup may be sent."""
     return [stream_url(key, addresses) for key in video.keys[1:]]
-
-
-def collection(nodes: list[Mapping[str, Any]], begin: int = 0, size: int = 25) -> dict[str, Any]:
-    """The envelope of every edge; cursors are positions."""
-    shown = nodes[begin : begin + size]
-    body: dict[str, Any] = {"data": shown}
-    if shown:
-        body["paging"] = {"cursors": {"before": str(begin), "after": str(begin + len(shown))}}
-    return body
 
 
 def stream_url(key: StreamKey, addresses: Addresses) -> str:

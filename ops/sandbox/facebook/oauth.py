@@ -12,9 +12,10 @@ from ops.sandbox.consent import Consent, Wording
 from ops.sandbox.devices import Devices
 from ops.sandbox.face import Handler, Refusal, World, operation
 from ops.sandbox.facebook.errors import bad_token, graph_error
-from ops.sandbox.oauth import Manner, OAuthProblem, Request, Token, Tokens, Use, check_secret
+from ops.sandbox.oauth import Manner, Request, Token, Tokens, Use
 from ops.sandbox.pages import message_page
 from ops.sandbox.parties import FACEBOOK_CLIENT_TOKEN, Client, Platform
+from ops.sandbox.proofs import OAuthProblem, check_secret
 
 _FB = Platform.FACEBOOK
 _SHORT_S = 2 * 3600.0

@@ -7,11 +7,11 @@ from typing import Any
 
 from aiohttp import web
 
-from ops.sandbox.clock import rfc3339
 from ops.sandbox.face import CALL, Handler, Refusal, World, operation
 from ops.sandbox.oauth import Token, Use
 from ops.sandbox.parties import Account, Platform
-from ops.sandbox.twitch.channel import GAMES, Channel, Channels, Game, game_of, new_key
+from ops.sandbox.twitch.channel import GAMES, Channel, Channels, game_of, new_key
+from ops.sandbox.twitch.entries import category_entry, information_entry, stream_entry, user_entry
 from ops.sandbox.twitch.errors import fault_refusal, helix_error, missing_scope
 from ops.sandbox.twitch.limits import Bucket
 from ops.sandbox.twitch.oauth import MANAGE, READ_KEY, TwitchOAuth
@@ -30,7 +30,7 @@ class Twitch:
     def __init__(self, world: World) -> None:
         self._world = world
         self._oauth = TwitchOAuth(world)
-        self._bucket = Bucket(world.clock)
+        self.bucket = Bucket(world.clock)
         self.tokens = self._oauth.tokens
         self.channels = Channels()
         for account in world.register.accounts_of(Platform.TWITCH):
@@ -48,7 +48,11 @@ class Twitch:
             ("games.list", "GET", "/helix/games", self.games),
             ("ingests.list", "GET", "/ingests", self.ingests),
         ]
-        return [operation(self.platform, *entry) for entry in table] + self._oauth.routes()
+        helix = [
+            operation(self.platform, name, verb, path, self._limited(handler))
+            for name, verb, path, handler in table
+        ]
+        return helix + self._oauth.routes()
 
     def refusal(self, status: int, reason: str, message: str) -> Refusal:
         """An error as Twitch writes it."""
@@ -95,7 +99,7 @@ class Twitch:
         wanted = [account for account in accounts if account.id in ids or account.login in logins]
         if not ids and not logins:
             wanted = [token.grant.account]
-        return _data([_user(account) for account in wanted])
+        return _data([user_entry(account) for account in wanted])
 
     async def stream_key(self, http: web.Request) -> web.Response:
         """The key of the account's own channel."""
@@ -108,7 +112,7 @@ class Twitch:
         ids = http.query.getall("broadcaster_id", [])
         if not ids:
             raise helix_error(400, 'Missing required parameter "broadcaster_id"')
-        return _data([_information(self.channels.by_id[i]) for i in ids if i in self.channels.by_id])
+        return _data([information_entry(self.channels.by_id[i]) for i in ids if i in self.channels.by_id])
 
     async def change_channel(self, http: web.Request) -> web.Response:
         """Change them of the account's own."""
@@ -126,7 +130,7 @@ class Twitch:
         text = http.query.get("query", "")
         if not text:
             raise helix_error(400, 'The parameter "query" was malformed: the value must not be empty')
-        found = [_category(game) for game in self.channels.search(text)]
+        found = [category_entry(game) for game in self.channels.search(text)]
         return web.json_response({"data": found, "pagination": {}})
 
     async def games(self, http: web.Request) -> web.Response:
@@ -136,14 +140,14 @@ class Twitch:
         if not ids and not names:
             raise helix_error(400, "Missing required parameter: id, name or igdb_id")
         wanted = [game for game in GAMES if game.id in ids or game.name in names]
-        return _data([{**_category(game), "igdb_id": game.igdb_id} for game in wanted])
+        return _data([{**category_entry(game), "igdb_id": game.igdb_id} for game in wanted])
 
     async def streams(self, http: web.Request) -> web.Response:
         """The channels that are live."""
         self._admit(http)
         ids, logins = http.query.getall("user_id", []), http.query.getall("user_login", [])
         found = [
-            _stream(channel)
+            stream_entry(channel)
             for channel in self.channels.by_id.values()
             if channel.stream_id
             and (not (ids or logins) or channel.account.id in ids or channel.account.login in logins)
@@ -164,6 +168,20 @@ class Twitch:
         }
         return web.json_response({"ingests": [ingest]})
 
+    def _limited(self, handler: Handler) -> Handler:
+        """A handler whose answers say how many points are left."""
+
+        async def handle(http: web.Request) -> web.StreamResponse:
+            try:
+                answer = await handler(http)
+            except Refusal as refusal:
+                refusal.headers.update(self.bucket.headers(http[CALL].client_id))
+                raise
+            answer.headers.update(self.bucket.headers(http[CALL].client_id))
+            return answer
+
+        return handle
+
     def _channel(self, account: Account) -> Channel:
         return Channel(account, self._world.keys.add(self.platform, _APP, new_key(account)))
 
@@ -182,7 +200,7 @@ class Twitch:
             )
         call = http[CALL]
         call.client_id, call.account_id = client_id, token.grant.account.id
-        if not self._bucket.take(client_id):
+        if not self.bucket.take(client_id):
             raise helix_error(429, "Too Many Requests")
         if scope and scope not in token.allows:
             raise missing_scope(scope)
@@ -226,63 +244,3 @@ def _change(channel: Channel, body: dict[str, Any]) -> None:
 
 def _data(entries: list[dict[str, Any]]) -> web.Response:
     return web.json_response({"data": entries})
-
-
-def _user(account: Account) -> dict[str, Any]:
-    return {
-        "id": account.id,
-        "login": account.login,
-        "display_name": account.name,
-        "type": "",
-        "broadcaster_type": "affiliate",
-        "description": "",
-        "profile_image_url": "",
-        "offline_image_url": "",
-        "view_count": 0,
-        "created_at": "2019-04-01T08:00:00Z",
-    }
-
-
-def _information(channel: Channel) -> dict[str, Any]:
-    return {
-        "broadcaster_id": channel.account.id,
-        "broadcaster_login": channel.account.login,
-        "broadcaster_name": channel.account.name,
-        "broadcaster_language": channel.language,
-        "game_id": channel.game.id if channel.game else "",
-        "game_name": channel.game.name if channel.game else "",
-        "title": channel.title,
-        "delay": channel.delay_s,
-        "tags": list(channel.tags),
-        "content_classification_labels": [],
-        "is_branded_content": False,
-    }
-
-
-def _category(game: Game) -> dict[str, Any]:
-    return {
-        "id": game.id,
-        "name": game.name,
-        "box_art_url": f"https://static-cdn.jtvnw.net/ttv-boxart/{game.id}.jpg",
-    }
-
-
-def _stream(channel: Channel) -> dict[str, Any]:
-    account = channel.account
-    return {
-        "id": channel.stream_id,
-        "user_id": account.id,
-        "user_login": account.login,
-        "user_name": account.name,
-        "game_id": channel.game.id if channel.game else "",
-        "game_name": channel.game.name if channel.game else "",
-        "type": "live",
-        "title": channel.title,
-        "tags": list(channel.tags),
-        "viewer_count": channel.viewers,
-        "started_at": rfc3339(channel.started_at or 0.0),
-        "language": channel.language,
-        "thumbnail_url": "",
-        "tag_ids": [],
-        "is_mature": False,
-    }

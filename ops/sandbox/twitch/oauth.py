@@ -9,9 +9,10 @@ from aiohttp import web
 from ops.sandbox.consent import Consent, Wording
 from ops.sandbox.devices import Devices
 from ops.sandbox.face import CALL, Handler, Refusal, World, operation
-from ops.sandbox.oauth import Issue, Manner, OAuthProblem, Request, Tokens, Use, check_secret
+from ops.sandbox.oauth import Issue, Manner, Request, Tokens, Use
 from ops.sandbox.pages import message_page
 from ops.sandbox.parties import Client, Platform
+from ops.sandbox.proofs import OAuthProblem, check_secret
 from ops.sandbox.twitch.errors import login_error
 
 _TW = Platform.TWITCH

@@ -7,9 +7,10 @@ from aiohttp import web
 from ops.sandbox.consent import Consent, Wording
 from ops.sandbox.devices import Devices
 from ops.sandbox.face import Handler, Refusal, World, operation
-from ops.sandbox.oauth import Issue, Manner, OAuthProblem, Request, Tokens, check_secret
+from ops.sandbox.oauth import Issue, Manner, Request, Tokens
 from ops.sandbox.pages import message_page
 from ops.sandbox.parties import ClientKind, Platform
+from ops.sandbox.proofs import OAuthProblem, check_secret
 
 _YT = Platform.YOUTUBE
 _BASE = "https://www.googleapis.com/auth/"

@@ -6,8 +6,11 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Outputs
@@ -17,7 +20,15 @@ from streamer.hub.stream import State, Stream
 from streamer.sections.webrtc import WebRtcConfig
 from transport.errors import LinkError
 from transport.media import Codec
-from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, Event, KeyframeWanted, Plane
+from transport.plane.interface import (
+    COUNTERS,
+    AddressLearned,
+    ConsentLost,
+    DtlsReceived,
+    Event,
+    KeyframeWanted,
+    Plane,
+)
 from transport.webrtc.certificate import ServerCertificate, fresh_certificate, profiles_of
 from transport.webrtc.dtls import DtlsSession
 from transport.webrtc.negotiate import LocalParameters, NoCommonCodec, Wanted, negotiate, restart_answer
@@ -76,12 +87,19 @@ class WebRtcEgress:
     Attributes:
         failures: the last viewers that could not connect, the latest last.
         released: how often a viewer's handshake or session was let go of, so that memory became free.
+        on_connect: told when media go to a viewer for the first time.
+        on_leave: told that a viewer's session ended, and why; its counters are of now.
+        on_measure: given the plane's counters of all viewers, once a second.
     """
 
     def __init__(self, plane: Plane, config: WebRtcConfig, candidates: Sequence[Candidate]) -> None:
         self.plane = plane
         self.released = 0
         self.failures: deque[FailedViewer] = deque(maxlen=_REMEMBERED_FAILURES)
+        self.on_connect: list[Callable[[Viewer], None]] = []
+        self.on_leave: list[Callable[[Viewer, str], None]] = []
+        self.on_measure: list[Callable[[npt.NDArray[np.void]], None]] = []
+        self._snapshot: npt.NDArray[np.void] = np.zeros(0, COUNTERS)
         self._ends: OrderedDict[str, str] = OrderedDict()
         self._config = config
         self._candidates = tuple(candidates)
@@ -110,6 +128,7 @@ class WebRtcEgress:
             await asyncio.sleep(_MEASURE_EVERY_S)
             self._measure()
             self._settle()
+            self._tell(self.on_measure, self._snapshot)
 
     async def join(
         self,
@@ -188,6 +207,7 @@ class WebRtcEgress:
         if self._by_id.pop(viewer.id, None) is None:
             return
         self._count_departed(viewer)
+        self._tell(self.on_leave, viewer, reason)
         del self._by_key[viewer.key], self._by_peer[viewer.peer.id]
         self._ends[viewer.key] = reason
         while len(self._ends) > _REMEMBERED_ENDS:
@@ -341,6 +361,7 @@ class WebRtcEgress:
             self.leave(viewer, why)
             return
         viewer.start(keys)
+        self._tell(self.on_connect, viewer)
         _log.info(
             "%s: viewer connected over %s, %s, picture from %s",
             viewer.stream.name,
@@ -366,6 +387,14 @@ class WebRtcEgress:
     async def _say_goodbye(self, viewer: Viewer) -> None:
         await viewer.dtls.close()
         viewer.peer.close(bye=True)
+
+    @staticmethod
+    def _tell(listeners: Iterable[Callable[..., None]], *news: object) -> None:
+        for listener in listeners:
+            try:
+                listener(*news)
+            except Exception:  # who only looks on must not hurt who watches
+                _log.exception("a listener of the viewers failed")
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
@@ -437,7 +466,8 @@ class WebRtcEgress:
         if now - self._measured_at < max_age_s:
             return
         self._measured_at = now
-        for row in self.plane.snapshot():
+        self._snapshot = self.plane.snapshot()
+        for row in self._snapshot:
             viewer = self._by_peer.get(int(row["peer_id"]))
             if viewer is not None:
                 viewer.counters = row

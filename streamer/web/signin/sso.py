@@ -21,7 +21,7 @@ from auth.errors import (
     TokenInvalid,
 )
 from auth.oidc import BEGUN_S, Oidc, Return
-from auth.session_records import OpenedSession
+from auth.session_records import OpenedSession, Standing
 from streamer.web.operations import Operation
 from streamer.web.origin import is_https
 from streamer.web.signin.entrance import OIDC_PATH, Entrance, visitor
@@ -102,7 +102,9 @@ class _Pages:
         except AuthError as error:
             problem = "sso_no_account" if isinstance(error, BadCredentials) else _problem_of(error)
             return self._failed(request, error, problem, returned.return_to)
-        response = _redirect(returned.return_to)
+        full = opened.session.standing is Standing.FULL
+        # Until a second factor is set up there is only one page that does anything.
+        response = _redirect(returned.return_to if full else "/account")
         await self._entrance.begin(request, response, opened)
         return response
 

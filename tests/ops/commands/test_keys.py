@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+import pyotp
 import pytest
 
 from auth.actions import Action
@@ -47,6 +49,28 @@ def test_everything_is_sealed_anew(streamer: Commands) -> None:
     assert kept.secret == old[0].secret
     assert streamer("audit", "verify") == ["whole: 1 entries"]
     assert len((streamer.path.parent / "state" / "master.key").read_text().split()) == 1
+
+
+def test_authenticator_apps_outlive_the_key_they_are_sealed_with(streamer: Commands) -> None:
+    streamer("user", "add", "anna")
+
+    async def begin(identity: Identity) -> str:
+        return (await identity.totp.begin((await identity.accounts.named("anna")).id, "anna")).seed
+
+    app = pyotp.TOTP(streamer.look(begin))
+    assert streamer("keys", "rotate")[0].startswith("2 secrets sealed anew")
+
+    async def confirm(identity: Identity) -> None:
+        await identity.totp.confirm((await identity.accounts.named("anna")).id, app.now())
+
+    async def is_good(identity: Identity) -> bool:
+        anna = await identity.accounts.named("anna")
+        # Of the next time step: the present one's is used.
+        return await identity.totp.verify(anna.id, app.at(int(time.time()), counter_offset=1))
+
+    streamer.look(confirm)
+    streamer("keys", "rotate")
+    assert streamer.look(is_good)
 
 
 def test_tokens_outlive_their_key_until_they_end(streamer: Commands) -> None:

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+from auth.ceremonies import Site
+from auth.factors import Factors
+from auth.freshness import Freshness
 from auth.invitations import Invitations
+from auth.passkeys import Passkeys
+from auth.recovery import Recovery
+from auth.sessions import Sessions
+from auth.visitors import Visitor
 from ops.identity import Identity
 from tests.ops.commands.rig import Commands
 
@@ -33,6 +40,28 @@ def test_a_password_from_stdin(streamer: Commands) -> None:
     anna = streamer.look(lambda identity: identity.accounts.named("anna"))
     assert streamer.look(lambda identity: identity.passwords.verify(anna.id, PASSWORD))
     assert PASSWORD not in str(streamer.audited("user"))
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(streamer: Commands) -> None:
+    async def begin(identity: Identity) -> int:
+        anna = await identity.accounts.named("anna")
+        factors = Factors(
+            identity.engine,
+            identity.totp,
+            Passkeys(identity.engine, Site("localhost", ())),
+            Recovery(identity.engine),
+        )
+        sessions = Sessions(identity.engine, identity.accounts, factors, Freshness(identity.engine))
+        await sessions.open(anna.id, Visitor("192.0.2.7"), method="password", with_factor=False)
+        return len((await identity.directory()).sessions or ())
+
+    async def left(identity: Identity) -> int:
+        return len((await identity.directory()).sessions or ())
+
+    streamer("user", "add", "anna")
+    assert streamer.look(begin) == 1
+    streamer("user", "password", "anna", stdin=f"{PASSWORD}\n")
+    assert streamer.look(left) == 0
 
 
 def test_what_cannot_be(streamer: Commands) -> None:

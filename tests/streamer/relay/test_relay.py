@@ -178,8 +178,23 @@ async def test_the_platform_is_heard(engine: AsyncEngine, ingest: Ingest) -> Non
         assert relay.watch_url == "https://watch.example/1"
         assert relay.health is not None and relay.health.viewers == 7
         platform.health = Health(HealthState.ENDED, again_s=1.0)
-        await until(lambda: len(platform.prepared) == 2, "the next broadcast")
+        await rig.until(State.ENDED, id=relay.id)
+        assert relay.reason == "the platform has ended the broadcast"
         await encoder.leave()
+
+
+async def test_a_broadcast_that_is_as_long_as_it_may_be_is_followed_by_another(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="facebook", account="one", rotate_s=1.0)
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await until(lambda: len(platform.prepared) == 3 and len(ingest.publications) == 3, "the third")
+        await encoder.leave()
+    assert platform.ended == platform.prepared[:2]
+    assert ingest.ends[:2] == ["unpublished", "unpublished"]
 
 
 async def test_no_sound_becomes_silence_and_another_codec_h264(engine: AsyncEngine, ingest: Ingest) -> None:

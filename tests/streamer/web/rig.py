@@ -23,6 +23,8 @@ from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry
 from ops.platforms import PlatformDesk
+from ops.relay_metrics import RelayCollector
+from ops.relays import make_relays
 from ops.signin import SignIn
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -36,6 +38,7 @@ from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from tests.auth.rig import CHEAP
 from tests.fakes.units import AAC, H264, picture, sound
@@ -126,10 +129,22 @@ class WebRig(Rig):
             tls=lambda: self.tls,
         )
         whep = Whep(self.registry, self.egress, access)
+        self.relays = make_relays(
+            self._config.platforms,
+            self.registry,
+            self.identity,
+            self.platforms.broadcasts,
+            lambda secret: None,
+        )
+        self.prometheus.register(RelayCollector(self.relays))
+        self._relaying = asyncio.create_task(self.relays.run())
+        record, connections = self.guard.audit.record, self.platforms.connections
+        relaying = RelaysFace(self.relays, self.registry, access, record, connections)
         faces = (
             whep,
             Pages(self._ancestors),
             ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
+            relaying,
             *self.signin.faces(),
             *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
         )
@@ -141,9 +156,10 @@ class WebRig(Rig):
     async def close(self) -> None:
         await self.client.close()
         await self.signin.close()
+        for task in (self._following, self._relaying):
+            task.cancel()
+            await asyncio.wait({task})
         await self.platforms.close()
-        self._following.cancel()
-        await asyncio.wait({self._following})
         await self.guard.close()
         await self.identity.close()
         await super().close()

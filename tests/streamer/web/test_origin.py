@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from streamer.web.origin import TRUSTED_PROXIES, client_address, parse_networks, signalling
+from streamer.web.origin import TRUSTED_PROXIES, client_address, is_https, parse_networks, signalling
 
 
 class Wire:
@@ -79,3 +79,18 @@ class TestSignalling:
     ) -> None:
         found = signalling(request(peer, headers, (*PROXY, "127.0.0.0/8")))
         assert found.is_confidential is confidential and found.description
+
+    @pytest.mark.parametrize(
+        ("peer", "headers", "https"),
+        [
+            ("192.0.2.1", {"X-Forwarded-Proto": "https"}, False),
+            ("10.0.0.1", {"X-Forwarded-Proto": "https"}, True),
+            ("10.0.0.1", {"X-Forwarded-Proto": "http, https"}, False),
+            ("127.0.0.1", {}, False),
+            ("127.0.0.1", {"X-Forwarded-Proto": "HTTPS"}, True),
+        ],
+    )
+    def test_whether_the_browser_came_over_https(
+        self, peer: str, headers: dict[str, str], https: bool
+    ) -> None:
+        assert is_https(request(peer, headers, (*PROXY, "127.0.0.0/8"))) is https

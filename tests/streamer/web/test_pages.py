@@ -9,7 +9,15 @@ from tests.streamer.web.rig import WebRig
 
 
 @pytest.mark.parametrize(
-    ("path", "ancestors"), [("/", "'self'"), ("/watch/cam", "'self'"), ("/embed/cam", "*")]
+    ("path", "ancestors"),
+    [
+        ("/", "'self'"),
+        ("/watch/cam", "'self'"),
+        ("/embed/cam", "*"),
+        ("/login", "'none'"),
+        ("/setup", "'none'"),
+        ("/account", "'none'"),
+    ],
 )
 async def test_pages_hold_themselves_to_a_policy(rig: WebRig, path: str, ancestors: str) -> None:
     status, headers, text = await rig.answer("GET", path)

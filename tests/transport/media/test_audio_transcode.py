@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from av.audio.codeccontext import AudioCodecContext
+from av.packet import Packet
 
 from tests.transport.media.sources import beeps, decoded_opus, onsets_s, sound_units, tone
-from transport.media.audio_transcode import OpusTranscoder
+from transport.media.aac import parse_config
+from transport.media.audio_transcode import AacTranscoder, OpusTranscoder
 from transport.media.unit import AccessUnit, Codec, Track
 
 CODECS = [Codec.AAC, Codec.MP2, Codec.AC3]
@@ -180,3 +183,27 @@ def test_flush_hands_out_everything_and_makes_ready_for_another_start() -> None:
 def test_a_picture_track_is_refused() -> None:
     with pytest.raises(ValueError, match="h264"):
         OpusTranscoder(Track(id=1, codec=Codec.H264, clock_rate=90_000))
+
+
+class TestAac:
+    @staticmethod
+    def made(codec: Codec, rate: int = 48_000) -> list[AccessUnit]:
+        units = sound_units(codec, beeps(3.0, rate, [0.5, 1.5, 2.5]), rate, start_s=10.0)
+        transcoder = AacTranscoder(units[0].track)
+        return [packet for unit in units for packet in transcoder.transcode(unit)]
+
+    def test_the_output_track_is_aac_lc(self) -> None:
+        (track,) = {unit.track for unit in self.made(Codec.OPUS)}
+        assert (track.codec, track.clock_rate, track.channels) == (Codec.AAC, 48_000, 2)
+        config = parse_config(track.parameter_sets[0])
+        assert (config.object_type, config.sample_rate, config.channels) == (2, 48_000, 2)
+
+    @pytest.mark.parametrize("codec", [Codec.OPUS, Codec.MP2, Codec.AC3])
+    def test_sound_stays_at_its_time_within_10_ms(self, codec: Codec) -> None:
+        out = self.made(codec)
+        assert {after.pts - before.pts for before, after in itertools.pairwise(out)} == {1024}
+        decoder = AudioCodecContext.create("aac", "r")
+        decoder.extradata = out[0].track.parameter_sets[0]
+        frames = [frame for unit in out for frame in decoder.decode(Packet(unit.data))]
+        heard = np.concatenate([frame.to_ndarray().T for frame in frames])
+        assert onsets_s(out[0].pts / 48_000, heard) == pytest.approx([10.5, 11.5, 12.5], abs=0.010)

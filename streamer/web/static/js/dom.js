@@ -24,14 +24,19 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** @returns {SVGElement} as `element`, of a drawing */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  node.append(...children);
+  return node;
+}
+
 /** @returns {SVGSVGElement} a decorative icon of the sprite */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(document.createElementNS(SVG, "use"));
-  showIcon(svg, name);
-  return svg;
+  const drawing = svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use"));
+  showIcon(drawing, name);
+  return drawing;
 }
 
 /** Make an icon another one. */

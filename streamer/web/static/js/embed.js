@@ -16,11 +16,13 @@ player.start(session);
 addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
 document.title = `${stream} – Streamer`;
 
-const [{ Controls }, { poll }, { liveStreams }] = await Promise.all([
+const [{ Controls }, { poll }, { liveStreams }, { Beacon }] = await Promise.all([
   import("./controls.js"),
   import("./polling.js"),
   import("./api.js"),
+  import("./beacon.js"),
 ]);
+new Beacon(player);
 const bar = option("controls", true);
 const controls = new Controls(document.getElementById("player"), player, { bar });
 if (bar) {

@@ -28,6 +28,7 @@ const ADVICE = [
   [/encryption =|encrypted end to end/i, "Choose an rtmps:// address, or srt:// with a passphrase; the stream demands it."],
   [/renditions|H265|H\.265/i, "Encode H.264, or allow renditions for this stream."],
   [/quota|limit/i, "Wait until the platform allows more, then start the relay."],
+  [/nothing listens|unreachable|no such name|did not answer|does not answer|no route/i, "Check the address, and that the destination is on; it is tried again by itself."],
   [/still picture|publisher/i, "Check the encoder and its network; the broadcast goes on meanwhile."],
   [/too slow/i, "Lower the encoder's bit rate, or use a faster line."],
 ];

@@ -58,7 +58,7 @@ export class DestinationForm {
   #fit() {
     const custom = byId("target").value === CUSTOM;
     byId("custom").hidden = !custom;
-    byId("account").hidden = custom;
+    byId("announcement").hidden = custom;
     byId("url").required = custom;
     byId("srt").hidden = !byId("url").value.trim().toLowerCase().startsWith("srt:");
     const scheduled = byId("when").value === "scheduled";

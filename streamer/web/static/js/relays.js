@@ -1,5 +1,6 @@
 /** The page `/relays`: where the streams go besides their viewers. */
 
+import { showAccount } from "./account_link.js";
 import { tokenFromAddress } from "./address.js";
 import { liveStreams } from "./api.js";
 import { element, showText } from "./dom.js";
@@ -21,6 +22,7 @@ let lastAnswerAt = null;
 
 addEventListener("hashchange", () => location.reload());
 onClick(byId("add"), byId("problem"), () => edit(null));
+showAccount(byId("account"));
 await api.begin();
 poll(refresh, { everyMs: EVERY_MS, onFailure: showFailure });
 

@@ -13,5 +13,6 @@ window.streamerPlayer = player;
 player.start(session);
 addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
 
-const { dressWatchPage } = await import("./watch_page.js");
+const [{ dressWatchPage }, { Beacon }] = await Promise.all([import("./watch_page.js"), import("./beacon.js")]);
 dressWatchPage(player);
+new Beacon(player);

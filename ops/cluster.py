@@ -1,0 +1,95 @@
+"""This machine among others: the parts of `streamer.cluster`, hooked to its audience."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from streamer.cluster.batches import Consumer, Queue
+from streamer.cluster.link import RedisAway, connect
+from streamer.cluster.nodes import Count, Nodes
+from streamer.engagement import checkpoint
+from streamer.engagement.audience import Audience, Live
+from streamer.engagement.batch import Batch
+from streamer.engagement.collector import Collector, Delivery
+from streamer.engagement.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class Cluster:
+    """What a machine shares with others.
+
+    Args:
+        url: of Redis.
+        node: this machine's name.
+        audience: who watches here.
+        store: where batches of all machines go.
+
+    Attributes:
+        queue: the way of this machine's batches.
+    """
+
+    def __init__(self, url: str, node: str, audience: Audience, store: Store) -> None:
+        self._redis = connect(url)
+        self._audience = audience
+        self._store = store
+        self.queue = Queue(self._redis)
+        self.consumer = Consumer(self._redis, node, self._take)
+        self.nodes: Nodes
+        self._node = node
+        self._delivery: Delivery
+
+    def follow(self, collector: Collector, delivery: Delivery) -> None:
+        """Take note of what else there is."""
+        self._delivery = delivery
+        self.nodes = Nodes(self._redis, self._node, self._counts, collector.copy, self._rescue)
+
+    async def run(self) -> None:
+        """Share until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.nodes.run())
+            group.create_task(self.consumer.run())
+
+    async def close(self) -> None:
+        """This machine stops in good order."""
+        try:
+            await self.nodes.leave()
+        except RedisAway as error:
+            _log.warning("the other machines are not told that this one stops: %s", error)
+        await self._redis.aclose()
+
+    def live(self) -> dict[str, Live]:
+        """Who watches anywhere, as far as that is known; else who watches here."""
+        together = self.nodes.together
+        here = self._audience.live()
+        if together is None:
+            return here
+        return {name: Live(count.viewers, count.peak, count.quality) for name, count in together.items()}
+
+    def unique_today(self, stream: str) -> int | None:
+        """Different viewers of a stream today; None while that is not known."""
+        return self.nodes.unique.get(stream)
+
+    def _counts(self) -> dict[str, Count]:
+        return {
+            name: Count(live.viewers, live.peak, live.quality) for name, live in self._audience.live().items()
+        }
+
+    async def _take(self, batches: list[bytes]) -> None:
+        parsed: list[Batch] = []
+        for data in batches:
+            try:
+                parsed.append(Batch.parse(data))
+            except ValueError as error:
+                _log.error("a batch of viewing sessions is spoilt: %s", error)
+        await self._store.take(parsed)
+
+    async def _rescue(self, data: bytes) -> None:
+        try:
+            batch = checkpoint.recover(data)
+        except ValueError as error:
+            _log.error("what a machine left behind cannot be used: %s", error)
+            return
+        if batch:
+            await self._delivery.put(batch)

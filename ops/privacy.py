@@ -1,0 +1,144 @@
+"""Everything that is kept about a person, whichever table it is in: gathered for him, and erased.
+
+Tables are found by their columns: what refers to a principal belongs to him. The audit log is told of, and
+stays: its chain would break, and what was done must be answered for. It names accounts by ids that mean
+nothing once they are gone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Table, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from auth.accounts import Account
+from auth.audit import Event, append
+from ops.identity import Identity
+from ops.migrations.upgrade import schema
+from streamer.cluster.batches import Queue
+from streamer.cluster.link import connect
+from streamer.config import Config
+from streamer.engagement.people import Register, erase_sessions, erase_spooled, sessions_of, sweep, without
+from streamer.engagement.spool import Spool
+
+_PRINCIPAL = "auth_principal"
+_AUDIT = "auth_audit"
+# Columns that hold a principal's id without saying so to the database.
+_OF_SOMEBODY = frozenset({"principal_id", "subject", "who", "target", "account", "granted_by"})
+# What proves who somebody is, and is no data about him.
+_SECRET = frozenset({"hash", "sealed", "pending", "public_key", "prev"})
+
+
+async def gather(identity: Identity, account: Account) -> dict[str, list[dict[str, Any]]]:
+    """What is kept about a person, by table."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    async with identity.engine.connect() as connection:
+        for table in schema().sorted_tables:
+            if table.name == "engagement_session":
+                continue
+            columns = _columns_of(table)
+            if not columns:
+                continue
+            wanted = select(table).where(or_(*(column == account.id for column in columns)))
+            rows = [_shown(dict(row)) for row in (await connection.execute(wanted)).mappings()]
+            if rows:
+                found[table.name] = rows
+    watched = await sessions_of(identity.engine, account.id)
+    if watched:
+        found["engagement_session"] = watched
+    return found
+
+
+def as_json(found: dict[str, list[dict[str, Any]]]) -> str:
+    """What was gathered, as JSON."""
+    return json.dumps(found, indent=2, default=str)
+
+
+def as_csv(found: dict[str, list[dict[str, Any]]]) -> str:
+    """What was gathered as CSV: table, row, field, value."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("table", "row", "field", "value"))
+    for table, rows in found.items():
+        for number, row in enumerate(rows, 1):
+            writer.writerows((table, number, field, value) for field, value in row.items())
+    return text.getvalue()
+
+
+async def erase(
+    identity: Identity, config: Config, account: Account, *, by: str = "@server"
+) -> dict[str, int]:
+    """Erase a person: the account, what hangs on it, and the sessions, in database, spool and Redis.
+
+    Returns:
+        How much was erased, by place.
+
+    Raises:
+        AccountConflict: nobody could administer any more.
+        OSError: Redis does not answer, or the spool cannot be read; nothing else was erased yet.
+    """
+    register = Register(identity.engine, identity.clock)
+    request = await register.enter("erase", account.name)
+    queued = 0
+    if config.redis.url is not None:
+        redis = connect(config.redis.url.get_secret_value())
+        try:
+            queued = await Queue(redis).rewrite(lambda data: without(data, account.id))
+        finally:
+            await redis.aclose()
+    spooled = erase_spooled(open_spool(config), account.id)
+    watched = 0
+
+    async def forget(connection: AsyncConnection, principal_id: str) -> None:
+        nonlocal watched
+        watched += await erase_sessions(connection, principal_id)
+        await _delete_loose(connection, principal_id)
+
+    identity.accounts.on_delete.append(forget)
+    try:
+        await identity.accounts.delete(account.id)
+    finally:
+        identity.accounts.on_delete.remove(forget)
+    await register.complete(request.id, forget=account.name)
+    erased = {"sessions": watched, "spooled_batches": spooled, "queued_batches": queued}
+    async with identity.engine.begin() as connection:
+        event = Event(by, "privacy.erase", account.id, details={"request": request.id, **erased})
+        await append(connection, identity.vault, [event], identity.clock())
+    await sweep(identity.engine)
+    return erased
+
+
+def open_spool(config: Config) -> Spool:
+    """The spool in the state directory."""
+    return Spool(Path(config.state.dir) / "engagement" / "spool", config.engagement.spool_bytes)
+
+
+async def _delete_loose(connection: AsyncConnection, principal_id: str) -> None:
+    """What the database does not know to belong to an account."""
+    for table in schema().sorted_tables:
+        if table.name in (_AUDIT, _PRINCIPAL):
+            continue
+        loose = [column for column in _columns_of(table) if column.name in ("subject", "account")]
+        if loose:
+            await connection.execute(delete(table).where(or_(*(column == principal_id for column in loose))))
+
+
+def _columns_of(table: Table) -> list[Column[Any]]:
+    """The columns in which a principal's id may stand."""
+    if table.name == _PRINCIPAL:
+        return [table.c.id]
+    return [
+        column
+        for column in table.c
+        if column.name in _OF_SOMEBODY
+        or any(key.target_fullname == f"{_PRINCIPAL}.id" for key in column.foreign_keys)
+    ]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _SECRET}

@@ -1,0 +1,215 @@
+"""Which machines there are and who watches on them: every second each one says so, and hears the others.
+
+A machine also leaves a copy of its audience with Redis. When it has been silent for a minute, one of the
+others takes the copy and finishes what it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from streamer.cluster.link import PREFIX, RedisAway, talking, text
+
+_log = logging.getLogger(__name__)
+
+_BEAT_S = 1.0
+_ALIVE_S = 10
+_COPY_EVERY_S = 5.0
+_COPY_KEPT_S = 7 * 86_400
+#: A machine that restarts has its own copy on disk, which is newer: it is given time to.
+SILENT_S = 60.0
+_COUNT_EVERY_S = 5.0
+_DAY_S = 86_400
+_NODES = f"{PREFIX}nodes"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A stream's audience on one machine, or on all of them."""
+
+    viewers: int
+    peak: int
+    quality: float
+
+
+Counts = Mapping[str, Count]
+
+
+class Nodes:
+    """This machine among the others. Event loop only.
+
+    Args:
+        redis: where they meet.
+        node: this machine's name.
+        counts: who watches here.
+        copy: this machine's audience, for who must finish it.
+        rescue: takes the copy of a machine that is no more.
+        silent_s: after which it is.
+
+    Attributes:
+        alive: names of all machines that are there, this one among them.
+        together: who watches anywhere; None while Redis is away.
+        unique: different viewers of each stream today, as last counted.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        node: str,
+        counts: Callable[[], Counts],
+        copy: Callable[[], bytes],
+        rescue: Callable[[bytes], Awaitable[None]],
+        *,
+        silent_s: float = SILENT_S,
+    ) -> None:
+        self.alive: set[str] = {node}
+        self.together: dict[str, Count] | None = None
+        self.unique: dict[str, int] = {}
+        self._redis = redis
+        self._node = node
+        self._counts = counts
+        self._copy = copy
+        self._rescue = rescue
+        self._silent_s = silent_s
+        self._copied_at = self._counted_at = float("-inf")
+        self._new: dict[str, list[str]] = {}
+        self._silent_since: dict[str, float] = {}
+
+    def seen(self, stream: str, viewer: str) -> None:
+        """Somebody watches a stream; counted as one however often he comes today, to whichever machine."""
+        self._new.setdefault(stream, []).append(viewer)
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        away = False
+        while True:
+            try:
+                await self.beat()
+                away = False
+            except RedisAway as error:
+                self.together = None
+                self.alive = {self._node}
+                if not away:
+                    _log.warning("this machine is on its own: %s", error)
+                away = True
+            await asyncio.sleep(_BEAT_S)
+
+    async def beat(self) -> None:
+        """Say who watches here, hear who watches elsewhere.
+
+        Raises:
+            RedisAway
+        """
+        now = time.monotonic()
+        counts = self._counts()
+        async with talking():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(f"{PREFIX}node:{self._node}", _said(counts), ex=_ALIVE_S)
+            pipe.sadd(_NODES, self._node)
+            if now - self._copied_at >= _COPY_EVERY_S:
+                self._copied_at = now
+                pipe.set(f"{PREFIX}copy:{self._node}", self._copy(), ex=_COPY_KEPT_S)
+            self._say_new(pipe)
+            pipe.smembers(_NODES)
+            answers = await pipe.execute()
+            self._new.clear()
+            names = sorted(text(name) for name in answers[-1])
+            said = await self._redis.mget([f"{PREFIX}node:{name}" for name in names])
+        heard = {name: json.loads(each) for name, each in zip(names, said, strict=True) if each is not None}
+        self.alive = set(heard) | {self._node}
+        self.together = await self._add_up(heard.values())
+        if now - self._counted_at >= _COUNT_EVERY_S:
+            self._counted_at = now
+            await self._count_unique()
+        await self._look_after(set(names) - self.alive, now)
+
+    async def leave(self) -> None:
+        """This machine stops in good order: there is nothing left to finish."""
+        async with talking():
+            await self._redis.srem(_NODES, self._node)
+            await self._redis.delete(f"{PREFIX}node:{self._node}", f"{PREFIX}copy:{self._node}")
+
+    def _say_new(self, pipe: Redis) -> None:
+        for stream, viewers in self._new.items():
+            key = _unique_key(stream)
+            pipe.pfadd(key, *viewers)
+            pipe.expire(key, 2 * _DAY_S)
+
+    async def _add_up(self, heard: object) -> dict[str, Count]:
+        together: dict[str, Count] = {}
+        assert hasattr(heard, "__iter__")
+        for counts in heard:
+            for stream, (viewers, peak, quality) in counts.items():
+                before = together.get(stream, Count(0, 0, math.nan))
+                together[stream] = Count(
+                    before.viewers + viewers, max(before.peak, peak), _mean(before, viewers, quality)
+                )
+        key = f"{PREFIX}peak:{int(time.time()) // _DAY_S}"
+        async with talking():
+            if together:
+                highest = {stream: count.viewers for stream, count in together.items()}
+                await self._redis.zadd(key, highest, gt=True)
+                await self._redis.expire(key, 2 * _DAY_S)
+            found: Any = await self._redis.zrange(key, 0, -1, withscores=True)
+        peaks = {text(name): int(peak) for name, peak in found}
+        return {
+            stream: Count(count.viewers, max(count.peak, peaks.get(stream, 0)), count.quality)
+            for stream, count in together.items()
+        }
+
+    async def _count_unique(self) -> None:
+        streams = list(self.together or {})
+        async with talking():
+            pipe = self._redis.pipeline(transaction=False)
+            for stream in streams:
+                pipe.pfcount(_unique_key(stream))
+            self.unique = dict(zip(streams, await pipe.execute(), strict=True)) if streams else {}
+
+    async def _look_after(self, silent: set[str], now: float) -> None:
+        self._silent_since = {name: self._silent_since.get(name, now) for name in silent}
+        for name, since in self._silent_since.items():
+            if now - since >= self._silent_s:
+                await self._finish(name)
+
+    async def _finish(self, name: str) -> None:
+        """Several machines may do it; the batch has the same name, so it counts once."""
+        async with talking():
+            data: Any = await self._redis.get(f"{PREFIX}copy:{name}")
+        if data is not None:
+            _log.warning("node %s is gone; its viewing sessions are finished here", name)
+            await self._rescue(data)
+        async with talking():
+            await self._redis.srem(_NODES, name)
+            await self._redis.delete(f"{PREFIX}copy:{name}")
+
+
+def _said(counts: Counts) -> str:
+    return json.dumps(
+        {
+            name: (count.viewers, count.peak, None if math.isnan(count.quality) else round(count.quality, 2))
+            for name, count in counts.items()
+        }
+    )
+
+
+def _mean(before: Count, viewers: int, quality: float | None) -> float:
+    """The mean of two machines' qualities, by their viewers."""
+    if quality is None:
+        return before.quality
+    if math.isnan(before.quality):
+        return quality
+    total = before.viewers + viewers
+    return (before.quality * before.viewers + quality * viewers) / total if total else quality
+
+
+def _unique_key(stream: str) -> str:
+    return f"{PREFIX}unique:{int(time.time()) // _DAY_S}:{stream}"

@@ -1,0 +1,79 @@
+"""Takes what players say about their sessions: from who knows the session's key, and not too often."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from streamer.engagement.audience import Audience
+from streamer.engagement.session import Report
+from streamer.errors import StreamerError
+
+#: Players report every 10 s, and once more when they go.
+_AT_MOST_EVERY_S = 1.0
+_MOST_KEYS = 100_000
+
+
+class NoSuchSession(StreamerError):
+    """A session that has ended, never was, or is not followed."""
+
+
+class TooOften(StreamerError):
+    """A player that reports more than once a second."""
+
+
+class Beacons:
+    """Where reports arrive. Event loop only.
+
+    Args:
+        audience: whose they are.
+
+    Attributes:
+        taken: reports.
+        refused: and those that were not taken.
+    """
+
+    def __init__(self, audience: Audience) -> None:
+        self.taken = 0
+        self.refused = 0
+        self._audience = audience
+        # The oldest go first, if ever; whoever watches reports much more often than others come.
+        self._sessions: OrderedDict[str, str] = OrderedDict()
+        self._last: dict[str, float] = {}
+
+    def expect(self, key: str, session: str) -> None:
+        """Take reports on a session from whoever presents its key."""
+        self._sessions[key] = session
+        while len(self._sessions) > _MOST_KEYS:
+            oldest, _ = self._sessions.popitem(last=False)
+            self._last.pop(oldest, None)
+
+    def take(self, key: str, report: Report, *, last: bool) -> None:
+        """Take a report.
+
+        Args:
+            key: of the session.
+            report: on it.
+            last: said to be the last one, which may come at any time.
+
+        Raises:
+            NoSuchSession: the key is none.
+            TooOften: says when to come again.
+        """
+        now = self._audience.clock()
+        session = self._sessions.get(key)
+        if session is None or not self._audience.is_open(session):
+            self._forget(key)
+            self.refused += 1
+            raise NoSuchSession("this session has ended, never was, or is not followed")
+        if not last and now - self._last.get(key, float("-inf")) < _AT_MOST_EVERY_S:
+            self.refused += 1
+            raise TooOften("expected a report every 10 s")
+        self._last[key] = now
+        self._audience.reported(session, report)
+        self.taken += 1
+        if last:
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._sessions.pop(key, None)
+        self._last.pop(key, None)

@@ -1,0 +1,97 @@
+"""Batches on disk until the database has them: a file each, the oldest first, and only so many bytes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX = ".batch"
+
+
+class Spool:
+    """A folder of batches. Its methods read and write files: call them from a thread, one at a time.
+
+    Args:
+        folder: made when there is none.
+        max_bytes: of all batches; beyond it the oldest are given up.
+
+    Attributes:
+        dropped: batches that were given up since the start.
+        size: bytes that are kept.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.dropped = 0
+        self._folder = folder
+        self._max_bytes = max_bytes
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in folder.glob("*.tmp"):
+            path.unlink()
+        # The number in front keeps the order.
+        self._files = {path.name: path.stat().st_size for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+        self._next = 1 + max((int(name.partition("-")[0]) for name in self._files), default=0)
+        self.size = sum(self._files.values())
+
+    def __len__(self) -> int:
+        """How many batches wait."""
+        return len(self._files)
+
+    def put(self, id: str, data: bytes) -> None:
+        """Keep a batch.
+
+        Args:
+            id: its name, of letters, digits, dots and dashes.
+            data: it.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        name = f"{self._next:012d}-{id}{_SUFFIX}"
+        self._next += 1
+        temporary = self._folder / f"{name}.tmp"
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+        temporary.rename(self._folder / name)
+        self._files[name] = len(data)
+        self.size += len(data)
+        while self.size > self._max_bytes and len(self._files) > 1:
+            oldest = next(iter(self._files))
+            self.dropped += 1
+            _log.error("the spool of viewing sessions is full: %s is given up", oldest)
+            self._forget(oldest)
+
+    def oldest(self, count: int) -> list[tuple[str, bytes]]:
+        """The batches that have waited longest, with their names."""
+        found = []
+        for name in list(self._files)[:count]:
+            try:
+                found.append((_id(name), (self._folder / name).read_bytes()))
+            except FileNotFoundError:
+                self.size -= self._files.pop(name)
+        return found
+
+    def remove(self, ids: set[str]) -> None:
+        """They are where they belong."""
+        for name in [name for name in self._files if _id(name) in ids]:
+            self._forget(name)
+
+    def rewrite(self, id: str, data: bytes) -> None:
+        """Put another batch in the place of one, under the same name."""
+        for name in [name for name in self._files if _id(name) == id]:
+            temporary = self._folder / f"{name}.tmp"
+            temporary.write_bytes(data)
+            temporary.chmod(0o600)
+            temporary.rename(self._folder / name)
+            self.size += len(data) - self._files[name]
+            self._files[name] = len(data)
+
+    def _forget(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+        self.size -= self._files.pop(name)
+
+
+def _id(name: str) -> str:
+    return name.partition("-")[2].removesuffix(_SUFFIX)

@@ -1,0 +1,84 @@
+/**
+ * Tells the server how the session goes: every 10 s, and once more when it ends, also when the tab is closed.
+ *
+ * Nothing is stored in the browser, and nothing is sent where Do Not Track or Global Privacy Control is on.
+ */
+
+import { StatsSampler } from "./stats.js";
+
+const EVERY_MS = 10_000;
+const SAMPLE_MS = 2000;
+
+export class Beacon {
+  /** @param {import("./player.js").Player} player */
+  constructor(player) {
+    this.player = player;
+    /** @type {{session: import("./whep.js").WhepSession, url: string, sampler: StatsSampler, said: object}|null} */
+    this.current = null;
+    if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return;
+    player.addEventListener("firstframe", () => this.#begin());
+    player.addEventListener("leaving", () => this.#end());
+    this.sampledAt = performance.now();
+    if (player.session?.watch?.frames > 0) this.#begin();
+    setInterval(() => this.#sample(), SAMPLE_MS);
+    setInterval(() => this.#report(), EVERY_MS);
+  }
+
+  #begin() {
+    const { session, joinMs } = this.player;
+    if (!session?.location || this.current?.session === session) return;
+    const key = new URL(session.location).pathname.split("/").pop();
+    const url = new URL(`/api/v1/analytics/beacon/${key}`, session.location).href;
+    const said = { first_frame_ms: Math.min(600_000, Math.max(0, joinMs)), audible_s: 0, visible_s: 0 };
+    this.current = { session, url, sampler: new StatsSampler(session.pc), said };
+    this.sampledAt = performance.now();
+    this.#sample();
+  }
+
+  async #sample() {
+    const { current } = this;
+    const now = performance.now();
+    const seconds = (now - this.sampledAt) / 1000;
+    this.sampledAt = now;
+    if (!current) return;
+    const { video } = this.player;
+    if (this.player.state === "playing" && !video.paused) {
+      if (!document.hidden) current.said.visible_s += seconds;
+      if (!video.muted && video.volume > 0 && this.player.hasAudio) current.said.audible_s += seconds;
+    }
+    const sample = await current.sampler.sample().catch(() => null);
+    const picture = sample?.video;
+    if (!picture) return;
+    Object.assign(current.said, {
+      frozen_s: picture.frozenS ?? 0,
+      freezes: picture.freezes ?? 0,
+      decoded: picture.framesDecoded ?? 0,
+      dropped: picture.framesDropped ?? 0,
+      width: picture.width ?? 0,
+      height: picture.height ?? 0,
+    });
+    if (Number.isFinite(picture.jitterBufferMs)) current.said.buffer_ms = Math.min(60_000, picture.jitterBufferMs);
+  }
+
+  async #report() {
+    const { current } = this;
+    if (!current) return;
+    const headers = { "Content-Type": "application/json" };
+    try {
+      const response = await fetch(current.url, { method: "POST", headers, body: JSON.stringify(current.said) });
+      // The stream is not followed, or the session is over: no more of it.
+      if (response.status === 404 && this.current === current) this.current = null;
+    } catch {
+      // The next one says it all.
+    }
+  }
+
+  /** The page may be going: what is known by now is sent without waiting for anything. */
+  #end() {
+    const { current } = this;
+    this.current = null;
+    if (!current) return;
+    const body = new Blob([JSON.stringify({ ...current.said, last: true })], { type: "application/json" });
+    navigator.sendBeacon(current.url, body);
+  }
+}

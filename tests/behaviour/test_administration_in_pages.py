@@ -1,0 +1,132 @@
+"""Somebody is let in by pages alone: an account, a group, a grant, a link to share, and what the log says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from loadtests.rig.process import wait_until
+from loadtests.rig.server import Server
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "ein Pferd frisst Holz"
+PATIENCE_S = 30.0
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+_PHONE = 390
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server("[streams.cam]\n") as server:
+        yield server
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        yield browser
+        await browser.close()
+
+
+async def opened(browser: Browser, trouble: list[str]) -> Page:
+    """A page of somebody of his own, as wide as a phone; what its policy did not allow for is trouble."""
+    page = await browser.new_page(viewport={"width": _PHONE, "height": 844})
+    page.set_default_timeout(PATIENCE_S * 1000)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on(
+        "console",
+        lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
+    )
+    return page
+
+
+async def go(page: Page, section: str) -> None:
+    await page.get_by_role("navigation").get_by_role("link", name=section).click()
+    await expect(page.get_by_role("link", name=section)).to_have_attribute("aria-current", "page")
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= _PHONE, f"{section} is {width} pixels wide"
+
+
+async def choose_password(page: Page, button: str) -> None:
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Password again").fill(PASSWORD)
+    await page.get_by_role("button", name=button).click()
+
+
+async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Server) -> None:
+    trouble: list[str] = []
+    wait_until(lambda: "/setup#" in server.output, PATIENCE_S, "the set-up link")
+    (link,) = re.findall(r"http://\S+/setup#\S+", server.output)
+    chief = await opened(browser, trouble)
+    await chief.goto(link)
+    await chief.get_by_label("Name").fill("chief")
+    await choose_password(chief, "Begin")
+    await chief.get_by_role("link", name="Administration").click()
+
+    # An account, and the link with which its owner chooses a password.
+    await chief.get_by_text("Add an account").click()
+    await chief.get_by_label("Name", exact=True).fill("anna")
+    await chief.get_by_role("button", name="Add it").click()
+    await chief.get_by_role("button", name="Invite: anna").click()
+    invitation = await chief.locator("#secret-text").text_content()
+    assert invitation is not None
+    await chief.get_by_role("button", name="Done").click()
+
+    await go(chief, "Groups")
+    await chief.get_by_text("Add a group").click()
+    await chief.get_by_label("Name", exact=True).fill("crew")
+    await chief.get_by_role("button", name="Add it").click()
+    await chief.get_by_text("Put somebody in").click()
+    await chief.get_by_label("Who").select_option(label="anna")
+    await chief.get_by_role("button", name="Put in").click()
+    await expect(chief.get_by_role("button", name="Take out: anna")).to_be_visible()
+
+    await go(chief, "Grants")
+    await chief.get_by_text("Give a grant").click()
+    await chief.get_by_label("Account or group").fill("crew")
+    await chief.get_by_label("What", exact=True).select_option("operator")
+    await chief.get_by_label("Streams").fill("*")
+    await chief.get_by_role("button", name="Give it").click()
+    await expect(chief.get_by_text("crew: operator on everything")).to_be_visible()
+
+    anna = await opened(browser, trouble)
+    await anna.goto(invitation)
+    await expect(anna.get_by_role("heading", name="Welcome, anna")).to_be_visible()
+    await choose_password(anna, "Use this password")
+    await anna.wait_for_url("**/login")
+    await anna.get_by_label("Name").fill("anna")
+    await anna.get_by_label("Password").fill(PASSWORD)
+    await anna.get_by_role("button", name="Sign in").click()
+    await expect(anna.get_by_role("link", name="anna")).to_be_visible()
+
+    # An operator finds what is his, and nothing else.
+    await anna.goto(f"{server.url}/admin")
+    await expect(anna.get_by_role("navigation").get_by_role("link")).to_have_text(["Tokens and links"])
+    await anna.get_by_text("Make a link").click()
+    await anna.locator("details[open]").get_by_label("Stream").fill("cam")
+    await anna.get_by_role("button", name="Make it").click()
+    shared = await anna.locator("#secret-text").text_content()
+    assert shared is not None
+    assert shared.startswith(f"{server.url}/watch/cam#token=")
+    await expect(anna.get_by_text("cam: page to watch")).to_be_visible()
+
+    await go(chief, "Audit log")
+    for what in ("grant.add", "group.join", "user.redeem", "user.invite"):
+        await expect(chief.get_by_text(what, exact=True).first).to_be_visible()
+    await chief.get_by_role("button", name="Check the whole log").click()
+    await expect(chief.get_by_text("nothing was changed, removed or cut off")).to_be_visible()
+
+    # What is taken back is gone for whoever had it.
+    await go(chief, "Grants")
+    await chief.get_by_role("button", name="Take back: crew").click()
+    await chief.get_by_role("dialog").get_by_role("button", name="Take back").click()
+    await expect(chief.get_by_text("crew: operator on everything")).to_have_count(0)
+    await anna.goto(f"{server.url}/admin")
+    await expect(anna.get_by_role("alert")).to_contain_text("administers nothing")
+    assert trouble == []

@@ -1,0 +1,146 @@
+"""Batches and nodes over a real Redis, one for all tests of this file."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from streamer.cluster.batches import GROUP, QUEUE, Consumer, Queue
+from streamer.cluster.link import RedisAway, connect
+from streamer.cluster.nodes import Count, Nodes
+from tests.fakes.wait import until
+from tests.rigs.processes import free_port
+from tests.rigs.redis import RedisServer, redis_server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncIterator[Redis]:
+    redis = connect(server.url)
+    await redis.flushall()
+    yield redis
+    await redis.aclose()
+
+
+class Taker:
+    def __init__(self) -> None:
+        self.batches: list[bytes] = []
+        self.fails = False
+
+    async def __call__(self, batches: list[bytes]) -> None:
+        if self.fails:
+            raise OSError("the database is away")
+        self.batches += batches
+
+
+class TestBatches:
+    async def test_each_is_taken_by_one(self, redis: Redis) -> None:
+        takers = [Taker(), Taker()]
+        consumers = [Consumer(redis, f"node{place}", taker) for place, taker in enumerate(takers)]
+        tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
+        sent = [(str(number), b"batch %d" % number) for number in range(100)]
+        await Queue(redis).send(sent)
+        await until(lambda: sum(len(taker.batches) for taker in takers) == 100)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert sorted(takers[0].batches + takers[1].batches) == sorted(data for _, data in sent)
+        assert await redis.xlen(QUEUE) == 0
+
+    async def test_what_could_not_be_taken_stays(self, redis: Redis) -> None:
+        taker = Taker()
+        taker.fails = True
+        consumer = Consumer(redis, "node", taker)
+        await Queue(redis).send([("1", b"batch")])
+        await consumer._join()
+        await consumer._handle(await consumer._read(">"))
+        pending = await redis.xpending(QUEUE, GROUP)
+        assert pending["pending"] == 1
+        taker.fails = False
+        # The same machine after a restart.
+        again = Consumer(redis, "node", taker)
+        await again._handle(await again._read("0"))
+        assert taker.batches == [b"batch"]
+        assert (await redis.xpending(QUEUE, GROUP))["pending"] == 0
+
+    async def test_somebody_is_taken_out(self, redis: Redis) -> None:
+        queue = Queue(redis)
+        await queue.send([("1", b"anna and bert"), ("2", b"bert")])
+        assert await queue.rewrite(lambda data: b"bert" if b"anna" in data else None) == 1
+        taker = Taker()
+        consumer = Consumer(redis, "node", taker)
+        await consumer._join()
+        await consumer._handle(await consumer._read(">"))
+        assert taker.batches == [b"bert", b"bert"]
+
+
+def nodes(redis: Redis, name: str, viewers: int, rescued: list[bytes], silent_s: float = 60.0) -> Nodes:
+    async def rescue(data: bytes) -> None:
+        rescued.append(data)
+
+    counts = {"cam": Count(viewers, viewers, 50.0 + viewers)} if viewers else {}
+    return Nodes(redis, name, lambda: counts, name.encode, rescue, silent_s=silent_s)
+
+
+class TestNodes:
+    async def test_machines_add_up(self, redis: Redis) -> None:
+        rescued: list[bytes] = []
+        one, two = nodes(redis, "one", 10, rescued), nodes(redis, "two", 30, rescued)
+        for viewer in ("a", "b", "c"):
+            one.seen("cam", viewer)
+            two.seen("cam", viewer)
+        two.seen("cam", "d")
+        for each in (one, two, one):
+            each._counted_at = -math.inf
+            await each.beat()
+        assert one.alive == {"one", "two"}
+        assert one.together == {"cam": Count(40, 40, (60 * 10 + 80 * 30) / 40)}
+        assert one.unique == {"cam": 4}
+
+    async def test_the_highest_sum_is_the_peak(self, redis: Redis) -> None:
+        one, two = nodes(redis, "one", 10, []), nodes(redis, "two", 30, [])
+        await one.beat()
+        await two.beat()
+        two._counts = lambda: {"cam": Count(1, 30, math.nan)}
+        await two.beat()
+        await one.beat()
+        assert one.together is not None
+        assert (one.together["cam"].viewers, one.together["cam"].peak) == (11, 40)
+
+    async def test_what_a_dead_machine_began_is_finished_once(self, redis: Redis) -> None:
+        rescued: list[bytes] = []
+        dead, one, two = (nodes(redis, name, 1, rescued, silent_s=0.0) for name in ("dead", "one", "two"))
+        for each in (dead, one, two):
+            await each.beat()
+        assert not rescued
+        await redis.delete("streamer:node:dead")
+        for each in (one, two, one):
+            await each.beat()
+        assert rescued == [b"dead"]
+        assert one.alive == {"one", "two"}
+
+    async def test_who_leaves_in_good_order_is_not_missed(self, redis: Redis) -> None:
+        rescued: list[bytes] = []
+        one, two = (nodes(redis, name, 1, rescued, silent_s=0.0) for name in ("one", "two"))
+        await one.beat()
+        await two.beat()
+        await one.leave()
+        await two.beat()
+        assert two.alive == {"two"}
+        assert not rescued
+
+    async def test_without_redis(self) -> None:
+        redis = connect(f"redis://:the-secret@127.0.0.1:{free_port()}")
+        with pytest.raises(RedisAway) as caught:
+            await nodes(redis, "one", 1, []).beat()
+        assert "the-secret" not in str(caught.value)
+        await redis.aclose()

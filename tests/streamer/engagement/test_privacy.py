@@ -1,0 +1,194 @@
+"""Trying to find out who somebody is, with everything that is kept."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from auth.vault import MasterKey, Vault
+from streamer.engagement.disclosure import Disclosure, Part, told
+from streamer.engagement.places import Places
+from streamer.engagement.privacy import Salts, pseudonym, truncated, wants_no_tracking
+from streamer.engagement.reception import Reception, Visitor
+from streamer.engagement.store import Store
+from streamer.engagement.tables import salts, sessions
+from tests.streamer.engagement.rig import MIDNIGHT, Crowd
+
+AGENT = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault([MasterKey(secrets.token_bytes(32))])
+
+
+def visitor(session: str, address: str, at: float, **headers: str) -> Visitor:
+    return Visitor(session, 1, "cam", "whep", at, address, {**AGENT, **headers})
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("streamer.db*"))
+
+
+class TestSalts:
+    async def test_machines_agree_and_yesterdays_is_gone(
+        self, engine: AsyncEngine, vault: Vault, tmp_path: Path
+    ) -> None:
+        one, two = Salts(engine, vault), Salts(engine, vault)
+        assert one.of(MIDNIGHT) == b""
+        await one.renew(MIDNIGHT)
+        await two.renew(MIDNIGHT + 5)
+        first = one.of(MIDNIGHT)
+        assert len(first) == 32
+        assert two.of(MIDNIGHT + 86_399) == first
+        async with engine.connect() as connection:
+            sealed = (await connection.execute(select(salts.c.sealed))).scalar_one()
+        assert first.hex() not in sealed
+        await one.renew(MIDNIGHT + 86_400)
+        assert one.of(MIDNIGHT + 86_400) not in (first, b"")
+        assert one.of(MIDNIGHT) == b""
+        await engine.dispose()
+        assert sealed.encode() not in everything_in(tmp_path)
+
+    async def test_a_pseudonym_does_not_lead_from_one_day_to_the_next(
+        self, engine: AsyncEngine, vault: Vault
+    ) -> None:
+        names = set()
+        salts = Salts(engine, vault)
+        for day in range(3):
+            now = MIDNIGHT + day * 86_400
+            await salts.renew(now)
+            crowd = Crowd(at=now)
+            Reception(crowd.audience, salts, Places()).arrive(visitor("s", "203.0.113.77", now))
+            arrival = crowd.audience.arrival_of("s")
+            assert arrival is not None
+            names.add(arrival.viewer)
+        assert len(names) == 3
+
+    async def test_all_addresses_tried_without_the_salt_find_nobody(
+        self, engine: AsyncEngine, vault: Vault
+    ) -> None:
+        salts = Salts(engine, vault)
+        await salts.renew(MIDNIGHT)
+        crowd = Crowd(at=MIDNIGHT)
+        Reception(crowd.audience, salts, Places()).arrive(visitor("s", "203.0.113.77", MIDNIGHT))
+        arrival = crowd.audience.arrival_of("s")
+        assert arrival is not None
+        assert arrival.viewer == pseudonym(salts.of(MIDNIGHT), "203.0.113.77", AGENT["User-Agent"])
+        guesses = (b"", b"0" * 32, b"engagement-salt")
+        for last, guess in itertools.product(range(256), guesses):
+            assert pseudonym(guess, f"203.0.113.{last}", AGENT["User-Agent"]) != arrival.viewer
+        assert "77" not in arrival.network
+
+
+class TestWhatIsKept:
+    @pytest.mark.parametrize(
+        ("address", "kept"),
+        [
+            ("203.0.113.77", "203.0.113.0/24"),
+            ("::ffff:203.0.113.77", "203.0.113.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+            ("fe80::1%eth0", "fe80::/48"),
+            ("nonsense", ""),
+            ("", ""),
+        ],
+    )
+    def test_addresses_lose_their_last_part(self, address: str, kept: str) -> None:
+        assert truncated(address) == kept
+
+    def test_who_asks_not_to_be_tracked(self) -> None:
+        assert wants_no_tracking({"DNT": "1"})
+        assert wants_no_tracking({"Sec-GPC": "1"})
+        assert not wants_no_tracking({"DNT": "0"})
+
+    async def test_of_whom_asks_not_to_be_tracked_only_the_sum(
+        self, engine: AsyncEngine, vault: Vault
+    ) -> None:
+        salts = Salts(engine, vault)
+        await salts.renew(MIDNIGHT)
+        crowd = Crowd(at=MIDNIGHT)
+        Reception(crowd.audience, salts, Places()).arrive(visitor("s", "203.0.113.77", MIDNIGHT, DNT="1"))
+        crowd.audience.watching("s")
+        crowd.now += 10
+        crowd.audience.leave("s", "gone")
+        batch = crowd.cut()
+        assert not batch.sessions
+        assert (batch.added[0].plays, batch.added[0].ended, batch.added[0].viewers) == (1, 1, b"")
+        assert not batch.added[0].shares
+        text = batch.serialize()
+        assert b"203.0" not in text
+        assert b"Firefox" not in text
+
+    async def test_two_behind_one_address_are_two_and_who_comes_back_is_himself(
+        self, engine: AsyncEngine, vault: Vault
+    ) -> None:
+        salts = Salts(engine, vault)
+        await salts.renew(MIDNIGHT)
+        crowd = Crowd(at=MIDNIGHT)
+        reception = Reception(crowd.audience, salts, Places())
+
+        def come(session: str) -> str:
+            reception.arrive(visitor(session, "203.0.113.77", MIDNIGHT))
+            arrival = crowd.audience.arrival_of(session)
+            assert arrival is not None
+            return arrival.viewer
+
+        first, second = come("a"), come("b")
+        assert first != second
+        reception.left("a")
+        assert come("c") == first
+        assert come("d") not in (first, second)
+
+
+def parts(**viewers: int) -> list[Part]:
+    return [Part(name, count, count, 10.0 * count, 0.0) for name, count in viewers.items()]
+
+
+class TestThreshold:
+    @pytest.mark.parametrize(
+        ("audience", "shown"),
+        [
+            ({"DE": 5}, ["DE"]),
+            ({"DE": 4}, []),
+            # One alone would follow from the whole: the next smallest goes with it.
+            ({"DE": 50, "FR": 6, "IS": 1}, ["DE"]),
+            ({"DE": 50, "IS": 1}, []),
+            ({"DE": 50, "IS": 1, "FO": 4}, ["DE"]),
+            ({"DE": 50, "FR": 6, "IS": 3, "FO": 3}, ["FR", "DE"]),
+        ],
+    )
+    def test_what_is_told(self, audience: dict[str, int], shown: list[str]) -> None:
+        assert [part.value for part in told(parts(**audience), 5)] == shown
+
+    async def test_no_span_of_time_tells_one_viewer_from_the_others(self, engine: AsyncEngine) -> None:
+        crowd = Crowd()
+        store = Store(engine, clock=lambda: crowd.now)
+        for index in range(20):
+            crowd.come(f"v{index}", country="DE", device="desktop")
+        crowd.now += 60
+        await store.take([crowd.cut()])
+        crowd.come("the one", country="IS", device="tv")
+        crowd.now += 60
+        for name in [*(f"v{index}" for index in range(20)), "the one"]:
+            crowd.go(name)
+        await store.take([crowd.cut()])
+        disclosure = Disclosure(engine, 5)
+        seen = set()
+        for start, end in itertools.combinations([MIDNIGHT + step for step in range(3000, 4000, 60)], 2):
+            for dimension in ("country", "device"):
+                found = await disclosure.breakdown("cam", dimension, start, end)
+                seen.add((dimension, tuple(found.parts)))
+                assert "IS" not in [part.value for part in found.parts]
+        # Every span gives the same answer, so none can be subtracted from another.
+        assert len(seen) == 2
+        async with engine.connect() as connection:
+            rows = [dict(row) for row in (await connection.execute(select(sessions))).mappings()]
+        (blurred,) = [row for row in await disclosure.blur(rows) if row["id"] == "node-the one"]
+        assert (blurred["country"], blurred["device"]) == ("", "")
+        (other,) = [row for row in await disclosure.blur(rows) if row["id"] == "node-v1"]
+        assert (other["country"], other["device"]) == ("DE", "desktop")

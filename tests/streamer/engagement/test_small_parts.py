@@ -1,0 +1,156 @@
+"""Parts that need little: user agents, spans, retention, spool, happenings, beacons."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.engagement.agents import Agent, recognise
+from streamer.engagement.audience import Live
+from streamer.engagement.beacons import Beacons, NoSuchSession, TooOften
+from streamer.engagement.happenings import Happenings
+from streamer.engagement.retention import curve
+from streamer.engagement.session import Report
+from streamer.engagement.sketch import Durations
+from streamer.engagement.span import Piece, pieces, step_for
+from streamer.engagement.spool import Spool
+from streamer.engagement.store import KEPT
+from streamer.engagement.tables import DAY, HOUR, MINUTE
+from tests.streamer.engagement.rig import MIDNIGHT, Crowd
+
+MOZILLA = "Mozilla/5.0 "
+KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("text", "agent"),
+    [
+        (f"(Windows NT 10.0; Win64; x64) {KHTML} Chrome/140 Safari/537.36", ("desktop", "Chrome")),
+        (f"(Windows NT 10.0) {KHTML} Chrome/140 Safari/537.36 Edg/140", ("desktop", "Edge")),
+        (f"(Macintosh; Intel Mac OS X 10_15_7) {KHTML} Version/18 Safari/605", ("desktop", "Safari")),
+        (f"(iPhone; CPU iPhone OS 18_0 like Mac OS X) {KHTML} CriOS/140 Mobile", ("phone", "Chrome")),
+        (f"(Linux; Android 15) {KHTML} Chrome/140 Mobile Safari/537.36", ("phone", "Chrome")),
+        (f"(Linux; Android 15) {KHTML} SamsungBrowser/25 Chrome/140", ("tablet", "Samsung Internet")),
+        (f"(SMART-TV; Linux; Tizen 8.0) {KHTML} Chrome/108 TV Safari/537.36", ("tv", "Chrome")),
+        ("(X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", ("desktop", "Firefox")),
+        ("", ("other", "other")),
+    ],
+)  # fmt: skip
+def test_user_agents(text: str, agent: tuple[str, str]) -> None:
+    assert recognise(MOZILLA + text) == Agent(*agent)
+
+
+def test_user_agents_of_programs() -> None:
+    assert recognise("GStreamer souphttpsrc 1.26") == Agent("program", "GStreamer")
+    assert recognise("crowd") == Agent("program", "other")
+    assert recognise("") == Agent("other", "other")
+
+
+class TestSpans:
+    def test_days_in_the_middle_hours_and_minutes_beside_them(self) -> None:
+        start, now = MIDNIGHT - 7200 - 90, MIDNIGHT + 2 * 86_400 + 3600 + 61
+        assert pieces(start, now, now, KEPT) == [
+            Piece(MINUTE, int(MIDNIGHT) - 7320, int(MIDNIGHT) - 7200),
+            Piece(HOUR, int(MIDNIGHT) - 7200, int(MIDNIGHT)),
+            Piece(DAY, int(MIDNIGHT), int(MIDNIGHT) + 2 * 86_400),
+            Piece(HOUR, int(MIDNIGHT) + 2 * 86_400, int(MIDNIGHT) + 2 * 86_400 + 3600),
+            Piece(MINUTE, int(MIDNIGHT) + 2 * 86_400 + 3600, int(MIDNIGHT) + 2 * 86_400 + 3720),
+        ]
+
+    def test_no_row_twice_and_none_left_out(self) -> None:
+        now = MIDNIGHT + 12_345
+        for length_s in (1, 59, 3600, 86_400 * 3.3, 86_400 * 20, 86_400 * 399.5, 86_400 * 900):
+            found = pieces(now - length_s, now, now, KEPT)
+            for before, after in pairwise(found):
+                assert before.end == after.start
+            assert found[0].start <= now - length_s
+            assert found[-1].end >= now
+
+    def test_what_is_old_is_drawn_in_coarser_steps(self) -> None:
+        now = MIDNIGHT
+        assert step_for(now - 3600, now, now, KEPT) == MINUTE
+        assert step_for(now - 86_400 * 5, now, now, KEPT) == HOUR
+        assert step_for(now - 86_400 * 365, now, now, KEPT) == DAY
+        assert step_for(now - 86_400 * 30, now - 86_400 * 29.9, now, KEPT) == HOUR
+
+
+class TestRetention:
+    def test_who_still_watches_says_nothing_about_later(self) -> None:
+        # Of four, one left after 20 s; one has watched for 15 s so far, and two for 100 s.
+        points = {
+            point.seconds: point.share
+            for point in curve(Durations.of([20.0]), np.array([15.0, 100.0, 100.0]))
+        }
+        assert points[10] == 1
+        assert points[20] == points[60] == pytest.approx(2 / 3)
+        assert max(points) == 120
+
+    def test_of_nobody(self) -> None:
+        assert curve(Durations(), np.empty(0)) == []
+
+
+class TestSpool:
+    def test_in_order_and_after_a_restart(self, tmp_path: Path) -> None:
+        spool = Spool(tmp_path / "spool", 1000)
+        for number in range(3):
+            spool.put(f"node.{number}", b"%d" % number)
+        spool.remove({"node.1"})
+        again = Spool(tmp_path / "spool", 1000)
+        again.put("node.9", b"9")
+        assert again.oldest(10) == [("node.0", b"0"), ("node.2", b"2"), ("node.9", b"9")]
+        assert (len(again), again.size) == (3, 3)
+        assert oct((tmp_path / "spool").stat().st_mode)[-3:] == "700"
+
+    def test_full(self, tmp_path: Path) -> None:
+        spool = Spool(tmp_path, 100)
+        for number in range(10):
+            spool.put(f"n.{number}", bytes(30))
+        assert [id for id, _ in spool.oldest(10)] == ["n.7", "n.8", "n.9"]
+        assert (spool.dropped, spool.size) == (7, 90)
+
+
+class TestHappenings:
+    def test_what_is_told(self) -> None:
+        happenings = Happenings(viewers=10, quality_below=70)
+
+        def look(now: float, viewers: int, quality: float = math.nan, *, live: bool = True) -> list[str]:
+            found = happenings.look([("cam", live)], {"cam": Live(viewers, viewers, quality)}, now)
+            return [each.event for each in found]
+
+        assert look(0, 0) == ["stream.start"]
+        assert look(1, 9, 90) == []
+        assert look(2, 25, 90) == ["viewers.peak"]
+        assert look(3, 39, 60) == []
+        assert look(4, 40, 60) == ["viewers.peak"]
+        assert look(13, 40, 60) == ["quality.drop"]
+        assert look(30, 40, 72) == []
+        assert look(60, 40, 60) == look(90, 40, 60) == []
+        assert look(91, 40, 80) == look(92, 40, 60) == []
+        assert look(103, 40, 60) == ["quality.drop"]
+        assert look(110, 0, live=False) == ["stream.end"]
+        assert look(111, 10) == ["stream.start", "viewers.peak"]
+
+
+class TestBeacons:
+    def test_from_who_knows_the_key_and_not_too_often(self) -> None:
+        crowd = Crowd()
+        beacons = Beacons(crowd.audience)
+        crowd.come("a")
+        beacons.expect("the-key", "node-a")
+        beacons.take("the-key", Report(decoded=1), last=False)
+        with pytest.raises(TooOften):
+            beacons.take("the-key", Report(decoded=2), last=False)
+        with pytest.raises(NoSuchSession):
+            beacons.take("node-a", Report(decoded=2), last=False)
+        beacons.take("the-key", Report(decoded=3), last=True)
+        with pytest.raises(NoSuchSession):
+            beacons.take("the-key", Report(decoded=4), last=True)
+        assert (beacons.taken, beacons.refused) == (2, 3)
+        crowd.now += 5
+        crowd.go("a")
+        (session,) = crowd.cut().sessions
+        assert session["decoded"] == 3

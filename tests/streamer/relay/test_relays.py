@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from streamer.relay.destinations import remove_destination
+from streamer.relay.errors import NoSuchRelay, RelayRefused
+from streamer.relay.machine import State
+from streamer.relay.memory import Command, ask, read_memories
+from tests.fakes.wait import until
+from tests.streamer.relay.rig import KEY, Encoder
+from tests.streamer.relay.test_relay import opened, to
+from tests.transport.rtmp.ingest import Ingest
+
+
+async def test_the_clock_starts_one_and_ends_it(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine) as rig:
+        encoder = Encoder(rig.stream)
+        now = time.time()
+        schedule = {"when": "scheduled", "starts_at": now + 1.0, "ends_at": now + 3.0}
+        relay = await rig.keep(**to(ingest), **schedule)
+        assert relay.state is State.IDLE
+        await rig.until(State.LIVE, id=relay.id)
+        assert time.time() >= now + 1.0
+        await rig.until(State.ENDED, id=relay.id)
+        assert relay.reason == "its scheduled end"
+        await encoder.leave()
+
+
+async def test_a_schedule_outlives_a_restart_and_is_kept_once(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine) as rig:
+        relay = await rig.keep(**to(ingest), when="scheduled", starts_at=time.time() + 0.5)
+    async with opened(engine) as rig:
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE, id=relay.id)
+        rig.relays.stop(relay.id)
+        await rig.until(State.ENDED, id=relay.id)
+        await encoder.leave()
+    async with opened(engine) as rig:
+        assert rig.relay(relay.id).state is State.IDLE
+        assert rig.relay(relay.id).scheduled_for is not None
+
+
+async def test_the_command_line_reaches_a_running_server(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine, to(ingest, when="manual")) as rig:
+        encoder = Encoder(rig.stream)
+        async with engine.begin() as connection:
+            await ask(connection, "cam:127.0.0.1", Command.START, 1.0)
+            await ask(connection, "cam:nobody", Command.START, 1.0)
+        await rig.until(State.LIVE)
+        async with engine.begin() as connection:
+            await ask(connection, "cam:127.0.0.1", Command.STOP, 2.0)
+        await rig.until(State.ENDED)
+        await encoder.leave()
+    async with engine.connect() as connection:
+        memory = (await read_memories(connection))["cam:127.0.0.1"]
+    assert (memory.wanted, memory.state, memory.command) == (False, "ended", Command.NONE)
+
+
+async def test_what_is_stopped_by_hand_stays_so_until_its_stream_was_offline(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    async with opened(engine, to(ingest), grace_s=0.0) as rig:
+        encoder = Encoder(rig.stream)
+        relay = await rig.until(State.LIVE)
+        rig.relays.stop(relay.id)
+        await rig.until(State.ENDED)
+        rig.relays.apply()
+        rig.registry.on_change[-1](rig.stream)
+        assert relay.state is State.ENDED
+        await encoder.leave()
+        rig.stream.expire(time.monotonic() + 1)
+        await until(lambda: relay.id not in rig.relays._held, "the stream to be missed")
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE)
+        await encoder.leave()
+
+
+async def test_a_destination_that_goes_takes_its_relay_along(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine) as rig:
+        encoder = Encoder(rig.stream)
+        relay = await rig.keep(**to(ingest))
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        async with engine.begin() as connection:  # as another server would
+            await remove_destination(connection, relay.id)
+        await until(lambda: relay.state is State.ENDED, "its end")
+        assert relay.reason == "its destination was removed"
+        with pytest.raises(NoSuchRelay):
+            rig.relays.find(relay.id)
+        await ingest.until(lambda: ingest.ends == ["unpublished"])
+        await encoder.leave()
+
+
+async def test_a_changed_configuration_leaves_other_relays_alone(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine, to(ingest)) as rig:
+        encoder = Encoder(rig.stream)
+        relay = await rig.until(State.LIVE)
+        rig.configure([to(ingest), to(ingest, name="second", when="manual")])
+        rig.relays.apply()
+        assert [each.id for each in rig.relays] == ["cam:127.0.0.1", "cam:second"]
+        assert rig.relay() is relay
+        assert relay.state is State.LIVE
+        await encoder.leave()
+
+
+async def test_a_stream_that_demands_more_refuses(engine: AsyncEngine, ingest: Ingest) -> None:
+    floor = {"encryption": "aes-128", "passphrase": "correct horse battery"}
+    async with opened(engine, **floor) as rig:
+        relay = await rig.keep(**to(ingest))
+        with pytest.raises(RelayRefused, match="needs TLS"):
+            rig.relays.start(relay.id)
+        assert relay.state is State.IDLE
+        assert KEY not in str(relay.memory)
