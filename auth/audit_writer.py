@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.audit import Event, Outcome, append
+from auth.errors import AuthUnavailable
 from auth.vault import Vault
 
 _log = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ class AuditLog:
                     events = [waiting.event for waiting in batch]
                     await append(connection, self._vault, events, self._clock())
                 break
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, AuthUnavailable, OSError) as error:
                 pause_s = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 _log.error(
                     "the audit log cannot be written, next try in %g s: %s", pause_s, type(error).__name__

@@ -28,7 +28,7 @@ from auth.connection_records import erase_owned
 from auth.credentials import NoCredential
 from auth.directory import Directory
 from auth.door import Ask, Door
-from auth.errors import AuthError, RateLimited
+from auth.errors import AuthError, AuthUnavailable, RateLimited
 from auth.grants import administrators, is_last_administrator, withdraw_all
 from auth.groups import Groups
 from auth.issued import issue
@@ -246,7 +246,7 @@ class Guard:
             return
         try:
             await self._api_keys.note_used(used)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, AuthUnavailable, OSError, TimeoutError) as error:
             _log.warning("when API keys were used cannot be written: %s", type(error).__name__)
 
     async def _note_used_keys(self) -> None:

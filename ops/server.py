@@ -52,7 +52,7 @@ from streamer.web.relays import RelaysFace
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
-from transport.webrtc.candidates import local_candidates
+from transport.webrtc.candidates import interface_addresses, local_candidates
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,8 @@ class Server:
         signin = SignIn(identity, guard, config)
         self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
-        udp, tcp = bind_sockets(*split_address(config.webrtc.listen))
+        host, port = split_address(config.webrtc.listen)
+        udp, tcp = bind_sockets(host, port, interface_addresses(host))
         options = PlaneOptions(
             threads=config.webrtc.threads,
             ipsec_mb=config.webrtc.cipher == "auto",

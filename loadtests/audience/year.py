@@ -17,7 +17,6 @@ from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.queries import Queries
 from streamer.engagement.session import COUNTED
 from streamer.engagement.sketch import Durations, Scores, Sketch
-from streamer.engagement.store import KEPT
 from streamer.engagement.tables import DAY, HOUR, MINUTE, buckets, sessions, shares
 from streamer.engagement.uniques import Uniques
 
@@ -25,8 +24,8 @@ _COUNTRIES = ("DE", "FR", "GB", "US", "PL", "ES", "IT", "NL", "AT", "CH", "")
 _ROWS = 5000
 
 
-async def fill(engine: AsyncEngine, streams: int, now: float, *, sessions_a_day: int = 200) -> int:
-    """Write what a year leaves behind; the number of rows."""
+async def fill(engine: AsyncEngine, streams: int, now: float, *, sessions_a_day: int = 50) -> int:
+    """Write what a year leaves behind, and a day of minutes; the number of rows."""
     written = 0
     dice = np.random.default_rng(1)
     kinds = [_sketches(dice, size) for size in (20, 200, 2000)]
@@ -75,7 +74,7 @@ def _rows(
     for grain, length_s, kept_s, kind in (
         (DAY, DAY_S, 365 * DAY_S, kinds[2]),
         (HOUR, HOUR_S, 365 * DAY_S, kinds[1]),
-        (MINUTE, MINUTE_S, KEPT.minutes_s, kinds[0]),
+        (MINUTE, MINUTE_S, DAY_S, kinds[0]),
     ):
         first = int(now - kept_s) // length_s * length_s
         starts = range(first, int(now), length_s)

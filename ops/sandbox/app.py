@@ -17,6 +17,7 @@ from ops.sandbox.control import Control
 from ops.sandbox.face import Addresses, Face, Pace, World, watching
 from ops.sandbox.facebook.face import Facebook
 from ops.sandbox.ingest import Sink
+from ops.sandbox.overview import Overview
 from ops.sandbox.pages import STYLE, stylesheet
 from ops.sandbox.parties import Certificate
 from ops.sandbox.twitch.face import Twitch
@@ -87,6 +88,7 @@ class Sandbox:
         app.add_routes([web.get(STYLE, stylesheet)])
         for face in self.faces:
             app.add_routes(face.routes())
+        app.add_routes(Overview(self.world, self.faces).routes())
         app.add_routes(Control(self.world, self.faces, self.sink).routes())
         return app
 

@@ -20,7 +20,7 @@ def greeting(world: World, ca_file: Path) -> str:
     accounts = "\n".join(f"  {account.platform:9} {account.name}" for account in world.register.accounts)
     web, tv, facebook, twitch = CLIENTS
     return f"""\
-These stand in for the real platforms; nothing leaves this machine.
+These stand in for the real platforms; nothing leaves this machine. To look at: {addresses.http}
 
   YouTube   {addresses.http}/youtube
   Facebook  {addresses.http}/facebook

@@ -13,7 +13,13 @@ from ops.sandbox.parties import Account, Platform
 
 STYLE = "/sandbox.css"
 _CSS = (Path(__file__).parent / "static" / "sandbox.css").read_text(encoding="utf-8")
-_NAMES = {Platform.YOUTUBE: "YouTube", Platform.FACEBOOK: "Facebook", Platform.TWITCH: "Twitch"}
+#: As people write them.
+NAMES: dict[str, str] = {
+    Platform.YOUTUBE: "YouTube",
+    Platform.FACEBOOK: "Facebook",
+    Platform.TWITCH: "Twitch",
+    Platform.CUSTOM: "Any key",
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ def consent_page(
     choice: Choice, *, action: str, hidden: Mapping[str, str], leads_to: str = ""
 ) -> web.Response:
     """Accounts to choose from, scopes to take back, and two buttons."""
-    name = _NAMES[choice.platform]
+    name = NAMES[choice.platform]
     fields = "".join(
         f'<input type="hidden" name="{escape(key)}" value="{escape(value)}">' for key, value in hidden.items()
     )
@@ -77,6 +83,11 @@ def done_page(title: str, text: str) -> web.Response:
     return message_page(200, title, text)
 
 
+def table_page(title: str, body: str, *, refresh_s: int) -> web.Response:
+    """A page of tables, in HTML already, that is fetched again by itself."""
+    return _page(200, title, None, body, refresh_s=refresh_s)
+
+
 async def stylesheet(request: web.Request) -> web.Response:
     """How they look."""
     return web.Response(text=_CSS, content_type="text/css")
@@ -91,13 +102,23 @@ def _account(account: Account, *, chosen: bool) -> str:
     )
 
 
-def _page(status: int, title: str, platform: Platform | None, body: str, leads_to: str = "") -> web.Response:
-    mark = f"{_NAMES[platform]} stand-in" if platform is not None else "Stand-in"
+def _page(
+    status: int,
+    title: str,
+    platform: Platform | None,
+    body: str,
+    leads_to: str = "",
+    *,
+    refresh_s: int | None = None,
+) -> web.Response:
+    mark = f"{NAMES[platform]} stand-in" if platform is not None else "Stand-in"
+    again = f'<meta http-equiv="refresh" content="{refresh_s}">' if refresh_s is not None else ""
+    kind = platform or ("tables" if refresh_s is not None else "")
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><link rel="icon" href="data:,">
+{again}<title>{escape(title)}</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="{STYLE}"></head>
-<body class="{platform or ""}"><main><p class="mark">{mark}, not the real one</p>{body}</main></body></html>
+<body class="{kind}"><main><p class="mark">{mark}, not the real one</p>{body}</main></body></html>
 """
     policy = (
         "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; "

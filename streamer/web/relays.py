@@ -173,6 +173,8 @@ class RelaysFace:
 
     async def add(self, request: web.Request) -> web.Response:
         """A new destination."""
+        # Nobody's wishes are looked at before it is known that he may have some.
+        await self._streams(request)
         body = await read_body(request, models.NewDestination)
         who = await self._require(request, body.stream)
         stream = self._registry.find(body.stream)
@@ -243,10 +245,15 @@ class RelaysFace:
             return [relay for relay in self._relays if relay.stream.name == stream]
         if self._access.may_manage(request, ""):
             return list(self._relays)
+        names = await self._streams(request)
+        return [relay for relay in self._relays if relay.stream.name in names]
+
+    async def _streams(self, request: web.Request) -> set[str]:
+        """Names of the streams that the asker may manage; one at least, or he manages the server."""
         names = {each.name for each in self._registry if self._access.may_manage(request, each.name)}
         if not names:
             await self._require(request, "")  # says what is needed
-        return [relay for relay in self._relays if relay.stream.name in names]
+        return names
 
     async def _managed(self, request: web.Request) -> tuple[Relay, str]:
         """The relay of a path, and who asks."""

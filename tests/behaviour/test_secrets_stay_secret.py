@@ -133,7 +133,9 @@ def fetch(server: Server, seen: Seen, method: str, path: str, token: str = "", b
         headers["Content-Type"] = "application/json" if body.startswith("{") else "application/sdp"
     connection.request(method, path, body=body or None, headers=headers)
     answer = connection.getresponse()
-    text = answer.read()
+    # Events have no end.
+    is_endless = answer.getheader("Content-Type", "").startswith("text/event-stream")
+    text = b"".join(answer.readline() for _ in range(3)) if is_endless else answer.read()
     seen.texts[f"{method} {path.partition('?')[0]} {len(seen.texts)}"] = str(answer.headers).encode() + text
     connection.close()
     seen.statuses.append(answer.status)

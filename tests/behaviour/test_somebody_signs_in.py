@@ -26,6 +26,18 @@ SMALL = Programme(size="160x90", fps=15, bitrate_kbps=100)
 STREAMS = f'[streams.studio]\ntitle = "Studio"\npublish_key = "{KEY}"\n'
 PASSWORD = "ein Pferd frisst Holz"
 PATIENCE_S = 30.0
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+}
+#: Where the login page leads to, of what an address may ask for.
+LOCAL = """import("/static/js/address.js").then(({ localPath }) => [
+  "/watch/studio#x", "https://evil.example/", "//evil.example/",
+  "/\\\\evil.example", "/\\t/evil.example", "javascript:alert(1)",
+].map(localPath))"""
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -33,6 +45,11 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
 def server() -> Iterator[Server]:
     with Server(STREAMS) as server:
         yield server
+
+
+def url(server: Server) -> str:
+    """Passkeys are for hosts with a name."""
+    return server.url.replace("127.0.0.1", "localhost")
 
 
 @pytest.fixture
@@ -66,7 +83,7 @@ async def streamer(server: Server, *arguments: str, typed: str = "") -> str:
 
 
 async def sign_in(page: Page, server: Server, name: str, where: str) -> None:
-    await page.goto(f"{server.url}/login?next={where}")
+    await page.goto(f"{url(server)}/login?next={where}")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
@@ -74,7 +91,8 @@ async def sign_in(page: Page, server: Server, name: str, where: str) -> None:
 
 async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) -> None:
     wait_until(lambda: "/setup#" in server.output, PATIENCE_S, "the set-up link")
-    (link,) = re.findall(r"http://\S+/setup#\S+", server.output)
+    (token,) = re.findall(r"http://\S+/setup#(\S+)", server.output)
+    link = f"{url(server)}/setup#{token}"
 
     await page.goto(link)
     await page.get_by_label("Name").fill("chief")
@@ -100,12 +118,24 @@ async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) ->
     await page.get_by_label("Code that it shows").fill(app.now())
     await page.get_by_role("button", name="Use this app").click()
     await expect(page.locator("#codes-list li")).to_have_count(10)
+
+    authenticator = await page.context.new_cdp_session(page)
+    await authenticator.send("WebAuthn.enable")
+    await authenticator.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    await page.get_by_role("button", name="Add a passkey").click()
+    await expect(page.get_by_text("not used yet")).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("link", name="Sign in").click()
+    assert await page.evaluate(LOCAL) == ["/watch/studio#x", "/", "/", "/", "/", "/"]
+    await page.get_by_role("button", name="Use a passkey").click()
+    await page.get_by_role("link", name="anna").click()
+    await expect(page.get_by_text("by passkey")).to_be_visible()
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
 
     with ffmpeg_srt(server.srt_port, stream_id("studio"), SMALL):
         server.wait_live("studio")
-        await page.goto(f"{server.url}/watch/studio")
+        await page.goto(f"{url(server)}/watch/studio")
         await expect(page.locator(".message-title")).to_have_text("This stream needs a viewing token")
 
         await page.get_by_role("link", name="Sign in").click()

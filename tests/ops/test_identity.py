@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from auth.actions import Action, Role
+from auth.audit import Event
 from auth.audit_reader import export, verify
-from auth.credentials import NOTHING, TokenCredential
+from auth.credentials import NOTHING, ApiKeyCredential, TokenCredential
 from auth.door import Ask
 from auth.errors import AccountConflict, AuthError, BadCredentials, TokenInvalid, VaultError
 from auth.grants import NewGrant, add_grant
@@ -19,6 +20,7 @@ from auth.tokens import SERVER
 from ops.database import DatabaseError
 from ops.identity import Guard, Identity, open_identity
 from streamer.config import Config, parse
+from tests.fakes.wait import until
 
 
 @pytest.fixture
@@ -114,4 +116,36 @@ class TestGuard:
         following.cancel()
         done, _ = await asyncio.wait({following}, timeout=20)
         assert done
+        await guard.close()
+
+
+class TestAwayDatabase:
+    async def test_the_audit_log_is_written_once_it_is_back(
+        self, identity: Identity, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        guard = Guard(identity)
+        async with identity.engine.begin() as connection:
+            await connection.exec_driver_sql("ALTER TABLE auth_audit RENAME TO away")
+        guard.refused(Event("", "refused.watch", "cam", "192.0.2.7"))
+        await until(lambda: "cannot be written" in caplog.text)
+        async with identity.engine.begin() as connection:
+            await connection.exec_driver_sql("ALTER TABLE away RENAME TO auth_audit")
+        await guard.audit.record(Event("", "refused.watch", "gate", "192.0.2.7"))
+        assert [entry["target"] for entry in await entries(identity)] == ["cam", "gate"]
+        await guard.close()
+
+    async def test_when_keys_were_used_is_not_worth_the_server(
+        self, identity: Identity, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        guard = Guard(identity)
+        encoder = await identity.accounts.create(Kind.SERVICE, "encoder")
+        key = (await identity.api_keys.issue(encoder.id)).key
+        async with identity.engine.begin() as connection:
+            await add_grant(connection, NewGrant(encoder.id, Role.VIEWER, "*", SERVER), identity.clock())
+        await identity.authority.refresh()
+        await guard.door.check(Ask(ApiKeyCredential(key), Action.WATCH, Protocol.WHEP, "cam"))
+        async with identity.engine.begin() as connection:
+            await connection.exec_driver_sql("ALTER TABLE auth_api_key RENAME TO away")
+        await guard.note_used_keys()
+        assert "when API keys were used cannot be written" in caplog.text
         await guard.close()

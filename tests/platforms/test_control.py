@@ -117,3 +117,20 @@ async def test_pages_in_a_browser_have_no_control(sandbox: Sandbox, http: aiohtt
     for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
         async with http.get(f"{sandbox.addresses.http}/control", headers=headers) as answer:
             assert answer.status == 403
+
+
+async def test_the_first_page_shows_what_is_live_without_keys(
+    google: Google, sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    await google.log_in()
+    _, key = await google.bound(enableAutoStart=True)
+    stream = sandbox.world.keys.find("live2", key)
+    assert stream is not None
+    stream.reception.begin(secure=True)
+    stream.reception.picture(0, 40, codec="h264")
+    stream.reception.picture(0, 5000, keyframe=True)
+    async with http.get(sandbox.addresses.http) as answer:
+        page = await answer.text()
+    for text in ("Evening news", "<td>live</td>", "<td>active, TLS</td>", "<td>h264</td>"):
+        assert text in page
+    assert key not in page

@@ -75,7 +75,8 @@ cdef extern from "core/outgoing.h" nogil:
 
 
 cdef extern from "core/plane.h" nogil:
-    int MAX_SOCKETS
+    enum:
+        MAX_SOCKETS
     int DATAGRAM_BYTES
     enum:
         COMMAND_ADD

@@ -345,7 +345,7 @@ cdef class NativePlane:
     """See `interface.Plane`.
 
     Args:
-        udp: bound sockets, one per address family at most; the plane closes them.
+        udp: bound sockets, 16 at most; the plane closes them.
         tcp: listening sockets, as `udp`.
         options: limits and times.
         clock: monotonic seconds; a test may bring its own.
@@ -381,8 +381,8 @@ cdef class NativePlane:
         self._sockets = (*udp, *tcp)
         for sock in self._sockets:
             sock.setblocking(False)
-        cdef int udp_fds[4]
-        cdef int tcp_fds[4]
+        cdef int udp_fds[MAX_SOCKETS]
+        cdef int tcp_fds[MAX_SOCKETS]
         for number, sock in enumerate(udp):
             udp_fds[<int>number] = sock.fileno()
         for number, sock in enumerate(tcp):

@@ -194,7 +194,7 @@ class ReferencePlane:
     """See `interface.Plane`.
 
     Args:
-        udp: bound sockets, one per address family at most; the plane closes them.
+        udp: bound sockets, 16 at most; the plane closes them.
         tcp: listening sockets, as `udp`.
         options: limits and times.
         clock: monotonic seconds; a test may bring its own.

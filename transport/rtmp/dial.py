@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import termios
 from typing import Any
 
@@ -106,8 +107,11 @@ def tls_failure(error: Exception, host: str) -> LinkError:
 
 def unacknowledged(sock: socket.socket) -> int | None:
     """Bytes that the kernel has and the peer has not confirmed; None where it does not tell."""
+    # A transport closes its socket some time before it says so.
+    if (descriptor := sock.fileno()) < 0:
+        return None
     try:
-        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), "little")
+        return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except (OSError, AttributeError):
         return None
 

@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from streamer.config import parse
 from streamer.engagement.webhooks import SIGNATURE, Happening, Webhook
+from streamer.errors import ConfigError
 from streamer.sections.webhook import WebhookConfig
 from tests.fakes.wait import until
 
@@ -101,6 +103,6 @@ async def test_what_waits_is_bounded(receiver: Receiver) -> None:
     [("ftp://x/y", SECRET), ("https://u:p@x/", SECRET), ("https://x/", "short"), ("x", SECRET)],
 )
 def test_what_cannot_be_one(url: str, secret: str) -> None:
-    with pytest.raises(ValueError, match="expected") as caught:
-        WebhookConfig.model_validate({"url": url, "secret": secret})
+    with pytest.raises(ConfigError, match="expected") as caught:
+        parse({"webhooks": [{"url": url, "secret": secret}]})
     assert secret not in str(caught.value)

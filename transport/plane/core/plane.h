@@ -18,7 +18,7 @@
 #include "outgoing.h"
 #include "srtp.h"
 
-#define MAX_SOCKETS 4
+#define MAX_SOCKETS 16
 #define MAX_ROUTES 8 /* a viewer with more addresses is not looking for a path any more */
 #define DATAGRAM_BYTES 2048
 #define RING_SLOTS 1024

@@ -1,6 +1,7 @@
 /** The page `/account`: who one is, second factors, the password, the sessions. */
 
 import { FactorsSection } from "./account_factors.js";
+import { showAccount } from "./account_link.js";
 import { SessionsSection } from "./account_sessions.js";
 import { Confirmation } from "./confirm.js";
 import { showText } from "./dom.js";
@@ -10,6 +11,7 @@ import { ask, Refused, session } from "./session.js";
 const byId = (id) => document.getElementById(id);
 
 const problem = byId("problem");
+showAccount(byId("account"));
 let account = null;
 
 const confirmation = new Confirmation(() => account);

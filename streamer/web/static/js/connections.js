@@ -1,5 +1,6 @@
 /** The page `/connections`: which accounts on which platforms, connecting, connecting again, disconnecting. */
 
+import { showAccount } from "./account_link.js";
 import { connectionRow } from "./connections_card.js";
 import { DeviceDialog } from "./connections_device.js";
 import { element, showText } from "./dom.js";
@@ -8,6 +9,8 @@ import { ask, Refused, session } from "./session.js";
 
 const byId = (id) => document.getElementById(id);
 const problem = byId("problem");
+
+showAccount(byId("account"));
 
 /** What the server says in the address after a platform has sent the browser back. */
 const FAILED = {

@@ -1,5 +1,6 @@
 /** The page `/dashboard`: who watches now, as it changes, and the past of the stream that is chosen. */
 
+import { showAccount } from "./account_link.js";
 import { rememberToken, tokenFromAddress } from "./address.js";
 import { ask, exported, listen } from "./analytics.js";
 import { bars, columns, curve } from "./charts.js";
@@ -20,6 +21,7 @@ let next = "";
 /** Answers to an earlier question are not shown. */
 let asked = 0;
 
+showAccount(byId("account"));
 addEventListener("hashchange", () => location.reload());
 byId("home").href = token ? `/#token=${encodeURIComponent(token)}` : "/";
 byId("ask").addEventListener("submit", (event) => {

@@ -31,38 +31,41 @@ async def test_the_account(anna: Browser) -> None:
     assert account["password_min_characters"] == 8 + 4
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/api/v1/account"),
-        ("POST", "/api/v1/account/confirm"),
-        ("POST", "/api/v1/account/confirm/passkey"),
-        ("POST", "/api/v1/account/password"),
-        ("GET", "/api/v1/account/sessions"),
-        ("DELETE", "/api/v1/account/sessions"),
-        ("DELETE", "/api/v1/account/sessions/x"),
-        ("POST", "/api/v1/account/totp"),
-        ("POST", "/api/v1/account/totp/confirm"),
-        ("DELETE", "/api/v1/account/totp"),
-        ("POST", "/api/v1/account/passkeys/options"),
-        ("POST", "/api/v1/account/passkeys"),
-        ("DELETE", "/api/v1/account/passkeys/x"),
-        ("POST", "/api/v1/account/recovery-codes"),
-        ("POST", "/api/v1/logout"),
-    ],
+EVERYTHING = (
+    ("GET", ""),
+    ("POST", "/confirm"),
+    ("POST", "/confirm/passkey"),
+    ("POST", "/password"),
+    ("GET", "/sessions"),
+    ("DELETE", "/sessions"),
+    ("DELETE", "/sessions/x"),
+    ("POST", "/totp"),
+    ("POST", "/totp/confirm"),
+    ("DELETE", "/totp"),
+    ("POST", "/passkeys/options"),
+    ("POST", "/passkeys"),
+    ("DELETE", "/passkeys/x"),
+    ("POST", "/recovery-codes"),
 )
-async def test_it_is_for_its_owner_and_our_pages(rig: WebRig, anna: Browser, method: str, path: str) -> None:
+
+
+async def test_it_is_for_its_owner_and_our_pages(rig: WebRig, anna: Browser) -> None:
     stranger = Browser(rig)
-    answer = await stranger.ask(method, path)
-    assert (stranger.status, answer["error"]) == (401, "unauthorized")
-    # Not even the server's own token is somebody's account.
-    answer = await stranger.ask(method, path, **rig.admin)
-    assert (stranger.status, answer["error"]) == (401, "unauthorized")
-    if method == "GET":
-        return
-    for wrong in ("", "x", anna.csrf[:-1], f"{'0' * 32}.{anna.csrf.partition('.')[2]}"):
-        answer = await anna.ask(method, path, **{CSRF_HEADER: wrong})
-        assert (anna.status, answer["error"]) == (403, "csrf")
+    known = {(each.method, each.path) for face in rig.signin.faces() for each in face.operations()}
+    asked = [(method, f"/api/v1/account{path}") for method, path in EVERYTHING]
+    assert {path.replace("/x", "/{id}") for _, path in asked} == {
+        path for _, path in known if path.startswith("/api/v1/account")
+    }
+    for method, path in [*asked, ("POST", "/api/v1/logout")]:
+        # Not even an administrator's token is somebody's account.
+        for headers in ({}, rig.admin):
+            answer = await stranger.ask(method, path, **headers)
+            assert (stranger.status, answer["error"]) == (401, "unauthorized"), path
+        if method == "GET":
+            continue
+        for wrong in ("", "x", anna.csrf[:-1], f"{'0' * 32}.{anna.csrf.partition('.')[2]}"):
+            answer = await anna.ask(method, path, **{CSRF_HEADER: wrong})
+            assert (anna.status, answer["error"]) == (403, "csrf"), path
 
 
 async def test_a_password_is_changed(rig: WebRig, anna: Browser) -> None:
