@@ -16,6 +16,9 @@ from streamer.engagement.store import Store
 
 _log = logging.getLogger(__name__)
 
+# SIGTERM to exit is 5 s in all.
+_FAREWELL_S = 0.5
+
 
 class Cluster:
     """What a machine shares with others.
@@ -54,8 +57,9 @@ class Cluster:
     async def close(self) -> None:
         """This machine stops in good order."""
         try:
-            await self.nodes.leave()
-        except RedisAway as error:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self.nodes.leave()
+        except (RedisAway, TimeoutError) as error:
             _log.warning("the other machines are not told that this one stops: %s", error)
         await self._redis.aclose()
 

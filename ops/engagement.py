@@ -14,7 +14,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from auth.audit import Event, append
 from auth.door import Entry
+from auth.errors import NoSuchPrincipal
 from auth.principals import Kind
 from ops import privacy
 from ops.cluster import Cluster
@@ -196,19 +198,21 @@ class Engagement:
         self.audience.leave(viewer.id, why, viewer.counters)
         self._reception.left(viewer.id)
 
-    async def _export(self, name: str, form: str) -> str:
+    async def _export(self, name: str, form: str, by: str) -> str:
         account = await self._identity.accounts.named(name)
         request = await self.people.register.enter("export", account.name)
         found = await privacy.gather(self._identity, account)
-        await self._identity.record("privacy.export", account.id, request=request.id)
+        async with self._identity.engine.begin() as connection:
+            event = Event(by, "privacy.export", account.id, details={"request": request.id})
+            await append(connection, self._identity.vault, [event], self._identity.clock())
         await self.people.register.complete(request.id)
         return privacy.as_csv(found) if form == "csv" else privacy.as_json(found)
 
-    async def _erase(self, name: str) -> dict[str, int]:
+    async def _erase(self, name: str, by: str) -> dict[str, int]:
         account = await self._identity.accounts.named(name)
         if account.kind is Kind.GROUP:
-            raise ValueError(f"{name!r} is a group; expected a user")
-        return await privacy.erase(self._identity, self._config, account)
+            raise NoSuchPrincipal(name)
+        return await privacy.erase(self._identity, self._config, account, by=by)
 
 
 def _account(entry: Entry) -> tuple[str, bool]:

@@ -14,10 +14,11 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from auth.errors import VaultError
 from auth.vault import Vault
 from streamer.engagement.batch import DAY_S
 from streamer.engagement.store import overwrite
@@ -84,5 +85,10 @@ class Salts:
             await connection.execute(offered.on_conflict_do_nothing())
             await connection.execute(delete(salts).where(salts.c.day < day))
             agreed = (await connection.execute(select(salts.c.sealed).where(salts.c.day == day))).scalar_one()
-        self._salt = self._vault.open(str(agreed), f"{_CONTEXT}:{day}")
+            try:
+                self._salt = self._vault.open(str(agreed), f"{_CONTEXT}:{day}")
+            except VaultError:
+                # Sealed under a master key that was dropped: from now on everybody has another name.
+                await connection.execute(update(salts).where(salts.c.day == day).values(sealed=sealed))
+                self._salt = self._vault.open(sealed, f"{_CONTEXT}:{day}")
         self._day = day

@@ -6,6 +6,7 @@ is delivered twice changes nothing. Writers take turns, as they add to the same 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -104,6 +105,7 @@ class Store:
     ) -> None:
         self.engine = engine
         self.retention = retention
+        self._turn = asyncio.Lock()
         self._clock = clock
 
     async def take(self, taken: Sequence[Batch]) -> None:
@@ -112,7 +114,7 @@ class Store:
         Raises:
             SQLAlchemyError, AuthUnavailable: it does not answer; nothing was put in.
         """
-        async with self.engine.begin() as connection:
+        async with self._turn, self.engine.begin() as connection:
             await _lock(connection)
             fresh = [batch for batch in taken if await self._is_new(connection, batch)]
             rows = {row["id"]: {**row, "node": batch.node} for batch in taken for row in batch.sessions}

@@ -25,13 +25,13 @@ class People:
 
     Attributes:
         register: of their requests.
-        export: what is kept about an account, by its name, in a form.
-        erase: everything about it; tells how much that was, by place.
+        export: what is kept about an account, by its name, in a form, for whose id is last.
+        erase: everything about it, by whose id is last; tells how much that was, by place.
     """
 
     register: Register
-    export: Callable[[str, str], Awaitable[str]]
-    erase: Callable[[str], Awaitable[dict[str, int]]]
+    export: Callable[[str, str, str], Awaitable[str]]
+    erase: Callable[[str, str], Awaitable[dict[str, int]]]
 
 
 class RequestBody(Body):
@@ -138,10 +138,10 @@ class Privacy:
 
     async def export(self, request: web.Request) -> web.Response:
         """What is kept about a person."""
-        await self._access.require_admin(request)
+        permit = await self._access.require_admin(request)
         form = read_query(request, ExportForm).format
         try:
-            text = await self._people.export(request.match_info["name"], form)
+            text = await self._people.export(request.match_info["name"], form, permit.principal.id)
         except NoSuchPrincipal as error:
             raise Problem(404, "no_such_account", str(error)) from None
         kind = {"json": "application/json", "csv": "text/csv"}[form]
@@ -149,9 +149,9 @@ class Privacy:
 
     async def erase(self, request: web.Request) -> web.Response:
         """Erase a person."""
-        await self._access.require_admin(request)
+        permit = await self._access.require_admin(request)
         try:
-            erased = await self._people.erase(request.match_info["name"])
+            erased = await self._people.erase(request.match_info["name"], permit.principal.id)
         except NoSuchPrincipal as error:
             raise Problem(404, "no_such_account", str(error)) from None
         except AccountConflict as error:

@@ -55,6 +55,14 @@ class TestSalts:
         await engine.dispose()
         assert sealed.encode() not in everything_in(tmp_path)
 
+    async def test_sealed_under_a_key_that_is_gone(self, engine: AsyncEngine, vault: Vault) -> None:
+        await Salts(engine, vault).renew(MIDNIGHT)
+        other = Vault([MasterKey(secrets.token_bytes(32))])
+        one, two = Salts(engine, other), Salts(engine, other)
+        await one.renew(MIDNIGHT)
+        await two.renew(MIDNIGHT)
+        assert one.of(MIDNIGHT) == two.of(MIDNIGHT) != b""
+
     async def test_a_pseudonym_does_not_lead_from_one_day_to_the_next(
         self, engine: AsyncEngine, vault: Vault
     ) -> None:
