@@ -27,7 +27,6 @@ PAGES = {
     "/account",
     "/admin",
     "/admin/{section}",
-    "/dashboard",
     "/invitation",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
