@@ -43,6 +43,8 @@ from streamer.web.privacy import People
 _FOLDER = "engagement"
 _NODE_FILE = "node"
 _LOOK_EVERY_S = 1.0
+# SIGTERM to exit is 5 s in all.
+_END_S = 0.5
 
 
 class Engagement:
@@ -170,7 +172,7 @@ class Engagement:
         """Everybody has left: keep what is left, and deliver it if that is quick."""
         await self.collector.close(timeout_s)
         self._delivering.cancel()
-        await asyncio.wait({self._delivering})
+        await asyncio.wait({self._delivering}, timeout=_END_S)
         if self.cluster is not None:
             await self.cluster.close()
         self._places.close()

@@ -17,7 +17,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from streamer.cluster.link import PREFIX, RedisAway, talking
+from streamer.cluster.link import PREFIX, RedisAway, heed_cancellation, talking
 
 _log = logging.getLogger(__name__)
 
@@ -97,10 +97,12 @@ class Consumer:
         took_over_at = float("-inf")
         away = False
         while True:
+            heed_cancellation()
             try:
                 await self._join()
                 # First what was taken and not acknowledged: by this machine, or by one that is no more.
                 await self._handle(await self._read("0"))
+                heed_cancellation()
                 if loop.time() - took_over_at > _TAKE_OVER_EVERY_S:
                     took_over_at = loop.time()
                     await self._handle(await self._take_over())

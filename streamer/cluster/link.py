@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,6 +42,17 @@ async def talking() -> AsyncIterator[None]:
         yield
     except (RedisError, OSError, TimeoutError) as error:
         raise RedisAway(f"Redis: {error or type(error).__name__}") from error
+
+
+def heed_cancellation() -> None:
+    """End a task that was cancelled while the library swallowed it, as it now and then does with a timeout.
+
+    Raises:
+        asyncio.CancelledError
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def text(value: Any) -> str:

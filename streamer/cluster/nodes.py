@@ -17,7 +17,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from streamer.cluster.link import PREFIX, RedisAway, talking, text
+from streamer.cluster.link import PREFIX, RedisAway, heed_cancellation, talking, text
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ class Nodes:
         """Beat until cancelled."""
         away = False
         while True:
+            heed_cancellation()
             try:
                 await self.beat()
                 away = False
