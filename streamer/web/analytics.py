@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from streamer.web.operations import Operation
 from streamer.web.problems import Problem
 
 _ROOT = "/api/v1/analytics"
+_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _DAY_S = 86_400.0
 _LONGEST_S = 10 * 366 * _DAY_S
 _TELL_EVERY_S = 1.0
@@ -158,7 +160,7 @@ class Analytics:
                 self.export,
                 "All viewing sessions of a span of time, as CSV or JSON lines",
                 query=models.ExportQuery,
-                content="text/csv",
+                content="text/csv, application/jsonl",
                 needs="manage",
             ),
         ]
@@ -316,11 +318,13 @@ class Analytics:
         query = read_query(request, models.ExportQuery)
         start, end = _span(query)
         await self._insight.collector.settle()
+        # Who manages everything may ask for any name, also for one that no header can carry.
+        file_name = f"{_NOT_IN_FILE_NAMES.sub('_', name)}-sessions.{query.format}"
         kind = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}[query.format]
         response = web.StreamResponse(
             headers={
                 "Content-Type": kind,
-                "Content-Disposition": f'attachment; filename="{name}-sessions.{query.format}"',
+                "Content-Disposition": f'attachment; filename="{file_name}"',
                 "Cache-Control": "no-store",
             }
         )

@@ -62,7 +62,7 @@ class Operation:
         summary: one line.
         answers: status to what it means.
         returns: model of the body of the first answer, None for another kind of body.
-        content: media type of that body.
+        content: media type of that body; several, with ", " between them, where it depends on the request.
         takes: model of the JSON in the request's body.
         accepts: media type of another kind of body, "" for none.
         query: model of the query's parameters.
@@ -159,7 +159,9 @@ def _describe(operation: Operation, references: _References, schemas: dict[str, 
             schema = references[operation.returns, "serialization"]
             answer["content"] = {operation.content: {"schema": schema}}
         elif position == 0 and operation.content != _JSON:
-            answer["content"] = {operation.content: {"schema": {"type": "string"}}}
+            answer["content"] = {
+                kind: {"schema": {"type": "string"}} for kind in operation.content.split(", ")
+            }
         described["responses"][str(status)] = answer
     for status, meaning in _always(operation).items():
         described["responses"].setdefault(str(status), {"description": meaning, "content": problem})

@@ -115,3 +115,19 @@ def test_a_unit_wakes_the_waiting_thread() -> None:
     reader.write(unit)
     wait_until(lambda: got == [unit])
     thread.join()
+
+
+def test_an_output_without_a_thread_takes_everything_and_is_rung_for_once() -> None:
+    rung: list[int] = []
+    reader = Reader(on_ready=lambda: rung.append(reader.waiting))
+    units = [picture(0.0, keyframe=True), sound(0.0), picture(0.04)]
+    for unit in units:
+        reader.write(unit)
+    assert rung == [1]
+    assert reader.take() == units
+    assert reader.take() == []
+    reader.write(units[0])
+    assert rung == [1, 1]
+    reader.close()
+    reader.write(units[0])
+    assert rung == [1, 1]

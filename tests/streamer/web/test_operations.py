@@ -15,6 +15,7 @@ from tests.streamer.web.rig import WebRig
 
 PAGES = {
     "/",
+    "/dashboard",
     "/relays",
     "/connections",
     "/connections/callback/{platform}",

@@ -61,9 +61,10 @@ class Ingest:
         for task, writer in self._connections:
             writer.transport.abort()
             assert task is not None
-            await asyncio.wait([task])
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await asyncio.wait([task], timeout=15)
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(15):
+                    await writer.wait_closed()
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(15), self.changed:

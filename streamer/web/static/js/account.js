@@ -70,7 +70,6 @@ function showAbout(now) {
   ];
   showText(byId("about"), about.filter(Boolean).join(" · "));
   byId("confined").hidden = now.standing === "full";
-  byId("administration").hidden = !["admin", "manage", "audit"].some((action) => now.actions.includes(action));
   byId("prove").hidden = now.standing !== "prove";
   showText(
     byId("confined-text"),
