@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.fakes.nonces import NonceWatch, watching
 from tests.rigs.postgresql import Cluster, cluster
+
+# How long one example takes says something about the machine, and nothing about the code.
+hypothesis.settings.register_profile("streamer", deadline=None)
+hypothesis.settings.load_profile("streamer")
 
 
 @pytest.fixture(autouse=True)

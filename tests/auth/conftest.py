@@ -1,4 +1,7 @@
-"""Every test of storage runs on SQLite and on PostgreSQL."""
+"""Tests of storage run on SQLite and on PostgreSQL.
+
+A module whose promises stand above the SQL says `DATABASES = ("sqlite",)`, and its tests run once.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,13 @@ def shared_postgresql(postgresql: Cluster) -> URL:
     return postgresql.url()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        both = ("sqlite", "postgresql")
+        metafunc.parametrize("database", getattr(metafunc.module, "DATABASES", both), indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> Path | URL:
     """A file to copy, or where a server is. Not async: what it asks for runs a loop of its own."""
     found: Path | URL = request.getfixturevalue(

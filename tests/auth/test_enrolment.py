@@ -10,6 +10,8 @@ from auth.session_records import Standing
 from tests.auth.rig import HOME, PASSWORD, People
 from tests.rigs.authenticator import Authenticator
 
+DATABASES = ("sqlite",)
+
 
 async def logged_in(people: People, *, required: bool = False) -> tuple[Account, str]:
     jane = await people.user("jane", PASSWORD)

@@ -11,6 +11,8 @@ from auth.external import Arrival
 from auth.principals import Kind
 from tests.auth.rig import People
 
+DATABASES = ("sqlite",)
+
 JANE = Arrival("oidc:acme", "subject-1", "jane", "Jane Doe", "jane@acme.example", frozenset({"ops"}))
 
 

@@ -6,6 +6,8 @@ from auth.errors import BadCredentials
 from auth.factors import Proof
 from tests.auth.rig import People
 
+DATABASES = ("sqlite",)
+
 
 async def test_what_an_account_has(people: People) -> None:
     jane = await people.user("jane")

@@ -14,6 +14,8 @@ from tests.rigs.certificates import Authority
 from tests.rigs.processes import free_port
 from tests.rigs.slapd import ADMIN, ADMIN_PASSWORD, BASE, PEOPLE, Slapd, slapd
 
+DATABASES = ("sqlite",)
+
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Slapd]:

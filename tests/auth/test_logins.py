@@ -19,6 +19,8 @@ from auth.logins import TICKET_S
 from auth.visitors import Visitor
 from tests.auth.rig import HOME, PASSWORD, People
 
+DATABASES = ("sqlite",)
+
 ATTACKER = Visitor("203.0.113.5", "curl/8")
 NEW = "noch ein Pferd im Stall"
 

@@ -10,6 +10,8 @@ from auth.passkeys import CHALLENGE_S
 from tests.auth.rig import People
 from tests.rigs.authenticator import Authenticator
 
+DATABASES = ("sqlite",)
+
 
 class TestRegistration:
     async def test_a_passkey_is_made_and_listed(self, people: People) -> None:

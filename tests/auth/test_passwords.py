@@ -12,6 +12,8 @@ from auth.passwords import PasswordPolicy, Passwords
 from auth.tables import passwords
 from tests.auth.rig import CHEAP, PASSWORD, People
 
+DATABASES = ("sqlite",)
+
 
 async def stored(engine: AsyncEngine) -> str:
     async with engine.connect() as connection:

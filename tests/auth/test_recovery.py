@@ -6,6 +6,8 @@ from auth.recovery import CODES
 from auth.tables import recovery_codes
 from tests.auth.rig import People
 
+DATABASES = ("sqlite",)
+
 
 async def test_each_code_counts_once(people: People) -> None:
     jane, joan = await people.user("jane"), await people.user("joan")

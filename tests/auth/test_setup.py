@@ -9,6 +9,8 @@ from auth.principals import Kind
 from auth.setup import VALID_S, Setup
 from tests.auth.rig import PASSWORD, People
 
+DATABASES = ("sqlite",)
+
 
 @pytest.fixture
 def setup(people: People) -> Setup:

@@ -11,6 +11,8 @@ from auth.errors import BadCredentials
 from auth.tables import totp_seeds
 from tests.auth.rig import People
 
+DATABASES = ("sqlite",)
+
 
 async def test_what_the_app_is_given(people: People) -> None:
     jane = await people.user("jane")
