@@ -1,6 +1,6 @@
 """With `encryption = "aes-256"` nothing of a stream can be read on the wire, and who has less is refused.
 
-tshark captures both legs on the loopback. The stream carries a text that nobody could mistake, in an SEI
+tshark captures every leg on the loopback. The stream carries a text that nobody could mistake, in an SEI
 message; a capture of a stream without a passphrase shows that it would be found.
 """
 
@@ -22,6 +22,7 @@ from loadtests.rig.encoder import Programme, ffmpeg_arguments
 from loadtests.rig.process import Process, wait_until
 from loadtests.rig.server import Server
 from tests.behaviour.streams import KEY, OPEN, PASSPHRASE, stream_id
+from tests.rigs.sandbox import sandbox_process
 from transport.rtp import header
 
 SECRET_TEXT = "nobody-may-read-this-on-the-way"
@@ -43,12 +44,14 @@ class Capture:
 
     Args:
         path: what it writes.
-        ports: UDP ports to listen at.
+        ports: to listen at.
+        transport: "udp" or "tcp".
     """
 
-    def __init__(self, path: Path, *ports: int) -> None:
+    def __init__(self, path: Path, *ports: int, transport: str = "udp") -> None:
         self.path = path
-        expression = " or ".join(f"udp port {port}" for port in ports)
+        self._transport = transport
+        expression = " or ".join(f"{transport} port {port}" for port in ports)
         self._process = Process(
             ["tshark", "-i", "lo", "-f", expression, "-w", str(path), "-F", "pcap", "-B", "64"]
         )
@@ -70,8 +73,8 @@ class Capture:
         ]
 
     def payloads(self, port: int) -> list[bytes]:
-        """UDP payloads to or from a port."""
-        rows = self.fields(f"udp.port == {port}", "udp.payload")
+        """What was sent to or from a port."""
+        rows = self.fields(f"{self._transport}.port == {port}", f"{self._transport}.payload")
         return [bytes.fromhex(row[0].replace(":", "")) for row in rows if row[0]]
 
 
@@ -165,6 +168,30 @@ def test_both_legs_show_nothing(tmp_path: Path) -> None:
     assert len(data) > 100 and all(word >> 27 & 3 for word in data)
     first = first_payload_bytes(webrtc)
     assert len(first) >= 100 and len(set(first)) > 60
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_relay_shows_nothing_unless_it_may(encrypted: bool, tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        url = sandbox.addresses.rtmps if encrypted else sandbox.addresses.rtmp
+        port = int(url.rpartition(":")[2])
+        relay = f'[[streams.cam.relays]]\nurl = "{url}/live"\nkey = "relay-key"\n'
+        relay += f'tls_ca_file = "{sandbox.ca_file}"\n' if encrypted else ""
+        with Server((AES_256 if encrypted else OPEN) + relay) as server:
+            capture = Capture(tmp_path / "relay.pcap", port, transport="tcp")
+            with capture.running(), encoder(server, passphrase=PASSPHRASE if encrypted else ""):
+                wait_until(lambda: sent(server) > 90, 40, "a relay of some seconds")
+    payloads = capture.payloads(port)
+    assert sum(map(len, payloads)) > 100_000
+    shown = any(SECRET_TEXT.encode() in payload for payload in payloads)
+    assert shown is not encrypted
+
+
+def sent(server: Server) -> int:
+    """Pictures that the only relay has sent."""
+    (relay,) = server.request("GET", "/api/v1/relays")[1]["relays"]
+    pictures: int = relay["statistics"]["pictures_sent"]
+    return pictures
 
 
 def test_the_capture_would_show_it(tmp_path: Path) -> None:
