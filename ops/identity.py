@@ -39,10 +39,11 @@ from auth.roster import read_roster
 from auth.seats import Seats
 from auth.tokens import SERVER, Issued, TokenOrder
 from auth.totp import Totp
+from auth.vault import Vault
 from auth.watch import PermitWatch
 from ops.database import database_url, open_database
 from ops.others import Others
-from ops.vault import FileVault
+from ops.vault import FileVault, open_vault
 from streamer.config import Config
 from streamer.sections.others import OthersConfig
 
@@ -63,15 +64,15 @@ class Identity:
     Attributes:
         engine: the database.
         vault: seals what is secret in it.
-        key_file: the vault's.
+        key_file: the vault's; None when its keys come from elsewhere.
         authority: decides, by what is in it.
     """
 
     def __init__(
         self,
         engine: AsyncEngine,
-        vault: FileVault,
-        key_file: Path,
+        vault: Vault,
+        key_file: Path | None,
         clock: Callable[[], float],
         policy: PasswordPolicy | None = None,
     ) -> None:
@@ -146,9 +147,10 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
     """
     config.state.dir.mkdir(parents=True, exist_ok=True)
     key_file = config.state.dir / MASTER_KEY_FILE
-    vault = FileVault(key_file)
+    vault = await asyncio.to_thread(open_vault, config.vault, key_file)
     policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
-    identity = Identity(await open_database(database_url(config)), vault, key_file, clock, policy)
+    kept = key_file if isinstance(vault, FileVault) else None
+    identity = Identity(await open_database(database_url(config)), vault, kept, clock, policy)
     try:
         await identity.authority.start()
     except BaseException:

@@ -1,12 +1,36 @@
-"""The vault over the key file in the state directory, which `streamer keys rotate` changes under a server."""
+"""The vault, and where its master keys come from.
+
+That is the key file in the state directory, which `streamer keys rotate` changes under a server, unless the
+configuration names an environment variable or a command; those are asked once, at the start.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
-from auth.master_keys import keys_from_file
+from auth.errors import VaultError
+from auth.master_keys import keys_from_command, keys_from_file, parse_keys
 from auth.vault import Vault
+from streamer.sections.vault import VaultConfig
+
+
+def open_vault(config: VaultConfig, key_file: Path) -> Vault:
+    """The vault of a configuration; a `FileVault` where nothing else is said. Blocks.
+
+    Raises:
+        VaultError: there is no key, or something else.
+        OSError: the key file cannot be read or made.
+    """
+    if config.key_command:
+        return Vault(keys_from_command(config.key_command))
+    if not config.key_env:
+        return FileVault(key_file)
+    text = os.environ.get(config.key_env)
+    if text is None:
+        raise VaultError(f"vault.key_env: there is no environment variable {config.key_env}")
+    return Vault(parse_keys(text, f"environment variable {config.key_env}"))
 
 
 class FileVault(Vault):

@@ -36,6 +36,7 @@ from streamer.sections.relay import shown_url
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
+from streamer.sections.vault import VaultConfig
 from streamer.sections.webhook import WebhookConfig
 from streamer.sections.webrtc import WebRtcConfig
 
@@ -60,6 +61,7 @@ class Config(BaseSettings):
     audit: AuditConfig = AuditConfig()
     state: StateConfig = StateConfig()
     database: DatabaseConfig = DatabaseConfig()
+    vault: VaultConfig = VaultConfig()
     srt: SrtConfig = SrtConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
     platforms: PlatformsConfig = PlatformsConfig()

@@ -25,11 +25,13 @@ def rotate(
 ) -> None:
     """Make a new master key and seal every secret anew with it; sign tokens with a new key.
 
-    The old master key is forgotten. Tokens that were signed with the old key count until they end.
+    The old master key is forgotten. Tokens that were signed with the old key count until they end. Where the
+    master keys come from a command or a variable, put the new one first there, run this, drop the old one.
     """
 
     async def work(identity: Identity) -> int:
-        add_key(identity.key_file)
+        if identity.key_file is not None:
+            add_key(identity.key_file)
         overlap_s = 0.0 if end_tokens else identity.authority.tokens.policy.longest()
         async with identity.engine.begin() as connection:
             count = await rewrap_all(connection, identity.vault)
@@ -42,10 +44,11 @@ def rotate(
             signs=signs,
             everything_ended=end_tokens,
         )
-        drop_old_keys(identity.key_file)
+        if identity.key_file is not None:
+            drop_old_keys(identity.key_file)
         return count
 
     count = on_database(config, work)
-    typer.echo(f"{count} secrets sealed anew; keep a copy of the new master key in a safe place")
+    typer.echo(f"{count} secrets sealed anew; keep a copy of the master key in a safe place")
     kept = "every token has ended" if end_tokens else "tokens that are out count until they end"
     typer.echo(f"a new key signs tokens from now on; {kept}")

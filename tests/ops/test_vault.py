@@ -6,7 +6,10 @@ import pytest
 
 from auth.errors import VaultError
 from auth.master_keys import add_key, drop_old_keys
-from ops.vault import FileVault
+from ops.vault import FileVault, open_vault
+from streamer.config import parse
+from streamer.errors import ConfigError
+from streamer.sections.vault import VaultConfig
 
 
 def test_it_follows_its_file(tmp_path: Path) -> None:
@@ -40,3 +43,38 @@ def test_a_file_that_was_spoilt(tmp_path: Path) -> None:
     path.write_text("no key at all")
     with pytest.raises(VaultError, match="expected 32 bytes"):
         vault.seal(b"secret", "here")
+
+
+KEY = "ab" * 32
+
+
+def test_the_key_of_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_KEY", KEY)
+    key_file = tmp_path / "master.key"
+    one = open_vault(VaultConfig(key_env="VAULT_KEY"), key_file)
+    other = open_vault(VaultConfig(key_command=("echo", KEY)), key_file)
+    assert other.open(one.seal(b"secret", "here"), "here") == b"secret"
+    assert not key_file.exists()
+
+
+def test_a_variable_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VAULT_KEY", raising=False)
+    with pytest.raises(VaultError, match="there is no environment variable VAULT_KEY"):
+        open_vault(VaultConfig(key_env="VAULT_KEY"), tmp_path / "master.key")
+
+
+def test_a_command_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match="KMS command false failed with status 1"):
+        open_vault(VaultConfig(key_command=("false",)), tmp_path / "master.key")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"key_env": "STREAMER_KEY"}, "those are settings"),
+        ({"key_env": "KEY", "key_command": ["kms"]}, "either key_env or key_command"),
+    ],
+)
+def test_what_cannot_be_configured(table: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        parse({"vault": table})

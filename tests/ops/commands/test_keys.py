@@ -104,3 +104,17 @@ def test_keys_that_others_may_know_end_every_token(streamer: Commands) -> None:
     (entry,) = streamer.audited("keys.rotate")
     assert entry["details"]["everything_ended"] is True
     assert verified(streamer, streamer(*NEW_TOKEN)[0]) == entry["details"]["signs"]
+
+
+def test_a_master_key_from_elsewhere_is_changed_there(
+    streamer: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "ab" * 32, "cd" * 32
+    streamer.path.write_text(streamer.path.read_text() + '[vault]\nkey_env = "VAULT_KEY"\n')
+    monkeypatch.setenv("VAULT_KEY", old)
+    streamer("user", "add", "anna")
+    monkeypatch.setenv("VAULT_KEY", f"{new}\n{old}")
+    assert streamer("keys", "rotate")[0].startswith("1 secrets sealed anew")
+    monkeypatch.setenv("VAULT_KEY", new)
+    assert streamer("audit", "verify")[0].startswith("whole")
+    assert not (streamer.path.parent / "state" / "master.key").exists()
