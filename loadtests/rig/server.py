@@ -120,7 +120,7 @@ class Server(Process):
     def start(self) -> None:
         """Start it and wait until it takes viewers."""
         super().start()
-        wait_until(lambda: self._ready() or not self.running, 60, "the server to be ready")
+        wait_until(lambda: self._ready() or not self.running, 120, "the server to be ready")
         if not self.running:
             raise RuntimeError(f"the server ended at once:\n{self.output}")
 
