@@ -107,7 +107,7 @@ class Grants:
         self._registers.authority.check_grant(credential, new, client_address(request))
         async with self._registers.engine.begin() as connection:
             given = await add_grant(connection, new, now)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request,
             permit,
             "grant.add",
@@ -129,7 +129,7 @@ class Grants:
         now, directory = self._registers.clock(), await self._registers.directory()
         async with self._registers.engine.begin() as connection:
             changed = await change_expiry(connection, grant.id, body.ends_at(now), now, directory)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request,
             permit,
             "grant.change",
@@ -145,7 +145,7 @@ class Grants:
         directory = await self._registers.directory()
         async with self._registers.engine.begin() as connection:
             taken = await withdraw_grant(connection, grant.id, directory)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request,
             permit,
             "grant.remove",

@@ -105,7 +105,7 @@ class GroupsFace:
         made = await self._accounts.create(Kind.GROUP, new.name)
         if new.factor_required:
             await self._accounts.require_factor(made.id, True)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request, permit, "group.add", made.id, name=made.name, factor_required=new.factor_required
         )
         return answer(await self._describe(await self._accounts.account(made.id)), 201)
@@ -133,7 +133,7 @@ class GroupsFace:
             await self._accounts.rename(group.id, change.name)
             done |= {"name": change.name, "before": group.name}
         if done:
-            await self._office.ledger.changed(request, permit, "group.change", group.id, **done)
+            await self._office.changed(request, permit, "group.change", group.id, **done)
         return answer(await self._describe(await self._accounts.account(group.id)))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -141,7 +141,7 @@ class GroupsFace:
         permit = await self._office.in_charge(request)
         group = await self._asked(request)
         await self._accounts.delete(group.id)
-        await self._office.ledger.changed(request, permit, "group.delete", group.id, name=group.name)
+        await self._office.changed(request, permit, "group.delete", group.id, name=group.name)
         return web.Response(status=204)
 
     async def join(self, request: web.Request) -> web.Response:
@@ -149,7 +149,7 @@ class GroupsFace:
         permit = await self._office.in_charge(request)
         group, member = await self._asked(request), await self._member(request)
         await self._groups.add(group.id, member.id)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request, permit, "group.join", group.id, name=group.name, member=member.name, member_id=member.id
         )
         return web.Response(status=204)
@@ -159,7 +159,7 @@ class GroupsFace:
         permit = await self._office.in_charge(request)
         group, member = await self._asked(request), await self._member(request)
         await self._groups.remove(group.id, member.id)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request, permit, "group.leave", group.id, name=group.name, member=member.name, member_id=member.id
         )
         return web.Response(status=204)

@@ -84,7 +84,7 @@ class Keys:
         if new.lifetime_s is not None:
             expires_at = self._office.registers.clock() + new.lifetime_s
         made = await self._keys.issue(account.id, new.label, expires_at=expires_at)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request,
             permit,
             "key.add",
@@ -106,7 +106,7 @@ class Keys:
         if prefix not in {key.prefix for key in await self._keys.keys(account.id)}:
             raise Problem(404, "no_such_key", f"{account.name!r} has no key {prefix!r}")
         await self._keys.revoke(prefix)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request, permit, "key.remove", account.id, name=account.name, prefix=prefix
         )
         return web.Response(status=204)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.accounts import Account, Accounts
@@ -99,6 +101,15 @@ class Office:
         permit = await self.access.require_manage(request, self._somewhere(holder, Action.MANAGE))
         assert holder is not None
         return permit, holder
+
+    async def changed(
+        self, request: web.Request, permit: Permit, what: str, target: str, /, **details: object
+    ) -> None:
+        """Keep what somebody changed, and have it count here before he is answered."""
+        await self.ledger.changed(request, permit, what, target, **details)
+        # The change is made. Should the database not answer now, it counts when that is looked at next.
+        with contextlib.suppress(AuthError, SQLAlchemyError):
+            await self.registers.authority.refresh()
 
     def _holder(self, request: web.Request) -> Holder | None:
         """Who asks; None for one whom the door will refuse, and keep that it did."""

@@ -75,7 +75,7 @@ class TokenOffice:
                 now,
                 "" if link is None else link,
             )
-        await self._office.ledger.changed(
+        await self._office.changed(
             request,
             permit,
             "token.issue",
@@ -113,7 +113,7 @@ class TokenOffice:
             raise Problem(404, "no_such_token", f"there is no token {token_id!r}")
         async with self._registers.engine.begin() as connection:
             await revoke(connection, token_id, self._registers.clock(), found.expires_at)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request, permit, "token.revoke", token_id, streams=found.streams, actions=found.actions
         )
 

@@ -114,9 +114,7 @@ class Users:
         permit = await self._office.in_charge(request)
         new = await read_body(request, requests.NewAccount)
         made = await self._accounts.create(new.kind, new.name, full_name=new.full_name, email=new.email)
-        await self._office.ledger.changed(
-            request, permit, "user.add", made.id, name=made.name, kind=made.kind.value
-        )
+        await self._office.changed(request, permit, "user.add", made.id, name=made.name, kind=made.kind.value)
         return answer(await self._describe(made), 201)
 
     async def show(self, request: web.Request) -> web.Response:
@@ -136,7 +134,7 @@ class Users:
             switch = self._accounts.disable if change.disabled else self._accounts.enable
             await switch(account.id)
             what = "user.disable" if change.disabled else "user.enable"
-            await self._office.ledger.changed(request, permit, what, account.id, name=account.name)
+            await self._office.changed(request, permit, what, account.id, name=account.name)
         if change.name is not None and change.name != account.name:
             await self._accounts.rename(account.id, change.name)
             done |= {"name": change.name, "before": account.name}
@@ -144,7 +142,7 @@ class Users:
             await self._accounts.describe(account.id, full_name=change.full_name, email=change.email)
             done["described"] = sorted(change.model_fields_set & {"full_name", "email"})
         if done:
-            await self._office.ledger.changed(request, permit, "user.change", account.id, **done)
+            await self._office.changed(request, permit, "user.change", account.id, **done)
         return answer(await self._describe(await self._accounts.account(account.id)))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -152,7 +150,7 @@ class Users:
         permit = await self._office.in_charge(request)
         account = await self._asked(request)
         await self._accounts.delete(account.id)
-        await self._office.ledger.changed(request, permit, "user.delete", account.id, name=account.name)
+        await self._office.changed(request, permit, "user.delete", account.id, name=account.name)
         return web.Response(status=204)
 
     async def invite(self, request: web.Request) -> web.Response:
@@ -162,7 +160,7 @@ class Users:
         account = await self._asked(request)
         invitations = self._office.registers.invitations
         made = await invitations.issue(account.id, forget_factors=new.forget_factors)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request,
             permit,
             "user.invite",
@@ -183,7 +181,7 @@ class Users:
         permit = await self._office.in_charge(request)
         account = await self._asked(request)
         count = await self._office.registers.sessions.revoke_all(account.id)
-        await self._office.ledger.changed(
+        await self._office.changed(
             request, permit, "user.sign_out", account.id, name=account.name, count=count
         )
         return web.Response(status=204)

@@ -86,3 +86,11 @@ async def test_others_give_nothing(desk: Desk, what: Role | Action) -> None:
     assert await desk.refused("POST", "/grants", body, by=somebody) == (403, "forbidden")
     assert await desk.refused("GET", "/grants", by=somebody) == (403, "forbidden")
     assert await desk.refused("GET", "/grants", by={}) == (401, "unauthorized")
+
+
+async def test_what_is_given_and_taken_back_counts_for_the_next_request(desk: Desk) -> None:
+    anna = await desk.somebody("anna", Role.VIEWER)
+    given = await desk.done("POST", "/grants", {"to": "anna", "what": "operator", "stream": "*"})
+    await desk.done("GET", "/server", by=anna)
+    await desk.done("DELETE", f"/grants/{given['id']}")
+    assert await desk.refused("GET", "/server", by=anna) == (403, "forbidden")
