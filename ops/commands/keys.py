@@ -26,7 +26,8 @@ def rotate(
     """Make a new master key and seal every secret anew with it; sign tokens with a new key.
 
     The old master key is forgotten. Tokens that were signed with the old key count until they end. Where the
-    master keys come from a command or a variable, put the new one first there, run this, drop the old one.
+    master keys come from a command or a variable, put the new one before the old one there, restart the
+    server, run this, and then drop the old one.
     """
 
     async def work(identity: Identity) -> int:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from streamer.errors import NotLive, StreamerError
@@ -220,9 +220,9 @@ class Relay:
             case Do.FINISH:
                 await self._finish()
 
-    async def _guarded(self, work: Callable[[], object]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()  # type: ignore[misc]
+            await work()
         except RelayRefused as error:
             self._signal(Signal.REFUSED, str(error))
         except PlatformError as error:

@@ -122,7 +122,7 @@ class ConnectionsFace:
             ),
             Operation(
                 "GET",
-                _PAGE + "/callback/{platform}",
+                _PAGE + "/callback/{platform:[a-z]+}",
                 self.finish,
                 "Where platforms send back",
                 described=False,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from playwright.async_api import Page, async_playwright, expect
+from yarl import URL
 
 from auth.actions import Action, Role
 from ops.sandbox.app import Sandbox
@@ -118,6 +119,13 @@ async def test_a_browser_that_did_not_ask_connects_nothing(rig: WebRig) -> None:
     await other.get(f"{back.path}?{back.query}")
     assert other.answered["Location"] == "/connections?failed=not_begun&platform=twitch"
     assert (await browser.get("/api/v1/connections"))["connections"] == []
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a;b=c", "%0d%0aX:1"])
+async def test_a_platform_that_is_no_word_is_not_found(rig: WebRig, name: str) -> None:
+    url = URL(f"/connections/callback/{name}?code=x&state=y", encoded=True)
+    async with rig.client.get(url, allow_redirects=False) as answer:
+        assert (answer.status, (await answer.json())["error"]) == (404, "not_found")
 
 
 async def test_who_says_no_there_is_told_here(rig: WebRig) -> None:
