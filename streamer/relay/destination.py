@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from streamer.encryption import Floor, check_relay
 from streamer.relay.errors import RelayRefused
 from streamer.relay.platforms.broadcast import Announcement, Latency, Privacy
-from streamer.sections.relay import RELAY_NAME, RelayConfig, check_key, check_url, shown_url
+from streamer.sections.relay import RELAY_NAME, RelayConfig, check_key, check_passphrase, check_url, shown_url
 from streamer.sections.stream import StreamConfig
 from transport.media import Codec
-from transport.srt.options import PASSPHRASE_BYTES
 
 _MAX_KEY_CHARACTERS = 512
 
@@ -153,15 +152,7 @@ class Destination(BaseModel):
     def _consistent(self) -> Destination:
         if self.settings.url:
             check_key(self.settings.url, self.key.get_secret_value())
-        if self.passphrase is None:
-            return self
-        size = len(self.passphrase.get_secret_value().encode())
-        if not self.settings.url.startswith("srt:"):
-            raise ValueError("a passphrase is for srt:// only; expected rtmps:// for encryption over RTMP")
-        if size not in PASSPHRASE_BYTES:
-            raise ValueError(
-                f"passphrase: expected {PASSPHRASE_BYTES[0]}-{PASSPHRASE_BYTES[-1]} bytes, these are {size}"
-            )
+        check_passphrase(self.settings.url, self.passphrase)
         return self
 
     @property

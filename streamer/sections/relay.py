@@ -69,6 +69,22 @@ def check_key(url: str, key: str) -> None:
         raise ValueError(f"{error}; expected key, or rtmp://host/app/KEY") from None
 
 
+def check_passphrase(url: str, passphrase: SecretStr | None) -> None:
+    """Check that an address can have a passphrase, and this one.
+
+    Raises:
+        ValueError: says what was expected, never the passphrase.
+    """
+    if passphrase is None:
+        return
+    if not url.startswith("srt:"):
+        raise ValueError("passphrase is for srt:// only; expected rtmps:// for encryption over RTMP")
+    size = len(passphrase.get_secret_value().encode())
+    if size not in PASSPHRASE_BYTES:
+        shortest, longest = PASSPHRASE_BYTES[0], PASSPHRASE_BYTES[-1]
+        raise ValueError(f"passphrase: expected {shortest}-{longest} bytes, these are {size}")
+
+
 def secrets_of(url: str, key: str) -> list[str]:
     """What of an address and a key must not be shown: the key, wherever it stands, and a passphrase."""
     found = [key]
@@ -151,15 +167,8 @@ class RelayConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> RelayConfig:
-        is_srt = self.url.startswith("srt:")
         check_key(self.url, self.key.get_secret_value())
-        if self.passphrase is not None:
-            size = len(self.passphrase.get_secret_value().encode())
-            if not is_srt:
-                raise ValueError("passphrase is for srt:// only; expected rtmps:// for encryption over RTMP")
-            if size not in PASSPHRASE_BYTES:
-                shortest, longest = PASSPHRASE_BYTES[0], PASSPHRASE_BYTES[-1]
-                raise ValueError(f"passphrase: expected {shortest}-{longest} bytes, these are {size}")
+        check_passphrase(self.url, self.passphrase)
         if self.tls_ca_file is not None and not self.url.startswith("rtmps:"):
             raise ValueError("tls_ca_file is for rtmps:// only")
         return self
