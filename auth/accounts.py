@@ -127,6 +127,8 @@ class Accounts:
         )
         values = {field: getattr(account, field) for field in Account.__slots__}
         async with within(self._engine, connection) as connection:
+            # A token in its name is told from one of somebody who is gone.
+            await bump(connection)
             await _taking_a_name(
                 connection, insert(principals).values(**values, folded=folded(account.name)), name
             )

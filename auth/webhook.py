@@ -156,13 +156,23 @@ class Webhook:
                 task = self._asking[key] = asyncio.create_task(self._ask(key, body))
                 task.add_done_callback(lambda done: self._asked(key, done))
             # Others wait for the same answer when this one gives up.
-            verdict = await asyncio.shield(task)
+            try:
+                verdict = await asyncio.shield(task)
+            except asyncio.CancelledError:
+                waiting = asyncio.current_task()
+                if not task.cancelled() or (waiting is not None and waiting.cancelling()):
+                    raise
+                raise AuthUnavailable("the program that decides is not asked any more") from None
         if not verdict.allowed:
             raise Forbidden(question.action, question.stream, verdict.reason)
         return verdict
 
+    async def finish(self) -> None:
+        """Wait for the answers that are under way, in vain after `timeout_s`."""
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way: who waits for an answer is told that there is none."""
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()

@@ -38,13 +38,16 @@ class Others:
             return
         self._door.webhook = Webhook(wanted, self._outgoing.post) if wanted is not None else None
         if before is not None:
-            self._own(asyncio.create_task(before.close()))
+            # Who waits for its answer gets it.
+            self._own(asyncio.create_task(before.finish()))
 
     async def close(self) -> None:
         """Let go of everything."""
         self._trust([])
         if self._door.webhook is not None:
             await self._door.webhook.close()
+        for task in self._ending:
+            task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._outgoing.close()
 

@@ -48,7 +48,9 @@ class TestNames:
 
 class TestMaking:
     async def test_it_is_found_by_name_in_any_case(self, people: People) -> None:
+        before = await present_generation(people)
         made = await people.accounts.create(Kind.USER, "Jane", full_name="Jane Doe", email="j@example.org")
+        assert await present_generation(people) > before
         assert await people.accounts.named("jANE") == made
         assert await people.accounts.account(made.id) == made
         assert made.created_at == people.clock.now

@@ -257,8 +257,30 @@ class TestMemory:
         task = asyncio.create_task(hook.ask(QUESTION))
         await until(lambda: receiver.asked)
         await hook.close()
+        with pytest.raises(AuthUnavailable, match="not asked any more"):
+            await task
+
+    async def test_who_waits_when_it_ends_gets_the_answer(self) -> None:
+        receiver = Receiver()
+        receiver.hold.clear()
+        hook = webhook(receiver)
+        task = asyncio.create_task(hook.ask(QUESTION))
+        await until(lambda: receiver.asked)
+        ending = asyncio.create_task(hook.finish())
+        receiver.hold.set()
+        await ending
+        assert (await task).allowed
+
+    async def test_who_gives_up_is_not_answered(self) -> None:
+        receiver = Receiver()
+        receiver.hold.clear()
+        hook = webhook(receiver)
+        task = asyncio.create_task(hook.ask(QUESTION))
+        await until(lambda: receiver.asked)
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await hook.close()
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,23 @@ async def test_the_webhook_is_asked_as_the_file_says(guard: Guard, decider: Deci
     assert guard.door.webhook is None
     assert isinstance(await check(guard, "theirs"), TokenInvalid)
     assert decider.unsigned == 0
+
+
+async def test_who_is_asked_about_while_the_file_changes_is_answered(guard: Guard, decider: Decider) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def decide(question: dict[str, Any]) -> tuple[int, str]:
+        asked.set()
+        return (200, "") if go_on.wait(5) else (500, "nobody went on")
+
+    decider.decide = decide
+    guard.apply(others(webhook=f"{decider.url}/hook", webhook_secret=SECRET, webhook_timeout_s=5))
+    waiting = asyncio.create_task(check(guard, "theirs"))
+    await until(asked.is_set)
+    guard.apply(others())
+    assert isinstance(await check(guard, "theirs"), TokenInvalid)
+    go_on.set()
+    assert isinstance(await waiting, Permit)
 
 
 async def test_rates_change_with_it(guard: Guard) -> None:

@@ -199,6 +199,7 @@ class _Receiver:
     def _run(self) -> None:
         """Receive until the end; runs in the receiver's thread."""
         failure: Exception
+        deadline = time.monotonic() + self._options.connect_timeout_s
         try:
             container = av.open(
                 self._url,
@@ -211,7 +212,7 @@ class _Receiver:
                 self._open(container)
                 failure = self._receive(container)
         except av.error.FFmpegError as error:
-            failure = link_error(error, opened=self._tracks is not None)
+            failure = link_error(error, opened=self._tracks is not None, late=time.monotonic() >= deadline)
         except LinkError as error:
             failure = error
         except Exception as error:  # ours; belongs to whoever waits, not to this thread

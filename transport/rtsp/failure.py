@@ -38,22 +38,26 @@ _HUNG_UP = (
 )
 
 
-def link_error(error: av.error.FFmpegError, *, opened: bool) -> LinkError:
+def link_error(error: av.error.FFmpegError, *, opened: bool, late: bool = False) -> LinkError:
     """Translate.
 
     Args:
         error: of opening a session or of receiving.
         opened: whether media had come already.
+        late: whether the time for opening was over. On some ways libav forgets that it was told to give up,
+            and calls what it had of the answer invalid.
     """
     if opened:
         if isinstance(error, (av.error.TimeoutError, av.error.ExitError)):
             return LinkError("silent", "the camera sends nothing any more")
         return LinkError("ended", "the connection to the camera broke")
     for kinds, reason, message in _BY_TYPE:
-        if isinstance(error, kinds):
+        if isinstance(error, kinds) and not (late and reason == "unsupported"):
             return LinkError(reason, message)
     if isinstance(error, _HUNG_UP):
         return LinkError("ended", "the camera hung up before it sent anything")
+    if late:
+        return LinkError("timeout", "the camera does not answer")
     if error.errno in _UNREACHABLE:
         return LinkError("unreachable", "no way to the camera: name, network or certificate")
     return LinkError("unsupported", f"the session cannot be opened (libav error {error.errno})")

@@ -46,3 +46,18 @@ def test_reasons_of_receiving() -> None:
     assert link_error(error(av.error.TimeoutError), opened=True).reason == "silent"
     assert link_error(error(av.error.OSError), opened=True).reason == "ended"
     assert link_error(error(av.error.ConnectionResetError), opened=True).reason == "ended"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (av.error.InvalidDataError, "timeout"),
+        (av.error.OSError, "timeout"),
+        (av.error.HTTPUnauthorizedError, "unauthorized"),
+        (av.error.ConnectionRefusedError, "refused"),
+        (av.error.ConnectionResetError, "ended"),
+    ],
+)
+def test_what_is_not_an_answer_after_the_time_is_none(kind: type[av.error.FFmpegError], reason: str) -> None:
+    assert link_error(error(kind), opened=False, late=True).reason == reason
+    assert link_error(error(kind), opened=True, late=True).reason in ("silent", "ended")
