@@ -70,15 +70,18 @@ class Sum:
         self.peak = max(self.peak, added.peak)
         self.visitors.add(np.frombuffer(added.viewers, "<u8").astype(np.uint64))
 
-    def take_row(self, row: Any, *, visitors: bool = True) -> None:
-        """Add what stands in a row of `buckets`, its visitors too unless told otherwise."""
+    def take_row(self, row: Any) -> None:
+        """Add what stands in a row of `buckets`."""
+        self.take_rows([row])
+        self.visitors.unite(row.visitors)
+
+    def take_rows(self, rows: Sequence[Any]) -> None:
+        """Add what stands in rows of `buckets`, but for their visitors."""
         for name in _SUMMED:
-            self.numbers[name] += getattr(row, name)
+            self.numbers[name] += sum(getattr(row, name) for row in rows)
         for name, sketch in self.sketches.items():
-            sketch.add(getattr(row, name))
-        self.peak = max(self.peak, row.peak)
-        if visitors:
-            self.visitors.unite(row.visitors)
+            sketch.add(b"".join(getattr(row, name) for row in rows))
+        self.peak = max([self.peak, *(row.peak for row in rows)])
 
     def values(self, key: BucketKey) -> dict[str, Any]:
         """As a row."""
