@@ -27,6 +27,9 @@ from streamer.engagement.store import Store
 
 _log = logging.getLogger(__name__)
 
+#: The file with the copy of the table.
+COPY = "audience"
+
 _BEAT_S = 1.0
 _EXPIRE_EVERY_S = 3600.0
 _AT_ONCE = 20
@@ -161,7 +164,7 @@ class Collector:
         self._delivery = delivery
         self._salts = salts
         self._store = store
-        self._path = folder / "audience"
+        self._path = folder / COPY
         self._copier = Copier(audience)
         self._node = node
         self._boot = f"{node}.{secrets.token_hex(4)}"
