@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,43 @@ class TestThreshold:
         crowd.now = MIDNIGHT + 86_400 + LATE_S
         # He is one, and would be who is left over when the others are told of.
         assert not {(row["country"], row["device"]) for row in await disclosure.blur(rows)} - {("", "")}
+
+    async def test_sessions_are_told_apart_by_nothing_that_fewer_share(self, engine: AsyncEngine) -> None:
+        crowd = Crowd()
+        known = [{"country": "DE", "device": "desktop"}] * 9 + [{"country": "DE", "device": "tv"}]
+        known += [{"country": "FR", "device": "phone"}] * 6
+        # The breakdown by device tells of televisions, of which this country has one.
+        known += [{"country": "FR", "device": "tv"}] * 5
+        for index, each in enumerate(known):
+            crowd.come(f"v{index}", **each, browser="Firefox", region=each["country"])
+        # One account, on everything it has.
+        for index in range(5):
+            crowd.come(f"anna{index}", viewer="a" * 32, account="", country="IS", device="tablet")
+        crowd.now += 60
+        for index in range(len(known)):
+            crowd.go(f"v{index}")
+        for index in range(5):
+            crowd.go(f"anna{index}")
+        await Store(engine, clock=lambda: crowd.now).take([crowd.cut()])
+        disclosure = Disclosure(engine, 5, lambda: MIDNIGHT + 2 * 86_400)
+        async with engine.connect() as connection:
+            rows = [dict(row) for row in (await connection.execute(select(sessions))).mappings()]
+        shown = Counter((row["country"], row["device"]) for row in await disclosure.blur(rows))
+        # Beside nine desktops the tenth would be the television; and the only islander is hidden with a
+        # country, as he would be who is left over.
+        assert shown == {("FR", "phone"): 6, ("FR", "tv"): 5, ("", ""): 15}
+
+    async def test_nobody_is_followed_from_stream_to_stream(self, engine: AsyncEngine) -> None:
+        crowd = Crowd()
+        for stream in ("cam", "other"):
+            crowd.come(stream, stream, viewer="b" * 32)
+            crowd.come(f"again on {stream}", stream, viewer="b" * 32)
+        crowd.now += 60
+        for name in list(crowd.peers):
+            crowd.go(name)
+        await Store(engine, clock=lambda: crowd.now).take([crowd.cut()])
+        async with engine.connect() as connection:
+            rows = [dict(row) for row in (await connection.execute(select(sessions))).mappings()]
+        found = [(row["stream"], row["viewer"]) for row in await Disclosure(engine, 5).blur(rows)]
+        assert len(set(found)) == len({viewer for _, viewer in found}) == 2
+        assert "b" * 32 not in {viewer for _, viewer in found}
