@@ -48,6 +48,8 @@ _FOLDER = "engagement"
 _NODE_FILE = "node"
 _LOOK_EVERY_S = 1.0
 _DECIDE_EVERY_S = 600.0
+# Of a database that is new to this, years are to be decided on; nobody waits for that.
+_DECIDE_MORE_S = 0.5
 _RENEW_EVERY_S = 60.0
 # SIGTERM to exit is 5 s in all.
 _END_S = 0.5
@@ -70,8 +72,8 @@ class Engagement:
         totals: by stream, what was counted here since the start.
 
     Raises:
-        OSError: the state directory, or the database of places, cannot be used.
-        ValueError: the database of places is none.
+        OSError: the state directory cannot be used.
+        PlacesError: the database of places cannot be used.
     """
 
     def __init__(
@@ -193,7 +195,7 @@ class Engagement:
                 more = await self.insight.disclosure.decide()
             except (SQLAlchemyError, AuthError) as error:
                 _log.warning("what may be told of audiences could not be decided: %s", error)
-            await asyncio.sleep(0.0 if more else _DECIDE_EVERY_S)
+            await asyncio.sleep(_DECIDE_MORE_S if more else _DECIDE_EVERY_S)
 
     async def _renew(self) -> None:
         """Take up another database of places."""

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from streamer.engagement.batch import DAY_S, HOUR_S
 from streamer.engagement.parts import told_of_day
 from streamer.engagement.session import DIMENSIONS
+from streamer.engagement.store import take_turn
 from streamer.engagement.tables import DAY, IS_UNDECIDED, buckets, shares
 
 #: What machines still deliver of a day when it is over.
@@ -68,6 +69,7 @@ async def told_of_days(
 async def decide(engine: AsyncEngine, stream: str, days: Sequence[int], threshold: int) -> None:
     """Keep what is decided on some days that are over."""
     async with engine.begin() as connection:
+        await take_turn(connection)
         parts = await parts_of(connection, stream, days)
         decided = await told_of_days(connection, stream, parts, threshold)
         rows = [

@@ -10,7 +10,16 @@ from typing import Any
 
 import maxminddb
 
+from streamer.errors import StreamerError
+
 _log = logging.getLogger(__name__)
+
+
+class PlacesError(StreamerError):
+    """The database of places cannot be used; says which and why."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"[engagement] geoip = {str(path)!r}: {why}; expected a MaxMind-format database")
 
 
 class Places:
@@ -20,8 +29,7 @@ class Places:
         path: the file, of countries or of cities.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such database.
+        PlacesError: it cannot be read, or is no such database.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -40,7 +48,7 @@ class Places:
             if version == self._version:
                 return
             self._reader = _open(self._path)
-        except (OSError, ValueError) as error:
+        except PlacesError as error:
             _log.warning("places are still looked up in what was read before: %s", error)
         else:
             self._version = version
@@ -77,12 +85,17 @@ def _open(path: Path) -> maxminddb.Reader:
     # In memory: under a file that is mapped and then written over, the process would be killed.
     try:
         return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
-    except maxminddb.InvalidDatabaseError as error:
-        raise ValueError(f"[engagement] geoip = {str(path)!r}: {error}") from None
+    except OSError as error:
+        raise PlacesError(path, error.strerror or str(error)) from None
+    except (maxminddb.InvalidDatabaseError, ValueError) as error:
+        raise PlacesError(path, str(error)) from None
 
 
 def _version(path: Path) -> tuple[int, ...]:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise PlacesError(path, error.strerror or str(error)) from None
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

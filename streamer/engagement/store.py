@@ -118,7 +118,7 @@ class Store:
             SQLAlchemyError, AuthUnavailable: it does not answer; nothing was put in.
         """
         async with self._turn, self.engine.begin() as connection:
-            await _lock(connection)
+            await take_turn(connection)
             fresh = [batch for batch in taken if await self._is_new(connection, batch)]
             rows = {row["id"]: {**row, "node": batch.node} for batch in taken for row in batch.sessions}
             await _insert_new(connection, sessions, await _without_the_erased(connection, rows))
@@ -158,7 +158,8 @@ async def overwrite(connection: AsyncConnection) -> None:
         await connection.execute(text("PRAGMA secure_delete = ON"))
 
 
-async def _lock(connection: AsyncConnection) -> None:
+async def take_turn(connection: AsyncConnection) -> None:
+    """Have the writers of all machines wait for each other, until the transaction ends."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
