@@ -28,11 +28,8 @@ def erased(streamer: Commands, tmp_path: Path) -> str:
     streamer("group", "add", "crew")
     streamer("group", "join", "crew", NAME)
     streamer("grant", "add", NAME, "viewer", "--stream", "cam")
-    streamer("user", "disable", NAME)
-    streamer("user", "enable", NAME)
     streamer("privacy", "requests", "--add", "export", "--user", NAME)
     assert NAME in "".join(streamer("privacy", "export", "--user", NAME))
-    streamer("privacy", "export", "--user", NAME, "--format", "csv")
 
     async def watch(identity: Identity) -> str:
         account = await identity.accounts.named(NAME)
@@ -61,7 +58,7 @@ def test_no_byte_of_him_is_left(streamer: Commands, tmp_path: Path, erased: str)
     assert streamer.look(lambda identity: verify(identity.engine, identity.vault)).is_whole
     (entry,) = streamer.audited("privacy.erase")
     assert entry["target"] == erased
-    assert entry["details"]["log_entries"] > 5
+    assert entry["details"]["log_entries"] >= 4
     assert entry["details"]["log_changed_from"] == 1
     added, other = streamer.audited("user.add")
     assert (added["target"], added["details"]["name"]) == (erased, "(erased)")

@@ -170,7 +170,7 @@ class TestThreshold:
         await store.take([crowd.cut()])
         disclosure = Disclosure(engine, 5, lambda: crowd.now)
         seen = set()
-        for start, end in itertools.combinations([MIDNIGHT + step for step in range(3000, 4000, 60)], 2):
+        for start, end in itertools.combinations([MIDNIGHT + step for step in range(3000, 4000, 150)], 2):
             for dimension in ("country", "device"):
                 found = await disclosure.breakdown("cam", dimension, start, end)
                 seen.add((dimension, tuple(found.parts)))
