@@ -72,8 +72,9 @@ if [ "${#useful[@]}" -gt 0 ]; then
     fi
 fi
 
-extra=
-[ "$purpose" = test ] && extra='[test]'
+extra=() what=.
+# Of what the tests need they import a part; Python compiles that when it is imported.
+[ "$purpose" = test ] && extra=(--no-compile) what='.[test]'
 # The stamp names everything that decides what is installed; a change to any of it installs again.
 stamp=.venv/.installed-$purpose
 wanted=$({ cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/*
@@ -85,6 +86,6 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing the package${extra:+ and what its tests need}"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c ops/constraints.txt -e ".$extra"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${extra[@]}" -c ops/constraints.txt -e "$what"
     printf '%s\n' "$wanted" >"$stamp"
 fi

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +22,6 @@ from auth.door import Entry
 from auth.errors import AuthError, NoSuchPrincipal
 from auth.principals import Kind
 from ops import privacy
-from ops.cluster import Cluster
 from ops.identity import Identity
 from streamer.config import Config
 from streamer.egress.webrtc import Viewer, WebRtcEgress
@@ -41,6 +41,9 @@ from streamer.engagement.webhooks import Webhook
 from streamer.web.analytics import Insight
 from streamer.web.origin import client_address
 from streamer.web.privacy import People
+
+if TYPE_CHECKING:
+    from ops.cluster import Cluster
 
 _log = logging.getLogger(__name__)
 
@@ -96,10 +99,12 @@ class Engagement:
         engine, clock = identity.engine, identity.clock
         self.audience = Audience(clock)
         store = Store(engine, kept, clock)
-        url = config.redis.url
-        self.cluster = (
-            Cluster(url.get_secret_value(), node, self.audience, store) if url is not None else None
-        )
+        self.cluster: Cluster | None = None
+        if config.redis.url is not None:
+            # Here, as few have a Redis, and what talks to it is long to import.
+            from ops.cluster import Cluster
+
+            self.cluster = Cluster(config.redis.url.get_secret_value(), node, self.audience, store)
         carrier = self.cluster.queue if self.cluster is not None else None
         self.delivery = Delivery(privacy.open_spool(config), store, carrier)
         self._salts = Salts(engine, identity.vault)

@@ -24,9 +24,6 @@ from auth.audit_erasure import Person, forget
 from auth.audit_reader import AuditBroken
 from ops.identity import Identity
 from ops.migrations.declared import schema
-from streamer.cluster.batches import Queue
-from streamer.cluster.link import connect
-from streamer.cluster.nodes import rewrite_copies
 from streamer.config import Config
 from streamer.engagement import checkpoint
 from streamer.engagement.collector import COPY
@@ -104,6 +101,11 @@ async def erase(
     request = await register.enter("erase", account.name)
     queued = copied = 0
     if config.redis.url is not None:
+        # Here, as few have a Redis, and what talks to it is long to import.
+        from streamer.cluster.batches import Queue
+        from streamer.cluster.link import connect
+        from streamer.cluster.nodes import rewrite_copies
+
         redis = connect(config.redis.url.get_secret_value())
         try:
             queued = await Queue(redis).rewrite(lambda data: without(data, account.id))

@@ -31,6 +31,7 @@ class _Page(HTMLParser):
         self.inline_scripts = 0
         self.preloaded: set[str] = set()
         self.scripts: list[str] = []
+        self.modules: list[str] = []
         self.ids: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
@@ -41,6 +42,7 @@ class _Page(HTMLParser):
             source = attributes.get("src")
             self.inline_scripts += source is None
             self.scripts += [source] if source else []
+            self.modules += [source] if source and attributes.get("type") == "module" else []
         if tag == "link" and attributes.get("rel") == "modulepreload":
             self.preloaded.add(attributes["href"] or "")
         if identifier := attributes.get("id"):
@@ -114,7 +116,7 @@ def test_imported_modules_exist(module: Path) -> None:
 def test_pages_preload_exactly_the_modules_they_run(path: Path) -> None:
     # One that is missing costs the first picture a round trip; one too many costs its bytes.
     page = _Page(path)
-    needed = set[Path]().union(*(_graph(_served(script)) for script in page.scripts))
+    needed = set[Path]().union(*(_graph(_served(script)) for script in page.modules))
     assert {_served(url).resolve() for url in page.preloaded} == needed
 
 

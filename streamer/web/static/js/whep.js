@@ -2,9 +2,8 @@
  * One attempt to watch one stream over WHEP: offer, answer, connection, goodbye.
  *
  * Nothing is waited for that the server does not need: the offer leaves before ICE has gathered anything
- * (the server learns the address from STUN), and while the browser still applies it. This module imports
- * nothing, so that a page can send its offer while the player still loads. Retrying is the business of
- * player.js.
+ * (the server learns the address from STUN), and while the browser still applies it; that of a page leaves
+ * before this module is there (offer.js). Retrying is the business of player.js.
  */
 
 const ANSWER_TIMEOUT_MS = 8000;
@@ -22,7 +21,7 @@ export function whepEndpoint(stream) {
 }
 
 /**
- * Send a page's first offer while its player still loads; whoever takes the session over hears how it went.
+ * Follow a page's first offer while its player still loads; whoever takes the session over hears how it went.
  *
  * @returns {WhepSession|null} null in a browser without WebRTC
  */
@@ -179,16 +178,14 @@ export class WhepSession extends EventTarget {
 
   /** @returns {Promise<{answer: string, sealed: {url: string, format: string}|null}>} */
   async #offer() {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...this.decryption?.configuration });
-    this.pc = pc;
-    pc.addEventListener("connectionstatechange", () => this.#changed());
-    for (const kind of ["video", "audio"]) {
-      const { receiver } = pc.addTransceiver(kind, { direction: "recvonly" });
-      this.decryption?.attach(receiver);
-    }
-    const offer = await pc.createOffer();
-    offer.sdp = withStereo(offer.sdp);
-    const [answered] = await Promise.all([this.#post(offer.sdp), pc.setLocalDescription(offer)]);
+    const { decryption } = this;
+    const offer =
+      (decryption ? null : WhepOffer.take(this.endpoint, this.token)) ??
+      new WhepOffer(this.endpoint, decryption?.configuration, (receiver) => decryption?.attach(receiver));
+    this.aborter.signal.addEventListener("abort", () => offer.aborter.abort(), { once: true });
+    this.pc = offer.pc;
+    this.pc.addEventListener("connectionstatechange", () => this.#changed());
+    const [answered] = await Promise.all([this.#post(offer), offer.applied]);
     if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
     return answered;
   }
@@ -214,8 +211,8 @@ export class WhepSession extends EventTarget {
     return fetch(url, { ...options, signal, headers: { ...headers, ...this.#authorization() } });
   }
 
-  async #post(sdp) {
-    let posted = await this.#postOnce(sdp);
+  async #post(offer) {
+    let posted = await this.#postOnce(offer);
     if (posted.refused?.code === "csrf" && !this.token) {
       // Somebody is signed in, and it is not known here yet what goes with the cookie.
       try {
@@ -224,18 +221,19 @@ export class WhepSession extends EventTarget {
       } catch {
         throw posted.refused;
       }
-      posted = await this.#postOnce(sdp);
+      posted = await this.#postOnce(offer);
     }
     if (posted.refused) throw posted.refused;
     return posted;
   }
 
-  async #postOnce(sdp) {
+  async #postOnce(offer) {
     let response;
     let text;
     try {
-      const headers = { "Content-Type": "application/sdp" };
-      response = await this.#request(this.endpoint, { method: "POST", headers, body: sdp });
+      const { sent } = offer;
+      offer.sent = null;
+      response = await (sent?.response ?? offer.send(this.#authorization()));
       const location = response.headers.get("Location");
       if (response.status === 201 && location) this.location = new URL(location, response.url).href;
       text = await response.text();
@@ -267,13 +265,6 @@ function contentKey(response) {
   const link = /<([^>]+)>\s*;([^,]*\brel="content-key"[^,]*)/.exec(response.headers.get("Link") ?? "");
   if (!link) return null;
   return { url: new URL(link[1], response.url).href, format: /\bformat="([^"]*)"/.exec(link[2])?.[1] ?? "" };
-}
-
-/** Browsers offer Opus without `stereo=1` and then fold what they receive into one channel (RFC 7587). */
-function withStereo(sdp) {
-  const opus = /^a=rtpmap:(\d+) opus\/48000\/2\r?$/m.exec(sdp);
-  if (!opus) return sdp;
-  return sdp.replace(new RegExp(`^(a=fmtp:${opus[1]} (?!.*stereo=)[^\\r\\n]*)`, "m"), "$1;stereo=1");
 }
 
 const ICE_LINE = /^a=ice-(?:ufrag|pwd):/;
