@@ -68,6 +68,19 @@ class Whep:
             async with self._http.delete(viewer.leave_url):
                 pass
 
+    async def tell(self, viewer: Viewer, said: Mapping[str, object]) -> None:
+        """Say how it went, as our own player does.
+
+        Raises:
+            ConnectionError: it was not taken.
+        """
+        url = URL(viewer.leave_url)
+        async with self._http.post(
+            url.with_path(f"/api/v1/analytics/beacon/{url.name}"), json=said
+        ) as answer:
+            if answer.status != 204:
+                raise ConnectionError(f"{answer.status}: {(await answer.text())[:200]}")
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
