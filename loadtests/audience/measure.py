@@ -35,10 +35,11 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it."""
+    """What came of it; `disruption` says what was done."""
 
     visits: list[Visit]
     compared: list[Compared]
+    disruption: str = ""
 
     @property
     def failures(self) -> list[str]:
@@ -70,7 +71,7 @@ def measure(viewers: int, seconds: float, disrupt: str = "") -> Outcome:
         wait_until(lambda: len(_sessions(server, began)) >= visits, _PATIENCE_S, "all sessions")
         wait_until(lambda: _summary(server, began)["plays"] >= visits, _PATIENCE_S, "all plays")
         told = _ask(server, began)
-    return Outcome(play.visits, Truth(play.visits, stage.known_at).compare(told))
+    return Outcome(play.visits, Truth(play.visits, stage.known_at).compare(told), stage.done)
 
 
 class _Disruption:
@@ -78,12 +79,14 @@ class _Disruption:
 
     Attributes:
         known_at: when a server that was killed had last taken note of who was there.
+        done: what was done, for people.
     """
 
     def __init__(
         self, server: Server, shared: Process | None, encoder: Process, play: Play, seconds: float
     ) -> None:
         self.known_at = 0.0
+        self.done = ""
         self._server = server
         self._shared = shared
         self._encoder = encoder
@@ -104,16 +107,19 @@ class _Disruption:
         await asyncio.to_thread(self._shared.kill)
         await asyncio.sleep(_AWAY_S)
         await asyncio.to_thread(self._shared.start)
+        self.done = f"Redis was killed after {self._middle_s:.0f} s, and away for {_AWAY_S:.0f} s"
 
     async def _without_server(self) -> None:
         await asyncio.sleep(self._middle_s)
-        self._play.open.clear()
+        self._play.pause()
         await asyncio.sleep(_SETTLE_S)
+        present = self._server.request("GET", "/api/v1/analytics/live")[1]["viewers"]
         self._server.kill()
+        self.done = f"the server was killed with {present} viewers watching"
         self._play.cut_off()
         self.known_at = (self._server.folder / "state" / "engagement" / "audience").stat().st_mtime
         await asyncio.to_thread(self._begin_again)
-        self._play.open.set()
+        self._play.go_on()
 
     def _begin_again(self) -> None:
         self._server.start()

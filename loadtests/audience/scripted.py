@@ -24,25 +24,19 @@ class Play:
     Args:
         url: where it joins.
         visits: the plan; it is filled in as they go.
-
-    Attributes:
-        open: nobody comes while it is not set; who would have comes as soon as it is.
     """
 
     def __init__(self, url: str, visits: list[Visit]) -> None:
         self.visits = visits
-        self.open = asyncio.Event()
-        self.open.set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._closed_at = self._late_s = 0.0
+        self._turns: dict[int, asyncio.Lock] = {}
         self._url = url
         self._whep: Whep
         self._identity = Identity()
         self._is_cut_off = False
         self._present: dict[int, tuple[Visit, Viewer, asyncio.Event]] = {}
-
-    @property
-    def connecting(self) -> int:
-        """Who asked and watches nothing yet."""
-        return sum(not visit.began_at for visit, _, _ in self._present.values())
 
     async def run(self) -> None:
         """Let all of them come and go."""
@@ -58,6 +52,16 @@ class Play:
             await asyncio.wait({sampling})
             await self._whep.close()
 
+    def pause(self) -> None:
+        """From now on nobody comes, until `go_on`."""
+        self._open.clear()
+        self._closed_at = time.time()
+
+    def go_on(self) -> None:
+        """All that were still to come do so as much later."""
+        self._late_s += time.time() - self._closed_at
+        self._open.set()
+
     def cut_off(self) -> None:
         """The server was killed: all that are there notice."""
         self._is_cut_off = True
@@ -66,8 +70,14 @@ class Play:
             left.set()
 
     async def _visit(self, visit: Visit, number: int, start: float) -> None:
-        await asyncio.sleep(max(0.0, start + visit.arrives_s - time.time()))
-        await self.open.wait()
+        # Who watches twice at once would rightly be taken for two.
+        async with self._turns.setdefault(visit.person, asyncio.Lock()):
+            while (wait_s := start + self._late_s + visit.arrives_s - time.time()) > 0:
+                await asyncio.sleep(wait_s)
+                await self._open.wait()
+            await self._come(visit, number)
+
+    async def _come(self, visit: Visit, number: int) -> None:
         viewer = Viewer(self._identity, "127.0.0.1", checks=True, line=visit.line)
         left, seen = asyncio.Event(), asyncio.Event()
         viewer.on_media = lambda _: seen.set()
