@@ -28,9 +28,6 @@ from josepy.jwk import JWK, JWKEC
 
 from transport.errors import TransportError
 
-#: Where the authority looks (RFC 8555 section 8.3).
-CHALLENGE_PATH = "/" + challenges.HTTP01.URI_ROOT_PATH
-
 _NETWORK_TIMEOUT_S = 30
 _ATTEMPTS = 4
 _PATIENCE = datetime.timedelta(seconds=120)
@@ -64,7 +61,7 @@ class Issuer:
 
     Args:
         settings: which.
-        proofs: what to answer under `CHALLENGE_PATH`, by token; filled while somebody is asked.
+        proofs: what to answer under `ops.https.CHALLENGE_PATH`, by token; filled while somebody is asked.
     """
 
     def __init__(self, settings: AcmeSettings, proofs: MutableMapping[str, str]) -> None:

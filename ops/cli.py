@@ -88,12 +88,3 @@ def _load(path: Path) -> Config:
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-
-
-def main() -> None:
-    """Entry point of `.venv/bin/streamer`."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,10 @@ waiting its turn. A database that stops answering becomes `AuthUnavailable`, whe
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from streamer.errors import StreamerError
 _FILE = "streamer.db"
 # A writer waits this long for another one; longer means that something holds the file that should not.
 _BUSY_S = 10.0
+_AGAIN_S = 0.01
 _CONNECT_S = 10.0
 _STATEMENT_S = 30.0
 # Taken while migrating, so that two processes that start together do not both do it. Any number would do.
@@ -121,6 +124,10 @@ def _sqlite(url: URL) -> AsyncEngine:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made with its final mode; SQLite gives the same one to the files it puts beside it.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        _write_ahead(path)
+    except sqlite3.Error as error:
+        raise DatabaseError(url, str(error)) from error
     made = create_async_engine(
         url.set(drivername="sqlite+aiosqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
     )
@@ -131,7 +138,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         # Python's driver would begin transactions at the first write only; `begin` below does it.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {int(_BUSY_S * 1000)}"):
+        for pragma in ("foreign_keys = ON", f"busy_timeout = {int(_BUSY_S * 1000)}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -142,6 +149,23 @@ def _sqlite(url: URL) -> AsyncEngine:
 
     event.listen(engine.sync_engine, "handle_error", _unavailable)
     return engine
+
+
+def _write_ahead(path: Path) -> None:
+    """Give the file its journal, which it keeps.
+
+    Where several processes start together on a new file, SQLite does not wait its turn for this.
+    """
+    deadline = time.monotonic() + _BUSY_S
+    with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
+        while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_S)
 
 
 def _postgresql(url: URL) -> AsyncEngine:

@@ -8,19 +8,23 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ops.acme import CHALLENGE_PATH, AcmeSettings, Issuer
-from ops.renewal import Renewal
 from ops.tls import CertificateFiles, TlsContext
 from streamer.sections.base import split_address
 from streamer.sections.http import HttpConfig
 from streamer.web.models import CertificateModel
 from transport.errors import LinkError
 
+if TYPE_CHECKING:
+    from ops.renewal import Renewal
+
 _log = logging.getLogger(__name__)
 
+#: Where an ACME authority looks (RFC 8555 section 8.3).
+CHALLENGE_PATH = "/.well-known/acme-challenge"
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
@@ -47,6 +51,10 @@ class Https:
         if config.tls_cert is not None and config.tls_key is not None:
             self._files = CertificateFiles(self._tls, config.tls_cert, config.tls_key)
         else:
+            # Here, as few let the server get its certificates, and what that takes is long to import.
+            from ops.acme import AcmeSettings, Issuer
+            from ops.renewal import Renewal
+
             settings = AcmeSettings(
                 domain=config.acme_domain,
                 email=config.acme_email,
@@ -125,7 +133,7 @@ class Https:
         else:
             state = "valid" if certificate is not None else "waiting"
         return CertificateModel(
-            source={CertificateFiles: "files", Renewal: "acme"}.get(type(source), ""),
+            source="files" if self._files is not None else "acme" if self._renewal is not None else "",
             state=state,
             names=list(certificate.names) if certificate is not None else [],
             issuer=certificate.issuer if certificate is not None else "",

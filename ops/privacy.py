@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth.accounts import Account
 from auth.audit import Event, append
 from ops.identity import Identity
-from ops.migrations.upgrade import schema
+from ops.migrations.declared import schema
 from streamer.cluster.batches import Queue
 from streamer.cluster.link import connect
 from streamer.config import Config

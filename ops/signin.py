@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp.typedefs import Middleware
@@ -19,7 +20,6 @@ from auth.external import External
 from auth.factors import Factors
 from auth.freshness import Freshness
 from auth.grants import NewGrant, add_grant
-from auth.ldap import Ldap
 from auth.lockout import Lockout
 from auth.logins import Doors as LoginDoors
 from auth.logins import Logins
@@ -44,6 +44,9 @@ from streamer.web.signin.factors import Factors as FactorsFace
 from streamer.web.signin.first import FirstAdministrator
 from streamer.web.signin.login import Login
 from streamer.web.signin.sso import SingleSignOn
+
+if TYPE_CHECKING:
+    from auth.ldap import Ldap
 
 
 class SignIn:
@@ -169,6 +172,9 @@ class SignIn:
 def _directory(config: Config) -> Ldap | None:
     if not config.ldap.urls:
         return None
+    # Here, as few have one, and what asks it is long to import.
+    from auth.ldap import Ldap
+
     try:
         return Ldap(config.ldap.options())
     except (OSError, ssl.SSLError) as error:

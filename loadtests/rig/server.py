@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loadtests.rig.administrator import admin_token
+from loadtests.rig.administrator import admin_token, empty_database
 from loadtests.rig.process import Process, wait_until
 
 _CONFIG = """
@@ -62,6 +63,7 @@ class Server(Process):
         media_host: where viewers get media, "" for `host`.
         inside: makes the command run elsewhere, in a network namespace for example.
         cipher: of the media plane, "auto" or "openssl".
+        fresh: whether it makes its own database at the start, and is not handed an empty one.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Server(Process):
         media_host: str = "",
         inside: Callable[[Sequence[str]], list[str]] = list,
         cipher: str = "auto",
+        fresh: bool = False,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-")
         self.folder = Path(self._folder.name)
@@ -83,10 +86,12 @@ class Server(Process):
         self._media_host = media_host or host
         self.config_path = self.folder / "streamer.toml"
         self._token = ""
+        if not fresh:
+            state = self.folder / "state"
+            state.mkdir(mode=0o700)
+            shutil.copy(empty_database(), state)
         self.configure(streams)
-        super().__init__(
-            inside([sys.executable, "-m", "ops.cli", "serve", "--config", str(self.config_path)])
-        )
+        super().__init__(inside([sys.executable, "-m", "ops", "serve", "--config", str(self.config_path)]))
 
     @property
     def url(self) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pkgutil
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -12,8 +10,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
-import auth
-from auth.schema import metadata
 from streamer.errors import StreamerError
 
 _log = logging.getLogger(__name__)
@@ -40,20 +36,12 @@ def upgrade(connection: Connection) -> None:
     _log.info("the database was brought up to date")
 
 
-def schema() -> MetaData:
-    """Every table that any part of `auth` or engagement declares; imports all of it."""
-    importlib.import_module("streamer.engagement.tables")
-    for module in pkgutil.walk_packages(auth.__path__, "auth."):
-        importlib.import_module(module.name)
-    return metadata
-
-
 def alembic_config(connection: Connection, declared: MetaData | None = None) -> AlembicConfig:
     """What alembic needs to know; there is no alembic.ini.
 
     Args:
         connection: where to work, in the transaction it is in.
-        declared: `schema()`, for who lets a new step be written.
+        declared: `ops.migrations.declared.schema()`, for who lets a new step be written.
     """
     config = AlembicConfig()
     config.set_main_option("script_location", "ops:migrations")

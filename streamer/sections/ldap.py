@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, model_validator
 
-from auth.ldap import LdapOptions
+from auth.ldap_options import LdapOptions
 from streamer.sections.base import Section
 
 

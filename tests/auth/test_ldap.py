@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from auth.errors import AuthUnavailable
-from auth.ldap import Ldap, LdapOptions
+from auth.ldap import Ldap
+from auth.ldap_options import LdapOptions
 from tests.rigs.certificates import Authority
 from tests.rigs.processes import free_port
 from tests.rigs.slapd import ADMIN, ADMIN_PASSWORD, BASE, PEOPLE, Slapd, slapd

@@ -31,7 +31,7 @@ WRONG = ({}, {"Authorization": "Bearer wrong"}, {"Cookie": "session=wrong", "X-C
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server("[streams.cam]\n") as server:
+    with Server("[streams.cam]\n", fresh=True) as server:
         yield server
 
 

@@ -21,7 +21,8 @@ from auth.errors import AuthUnavailable
 from auth.schema import bump, generation
 from ops.database import DatabaseError, database_url, make_engine, open_database
 from ops.migrations import newest
-from ops.migrations.upgrade import alembic_config, schema
+from ops.migrations.declared import schema
+from ops.migrations.upgrade import alembic_config
 from streamer.config import parse
 from tests.fakes.wait import until
 from tests.rigs.databases import sqlite_url

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.schema import generations
 from ops.database import make_engine, open_database
-from ops.migrations.upgrade import schema
+from ops.migrations.declared import schema
 
 
 def sqlite_url(path: Path) -> URL:

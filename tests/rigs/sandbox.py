@@ -58,7 +58,7 @@ def sandbox_process(folder: Path, *arguments: str) -> Iterator[SandboxProcess]:
     """In a process of its own; its log is `sandbox.log` in the folder."""
     ports = [free_port() for _ in range(3)]
     places = [f"127.0.0.1:{port}" for port in ports]
-    command = [sys.executable, "-m", "ops.cli", "sandbox", *arguments]
+    command = [sys.executable, "-m", "ops", "sandbox", *arguments]
     ca_file = folder / "sandbox-ca.pem"
     command += ["--ca-file", str(ca_file)]
     for option, place in zip(("--http", "--rtmp", "--rtmps"), places, strict=True):

@@ -36,7 +36,8 @@ class Pair:
     up: Link
 
     async def handshake(self, timeout_s: float = 60, *, until_settled: bool = False) -> SrtpKeys:
-        before = openssl_connections()  # the viewer's among them, the session's not yet
+        # The viewer's among them, the session's not yet. A search through everything there is: it takes long.
+        before = openssl_connections() if until_settled else set()
         self.viewer.start()
         try:
             keys = await self.session.handshake(timeout_s)
