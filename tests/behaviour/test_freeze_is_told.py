@@ -75,8 +75,8 @@ async def test_a_cable_that_is_cut_freezes_the_picture(behind: tuple[Server, Lin
             PATIENCE_S,
             "the freeze",
         )
-        # The page looks once a second at what it tells when it goes.
-        await watcher.wait_more(45, PATIENCE_S)
+        # The page looks every two seconds at what it tells when it goes.
+        await watcher.wait_more(60, PATIENCE_S)
         await watcher.page.close(run_before_unload=True)
         wait_until(lambda: len(told("/sessions")["sessions"]) == 1, PATIENCE_S, "the session")
         (session,) = told("/sessions")["sessions"]
