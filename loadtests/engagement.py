@@ -61,11 +61,10 @@ def _cost(given: argparse.Namespace) -> int:
         "players that say nothing": real.watching,
         "players that report": real.reporting,
     }
-    lines = ["| of one core | engagement, metered | the server | its viewers |", "|---|---|---|---|"]
-    lines += [
-        f"| {name} | **{window.metered:.2%}** | {window.server:.1%} | {window.crowd:.1%} |"
-        for name, window in kinds.items()
-    ]
+    lines = ["| of one core | engagement, metered | event loop | whole server | viewers |", "|---" * 5 + "|"]
+    for name, each in kinds.items():
+        shares = f"**{each.metered:.2%}** | {each.loop:.1%} | {each.server:.1%} | {each.crowd:.1%}"
+        lines.append(f"| {name} | {shares} |")
     lines += [
         "",
         f"{min(real.viewers)} of {viewers} viewers watched. Counting alone, without a server: "

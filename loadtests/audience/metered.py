@@ -99,13 +99,13 @@ def install(meter: Meter) -> None:
             setattr(where, name, meter.plain(getattr(where, name)))
     for where, name in ((Collector, "beat"), (Delivery, "_deliver"), (Analytics, "beacon")):
         setattr(where, name, meter.stepped(getattr(where, name)))
-    execute = Connection._execute
+    execute: Any = Connection._execute
 
     # The database's thread; with nobody signing in, nothing else asks it.
-    async def metered(self: Connection, function: Any, *arguments: Any, **named: Any) -> Any:
-        return await execute(self, meter.plain(function), *arguments, **named)
+    async def metered(self: Connection, fn: Any, *arguments: Any, **named: Any) -> Any:
+        return await execute(self, meter.plain(fn), *arguments, **named)
 
-    Connection._execute = metered  # type: ignore[method-assign]
+    setattr(Connection, "_execute", metered)  # noqa: B010 - mypy takes it for another type
 
 
 def main() -> None:

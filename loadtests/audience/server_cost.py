@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -25,9 +26,17 @@ _SETTLE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Shares of one core: of the whole server, and of engagement by its meter; `crowd` is the viewers'."""
+    """Shares of one core.
+
+    Attributes:
+        server: all of it; most is media, and no two runs of that are the same.
+        loop: of that its event loop, where all that is not media begins.
+        metered: engagement, by its meter.
+        crowd: the viewers.
+    """
 
     server: float
+    loop: float
     metered: float
     crowd: float
 
@@ -84,11 +93,19 @@ def _watched(viewers: int, *, enabled: bool) -> Iterator[tuple[_MeteredServer, D
 
 
 def _window(server: _MeteredServer, driver: Driver, seconds: float) -> Window:
-    def now() -> tuple[float, float, float, float]:
-        moment = driver.moment()
-        return moment.at, Usage.of(server.pid).cpu_s, float(Path(server.meter).read_text()), moment.cpu_s
+    def now() -> tuple[float, ...]:
+        moment, pid = driver.moment(), server.pid
+        metered_s = float(server.meter.read_text())
+        return moment.at, Usage.of(pid).cpu_s, cpu_s(pid, pid), metered_s, moment.cpu_s
 
     before = now()
     time.sleep(seconds)
     passed_s, *spent = (late - early for early, late in zip(before, now(), strict=True))
     return Window(*(each / passed_s for each in spent))
+
+
+def cpu_s(pid: int, thread: int) -> float:
+    """What one thread of a process has used so far; the first one's number is the process's."""
+    text = Path(f"/proc/{pid}/task/{thread}/stat").read_text()
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
