@@ -141,4 +141,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--postgresql", default="", help="the URL of an empty database")
     report_arguments(parser)
     given = parser.parse_args(arguments)
+    if given.record == "engagement":
+        given.record = f"engagement {given.what}{f', {given.disrupt} killed' if given.disrupt else ''}"
     return _DOES[given.what](given)
