@@ -132,7 +132,7 @@ def plan(viewers: int, seconds: float, seed: int = 6) -> list[Visit]:
 
 def _line(dice: random.Random) -> Line:
     return Line(
-        setup_s=dice.uniform(0.5, 2.0),
+        setup_s=dice.uniform(1.0, 3.0),
         rtt_ms=dice.uniform(400, 800),
         jitter_ms=dice.uniform(5, 15),
         loss=dice.choice((0.0, 0.02, 0.05, 0.10)),
