@@ -134,9 +134,9 @@ async def retain(connection: AsyncConnection, vault: Vault, before: float, now: 
     last = head.seq if oldest_kept is None else oldest_kept - 1
     if last <= head.removed_seq:
         return 0
-    chain = _Chain(head)
+    chain = Chain(head)
     while chain.seq < last:
-        rows = await _page(connection, chain.seq, last)
+        rows = await page(connection, chain.seq, last)
         if why := chain.follow(rows):
             raise AuditBroken(chain.seq + 1, why)
         if not rows:
@@ -151,8 +151,12 @@ async def retain(connection: AsyncConnection, vault: Vault, before: float, now: 
 _HEAD_WRONG = "the log's head is not genuine: its end may have been cut off or replaced"
 
 
-class _Chain:
-    """Follows the entries from where the log begins."""
+class Chain:
+    """Follows the entries from where the log begins.
+
+    Args:
+        head: of the log.
+    """
 
     def __init__(self, head: Head) -> None:
         self.seq = head.removed_seq
@@ -174,10 +178,10 @@ class _Chain:
 
 
 async def _verify(engine: AsyncEngine, vault: Vault, head: Head) -> Verdict:
-    chain = _Chain(head)
+    chain = Chain(head)
     while True:
         async with engine.connect() as connection:
-            rows = await _page(connection, chain.seq, head.seq)
+            rows = await page(connection, chain.seq, head.seq)
         if why := chain.follow(rows):
             return Verdict(chain.seq - head.removed_seq, chain.seq + 1, why)
         if len(rows) < _PAGE:
@@ -200,7 +204,8 @@ async def _verify_without_head(engine: AsyncEngine) -> Verdict:
     return Verdict(0) if first is None else Verdict(0, first, _HEAD_WRONG)
 
 
-async def _page(connection: AsyncConnection, after: int, last: int) -> Any:
+async def page(connection: AsyncConnection, after: int, last: int) -> Any:
+    """Entries in their order, so many at once at most."""
     query = (
         select(audit_log)
         .where(audit_log.c.seq > after, audit_log.c.seq <= last)

@@ -3,28 +3,31 @@
 python -m loadtests engagement audience [--viewers 200] [--seconds 60] [--disrupt redis|node]
 python -m loadtests engagement cost [--viewers 2000]
 python -m loadtests engagement nodes [--viewers 100000] [--nodes 20]
-python -m loadtests engagement year [--streams 100] [--postgresql URL]
+python -m loadtests engagement year [--streams 100] [--postgresql | --database URL [--fill]]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 
-from loadtests.audience import cost, nodes, server_cost, year
+from loadtests.audience import asked, cost, nodes, server_cost, year
 from loadtests.audience.measure import measure
 from loadtests.results import report, report_arguments
 from loadtests.rig.redis import redis
-from loadtests.rig.server import free_ports
+from loadtests.rig.server import Server, free_ports
 from ops.database import open_database
 
+_KEY = "key-of-the-encoder"
 _WORST = 15
 _LIMIT_MS = 300.0
 _LIMIT_SHARE = 0.03
@@ -95,33 +98,55 @@ def _nodes(given: argparse.Namespace) -> int:
 
 
 def _year(given: argparse.Namespace) -> int:
-    async def run(url: URL) -> tuple[int, dict[str, float]]:
-        engine = await open_database(url)
-        now = time.time()
-        written = await year.fill(engine, given.streams, now)
-        took = await year.ask(engine, now)
-        await engine.dispose()
-        return written, took
-
-    with tempfile.TemporaryDirectory() as folder:
-        url = (
-            make_url(given.postgresql)
-            if given.postgresql
-            else URL.create("sqlite", database=f"{folder}/year.db")
-        )
-        written, took = asyncio.run(run(url))
+    size = year.Size(given.streams)
+    now = time.time()
+    with _year_url(given) as url:
+        written, began = asyncio.run(_fill(url, size, now)), time.perf_counter()
+        if given.fill:
+            return 0
+        streams = "".join(f'[streams.{each}]\npublish_key = "{_KEY}"\n' for each in size.names)
+        at = url.render_as_string(hide_password=False)
+        # Always the same key, as the database may be kept.
+        vault = f'[vault]\nkey_command = ["printf", "{"0" * 64}"]\n'
+        with Server(f"{vault}[database]\nurl = {json.dumps(at)}\n{streams}") as server:
+            answers = asked.ask("127.0.0.1", server.http_port, server.token, "stream-7", now)
+    slowest = max(each.max_ms for each in answers)
     lines = [
-        f"{url.get_backend_name()}, {given.streams} streams, {written} rows",
+        f"{url.get_backend_name()}, {given.streams} streams, {written:,} rows: {len(answers)} questions, "
+        f"each 5 times over HTTP, the slowest {slowest:.0f} ms, {time.perf_counter() - began:.0f} s in all",
         "",
-        "| question | ms |",
-        "|---|---|",
+        "| the slowest questions | p50 ms | max ms | KB |",
+        "|---|---|---|---|",
     ]
     lines += [
-        f"| {name} | {took_ms:.0f} |"
-        for name, took_ms in sorted(took.items(), key=lambda each: -each[1])[:12]
+        f"| {each.question} | {each.p50_ms:.0f} | {each.max_ms:.0f} | {each.size_bytes / 1000:.0f} |"
+        for each in sorted(answers, key=lambda each: -each.max_ms)[: given.most]
     ]
-    report("\n".join(lines) + "\n", took, given)
-    return 0 if max(took.values()) < _LIMIT_MS else 1
+    report("\n".join(lines) + "\n", [asdict(each) for each in answers], given)
+    return 0 if slowest < _LIMIT_MS else 1
+
+
+async def _fill(url: URL, size: year.Size, now: float) -> int:
+    engine = await open_database(url)
+    try:
+        return await year.fill(engine, size, now)
+    finally:
+        await engine.dispose()
+
+
+@contextmanager
+def _year_url(given: argparse.Namespace) -> Iterator[URL]:
+    if given.database:
+        yield make_url(given.database)
+    elif given.postgresql:
+        # A cluster of its own, as the tests have it.
+        from tests.rigs.postgresql import cluster
+
+        with cluster() as own:
+            yield own.url()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield URL.create("sqlite", database=f"{folder}/year.db")
 
 
 _DOES = {"audience": _audience, "cost": _cost, "nodes": _nodes, "year": _year}
@@ -138,7 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--nodes", type=int, default=20)
     parser.add_argument("--streams", type=int, default=100)
-    parser.add_argument("--postgresql", default="", help="the URL of an empty database")
+    parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
+    parser.add_argument("--database", default="", help="the URL of one that is empty or has its year already")
+    parser.add_argument("--fill", action="store_true", help="give it its year and ask nothing")
+    parser.add_argument("--most", type=int, default=20, help="rows of the table")
     report_arguments(parser)
     given = parser.parse_args(arguments)
     if given.record == "engagement":

@@ -16,9 +16,8 @@ from ops import logs
 from ops.commands import audit, grants, groups, keys, privacy, relays, token, users
 from ops.commands.desk import ConfigFile
 from ops.commands.sandbox import sandbox
-from ops.database import DatabaseError
 from streamer.config import Config, load
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, StreamerError
 from transport.errors import LinkError
 
 app = typer.Typer(
@@ -76,7 +75,7 @@ def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())
-    except* (LinkError, OSError, DatabaseError, AuthError) as group:
+    except* (LinkError, OSError, StreamerError, AuthError) as group:
         for error in group.exceptions:
             typer.echo(f"streamer: {error}", err=True)
         raise typer.Exit(1) from None

@@ -7,16 +7,18 @@ comes when everybody has left.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from auth.audit import Event, append
 from auth.door import Entry
-from auth.errors import NoSuchPrincipal
+from auth.errors import AuthError, NoSuchPrincipal
 from auth.principals import Kind
 from ops import privacy
 from ops.cluster import Cluster
@@ -40,9 +42,15 @@ from streamer.web.analytics import Insight
 from streamer.web.origin import client_address
 from streamer.web.privacy import People
 
+_log = logging.getLogger(__name__)
+
 _FOLDER = "engagement"
 _NODE_FILE = "node"
 _LOOK_EVERY_S = 1.0
+_DECIDE_EVERY_S = 600.0
+# Of a database that is new to this, years are to be decided on; nobody waits for that.
+_DECIDE_MORE_S = 0.5
+_RENEW_EVERY_S = 60.0
 # SIGTERM to exit is 5 s in all.
 _END_S = 0.5
 
@@ -64,8 +72,8 @@ class Engagement:
         totals: by stream, what was counted here since the start.
 
     Raises:
-        OSError: the state directory, or the database of places, cannot be used.
-        ValueError: the database of places is none.
+        OSError: the state directory cannot be used.
+        PlacesError: the database of places cannot be used.
     """
 
     def __init__(
@@ -110,7 +118,7 @@ class Engagement:
             self.collector,
             Queries(engine, self.audience, kept, clock),
             self.beacons,
-            Disclosure(engine, settings.k_threshold),
+            Disclosure(engine, settings.k_threshold, clock),
             self.live,
             self.cluster.unique_today if self.cluster is not None else lambda stream: None,
             platform_viewers,
@@ -162,6 +170,8 @@ class Engagement:
         """Beat until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.collector.run())
+            group.create_task(self._decide())
+            group.create_task(self._renew())
             if self.cluster is not None:
                 group.create_task(self.cluster.run())
             for webhook, _ in self.webhooks:
@@ -177,6 +187,22 @@ class Engagement:
         if self.cluster is not None:
             await self.cluster.close()
         self._places.close()
+
+    async def _decide(self) -> None:
+        """Decide what may be told of the days that are over."""
+        while True:
+            more = False
+            try:
+                more = await self.insight.disclosure.decide()
+            except (SQLAlchemyError, AuthError) as error:
+                _log.warning("what may be told of audiences could not be decided: %s", error)
+            await asyncio.sleep(_DECIDE_MORE_S if more else _DECIDE_EVERY_S)
+
+    async def _renew(self) -> None:
+        """Take up another database of places."""
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_S)
+            await asyncio.to_thread(self._places.renew)
 
     async def _look(self) -> None:
         """Tell the webhooks what happens."""

@@ -1,8 +1,8 @@
 """Everything that is kept about a person, whichever table it is in: gathered for him, and erased.
 
-Tables are found by their columns: what refers to a principal belongs to him. The audit log is told of, and
-stays: its chain would break, and what was done must be answered for. It names accounts by ids that mean
-nothing once they are gone.
+Tables are found by their columns: what refers to a principal belongs to him. The audit log stays, as what was
+done must be answered for: it names accounts by ids that mean nothing once they are gone, and his names and
+addresses are taken out of it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.accounts import Account
 from auth.audit import Event, append
+from auth.audit_erasure import Person, forget
+from auth.audit_reader import AuditBroken
 from ops.identity import Identity
 from ops.migrations.declared import schema
 from streamer.cluster.batches import Queue
 from streamer.cluster.link import connect
+from streamer.cluster.nodes import rewrite_copies
 from streamer.config import Config
-from streamer.engagement.people import Register, erase_sessions, erase_spooled, sessions_of, sweep, without
+from streamer.engagement import checkpoint
+from streamer.engagement.collector import COPY
+from streamer.engagement.people import (
+    Register,
+    erase_copied,
+    erase_sessions,
+    erase_spooled,
+    sessions_of,
+    sweep,
+    without,
+)
 from streamer.engagement.spool import Spool
+from streamer.engagement.store import overwrite
+
+_log = logging.getLogger(__name__)
 
 _PRINCIPAL = "auth_principal"
 _AUDIT = "auth_audit"
@@ -84,14 +102,16 @@ async def erase(
     """
     register = Register(identity.engine, identity.clock)
     request = await register.enter("erase", account.name)
-    queued = 0
+    queued = copied = 0
     if config.redis.url is not None:
         redis = connect(config.redis.url.get_secret_value())
         try:
             queued = await Queue(redis).rewrite(lambda data: without(data, account.id))
+            copied = await rewrite_copies(redis, lambda data: checkpoint.without(data, account.id))
         finally:
             await redis.aclose()
     spooled = erase_spooled(open_spool(config), account.id)
+    copied += erase_copied(folder(config) / COPY, account.id)
     watched = 0
 
     async def forget(connection: AsyncConnection, principal_id: str) -> None:
@@ -105,17 +125,38 @@ async def erase(
     finally:
         identity.accounts.on_delete.remove(forget)
     await register.complete(request.id, forget=account.name)
-    erased = {"sessions": watched, "spooled_batches": spooled, "queued_batches": queued}
-    async with identity.engine.begin() as connection:
-        event = Event(by, "privacy.erase", account.id, details={"request": request.id, **erased})
-        await append(connection, identity.vault, [event], identity.clock())
+    erased = {"sessions": watched, "spooled_batches": spooled, "queued_batches": queued, "copies": copied}
+    erased["log_entries"] = await _out_of_the_log(
+        identity, account, Event(by, "privacy.erase", account.id, details={"request": request.id, **erased})
+    )
     await sweep(identity.engine)
     return erased
 
 
+async def _out_of_the_log(identity: Identity, account: Account, event: Event) -> int:
+    """Take his names out of the audit log and append to it; how many entries named him."""
+    person = Person(account.id, (account.name, account.full_name, account.email))
+    async with identity.engine.begin() as connection:
+        await overwrite(connection)
+        try:
+            changed, first = await forget(connection, identity.vault, person)
+            found: dict[str, Any] = {"log_entries": changed, "log_changed_from": first}
+        except AuditBroken as error:
+            _log.error("nobody is taken out of the audit log before that is cleared up: %s", error)
+            changed, found = 0, {"log_entries": 0, "log_broken_at": error.seq}
+        event = replace(event, details={**event.details, **found})
+        await append(connection, identity.vault, [event], identity.clock())
+    return changed
+
+
+def folder(config: Config) -> Path:
+    """Engagement's own in the state directory."""
+    return Path(config.state.dir) / "engagement"
+
+
 def open_spool(config: Config) -> Spool:
-    """The spool in the state directory."""
-    return Spool(Path(config.state.dir) / "engagement" / "spool", config.engagement.spool_bytes)
+    """The spool in it."""
+    return Spool(folder(config) / "spool", config.engagement.spool_bytes)
 
 
 async def _delete_loose(connection: AsyncConnection, principal_id: str) -> None:

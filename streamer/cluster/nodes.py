@@ -193,6 +193,23 @@ class Nodes:
             await self._redis.delete(f"{PREFIX}copy:{name}")
 
 
+async def rewrite_copies(redis: Redis, change: Callable[[bytes], bytes | None]) -> int:
+    """Put changed copies in the place of those that `change` gives another one for; how many.
+
+    Raises:
+        RedisAway
+    """
+    changed = 0
+    async with talking():
+        async for key in redis.scan_iter(f"{PREFIX}copy:*"):
+            data: Any = await redis.get(key)
+            cleaned = change(data) if data is not None else None
+            if cleaned is not None:
+                # Not where its machine took it away meanwhile; for as long as it was to stay.
+                changed += bool(await redis.set(key, cleaned, xx=True, keepttl=True))
+    return changed
+
+
 def _said(counts: Counts) -> str:
     return json.dumps(
         {

@@ -42,7 +42,9 @@ _BROWSERS = (
     ("Lavf", "FFmpeg"),
     ("VLC", "VLC"),
 )
-_PROGRAMS = frozenset({"GStreamer", "OBS", "FFmpeg", "VLC"})
+_OTHER_PROGRAM = "program"
+#: What stands for the browser of the device "program", and of no other.
+PROGRAMS = frozenset({"GStreamer", "OBS", "FFmpeg", "VLC", _OTHER_PROGRAM})
 _DEVICES = (
     (
         ("SMART-TV", "SmartTV", "Tizen", "Web0S", "webOS", "BRAVIA", "AppleTV", "CrKey", "AFT", "GoogleTV"),
@@ -58,7 +60,7 @@ _DESKTOPS = ("Windows NT", "Macintosh", "X11", "CrOS", "Linux x86_64")
 def recognise(user_agent: str) -> Agent:
     """Read a User-Agent header, whatever is in it."""
     browser = next((family for mark, family in _BROWSERS if mark in user_agent), "other")
-    if browser in _PROGRAMS:
+    if browser in PROGRAMS:
         return Agent("program", browser)
     for marks, device in _DEVICES:
         if any(mark in user_agent for mark in marks):
@@ -68,4 +70,6 @@ def recognise(user_agent: str) -> Agent:
         return Agent("phone" if "Mobile" in user_agent else "tablet", browser)
     if any(mark in user_agent for mark in _DESKTOPS):
         return Agent("desktop", browser)
-    return Agent("program" if user_agent and "Mozilla" not in user_agent else "other", browser)
+    if user_agent and "Mozilla" not in user_agent:
+        return Agent("program", _OTHER_PROGRAM)
+    return Agent("other", browser)

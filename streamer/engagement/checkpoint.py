@@ -84,6 +84,24 @@ def write(path: Path, data: bytes) -> None:
     temporary.rename(path)
 
 
+def without(data: bytes, account_id: str) -> bytes | None:
+    """A copy in which a person's sessions are nobody's; None when there are none, or it is no copy."""
+    if account_id.encode() not in data:
+        return None
+    try:
+        first, _, rest = data.partition(b"\n")
+        head, *lines = rest.split(b"\n", int(first))[:-1]
+        rows = rest[sum(len(line) + 1 for line in (head, *lines)) :]
+        arrivals = [Arrival(**json.loads(line)) for line in lines]
+    except (ValueError, TypeError):
+        return None
+    for place, arrival in enumerate(arrivals):
+        if arrival.account == account_id:
+            nobody = Arrival(arrival.session, arrival.stream, arrival.at, arrival.protocol)
+            lines[place] = json.dumps(asdict(nobody)).encode()
+    return b"\n".join([first, head, *lines, rows])
+
+
 def recover(data: bytes) -> Batch:
     """The last batch of a process that is no more.
 

@@ -28,6 +28,9 @@ from streamer.engagement.store import Store
 
 _log = logging.getLogger(__name__)
 
+#: The file with the copy of the table.
+COPY = "audience"
+
 #: Beats come at least so often, whether or not anything is measured.
 _BEAT_S = 1.5
 _EXPIRE_EVERY_S = 3600.0
@@ -163,7 +166,7 @@ class Collector:
         self._delivery = delivery
         self._salts = salts
         self._store = store
-        self._path = folder / "audience"
+        self._path = folder / COPY
         self._copier = Copier(audience)
         self._node = node
         self._boot = f"{node}.{secrets.token_hex(4)}"

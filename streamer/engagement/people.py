@@ -11,11 +11,13 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from streamer.engagement import checkpoint
 from streamer.engagement.batch import DAY_S, Batch
 from streamer.engagement.spool import Spool
 from streamer.engagement.store import overwrite
@@ -128,6 +130,17 @@ def erase_spooled(spool: Spool, account_id: str) -> int:
             spool.rewrite(id, cleaned)
             found += 1
     return found
+
+
+def erase_copied(path: Path, account_id: str) -> bool:
+    """Take a person out of the copy of the audience that a killed server left; whether he was in it."""
+    try:
+        cleaned = checkpoint.without(path.read_bytes(), account_id)
+    except FileNotFoundError:
+        return False
+    if cleaned is not None:
+        checkpoint.write(path, cleaned)
+    return cleaned is not None
 
 
 def without(data: bytes, account_id: str) -> bytes | None:

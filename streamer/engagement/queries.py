@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, and_, func, literal_column, or_, select
+from sqlalchemy import CompoundSelect, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamer.engagement.audience import ALL, Audience
 from streamer.engagement.batch import DAY_S, HOUR_S
 from streamer.engagement.retention import Point, curve
 from streamer.engagement.session import COLUMN, COUNTED
-from streamer.engagement.sketch import Durations
+from streamer.engagement.sketch import Durations, Scores
 from streamer.engagement.span import LENGTH_S, Piece, pieces, step_for, widen
 from streamer.engagement.store import KEPT, Retention, Sum
-from streamer.engagement.tables import DAY, MINUTE, buckets, sessions
+from streamer.engagement.tables import DAY, IS_LONG, LONG_S, MINUTE, buckets, sessions
 from streamer.engagement.uniques import Uniques
 
 #: Up to this length, different viewers are counted from single sessions.
@@ -102,9 +102,8 @@ class Queries:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_rows(stream, parts))).all()
             unique = await self._unique(connection, stream, start, end, rows)
-        for row in rows:
-            # Visitors were united apart; minutes of several machines have their peaks added.
-            total.take_row(row, visitors=False)
+        # Visitors were united apart; minutes of several machines have their peaks added.
+        total.take_rows(rows)
         first, last = widen(start, end, now, self._kept)
         running = self._running_s(stream, now) if last >= now - 60 else np.empty(0)
         qualities = total.sketches["qualities"]
@@ -135,17 +134,17 @@ class Queries:
         )
         async with self._engine.connect() as connection:
             rows = (await connection.execute(wanted)).all()
-        sums: dict[int, Any] = {}
-        for row in rows:
-            each = sums.setdefault(row.start, [0, 0, 0.0, 0.0, []])
-            each[0] += row.peak
-            each[1] += row.plays
-            each[2] += row.watch_s
-            each[3] += row.bytes
-            each[4].append(row.qualities)
+        # Minutes of several machines are one.
+        places = {at: place for place, at in enumerate(dict.fromkeys(row.start for row in rows))}
+        sums = [[0, 0, 0.0, 0.0] for _ in places]
+        for at, *values, _ in rows:
+            each = sums[places[at]]
+            for index, value in enumerate(values):
+                each[index] += value
+        scores = Scores.means([row.qualities for row in rows], [places[row.start] for row in rows], len(sums))
         moments = [
-            Moment(at, watch_s / length_s, peak, plays, sent, _mean(qualities))
-            for at, (peak, plays, watch_s, sent, qualities) in sums.items()
+            Moment(at, watch_s / length_s, int(peak), int(plays), sent, quality)
+            for at, (peak, plays, watch_s, sent), quality in zip(places, sums, scores, strict=True)
         ]
         return Series(length_s, moments)
 
@@ -221,15 +220,7 @@ class Queries:
         return int(total) + sum(len(each) for each in by_day.values())
 
     async def _exactly(self, connection: AsyncConnection, stream: str, start: float, end: float) -> int:
-        column = sessions.c
-        wanted = (
-            select(column.viewer)
-            .distinct()
-            .where(column.ended_at >= start, column.started_at < end, column.watch_s > 0)
-        )
-        if stream != ALL:
-            wanted = wanted.where(column.stream == stream)
-        found = {str(viewer) for viewer in (await connection.execute(wanted)).scalars()}
+        found = set((await connection.execute(_watching(stream, start, end))).scalars())
         audience = self._audience
         for slot in audience.used().tolist():
             arrival, row = audience.arrivals[slot], audience.rows[slot]
@@ -249,12 +240,26 @@ class Queries:
         return audience.counted(slots[wanted], now)[:, COLUMN["watch_s"]]
 
 
+def _watching(stream: str, start: float, end: float) -> CompoundSelect[Any]:
+    """The pseudonyms of who watched at any time of a span, from sessions that ended.
+
+    Those that ended long after it are many, and few of them began before its end: only the long ones can.
+    """
+    column = sessions.c
+    overlaps = [column.watch_s > 0, column.ended_at >= start, column.ended_at - column.watch_s < end]
+    if stream != ALL:
+        overlaps.append(column.stream == stream)
+    soon = select(column.viewer).where(column.ended_at < end + LONG_S, *overlaps)
+    late = select(column.viewer).where(IS_LONG, column.ended_at >= end + LONG_S, *overlaps)
+    return soon.union(late)
+
+
 def _in(part: Piece) -> Any:
     column = buckets.c
     return and_(column.grain == part.grain, column.start >= part.start, column.start < part.end)
 
 
-def _rows(stream: str, parts: Sequence[Piece]) -> Select[Any]:
+def _rows(stream: str, parts: Sequence[Piece]) -> CompoundSelect[Any]:
     names = (
         "grain",
         "start",
@@ -269,9 +274,8 @@ def _rows(stream: str, parts: Sequence[Piece]) -> Select[Any]:
         "watched",
     )
     columns = [buckets.c[name] for name in names]
-    if not parts:
-        return select(*columns).where(literal_column("1 = 0"))
-    return select(*columns).where(buckets.c.stream == stream, or_(*map(_in, parts)))
+    # Each piece for itself: SQLite would read all of the stream's rows to find those of one piece or another.
+    return union_all(*(select(*columns).where(buckets.c.stream == stream, _in(part)) for part in parts))
 
 
 def _peak(rows: Sequence[Any]) -> int:
@@ -284,12 +288,3 @@ def _peak(rows: Sequence[Any]) -> int:
         else:
             highest = max(highest, row.peak)
     return max([highest, *minutes.values()])
-
-
-def _mean(qualities: Sequence[bytes]) -> float | None:
-    total = Sum().sketches["qualities"]
-    if not any(qualities):
-        return None
-    for each in qualities:
-        total.add(each)
-    return total.mean()

@@ -7,7 +7,7 @@ zero and whatever is below 0.001; every other bucket holds the values up to its 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -69,12 +69,13 @@ class Sketch:
         return sketch
 
     def add(self, other: Sketch | bytes | None) -> None:
-        """Count what another one of the same kind counted."""
+        """Count what another one of the same kind counted; of bytes also what several did, joined."""
         if isinstance(other, Sketch):
             self.counts += other.counts
         elif other:
             entries = np.frombuffer(other, _ENTRY)
-            self.counts[entries["bucket"]] += entries["count"]
+            # Several of them joined name a bucket more than once.
+            np.add.at(self.counts, entries["bucket"], entries["count"].astype(np.int64))
 
     def serialize(self) -> bytes:
         """Buckets that are not empty, 6 bytes each."""
@@ -126,3 +127,23 @@ class Scores(Sketch):
     def of(cls, values: Iterable[float] | Values) -> Self:
         """Count values, rounded."""
         return super().of(np.rint(np.asarray(list(values)) * 10) / 10)
+
+    @classmethod
+    def means(cls, sketches: Sequence[bytes], groups: Sequence[int], count: int) -> list[float | None]:
+        """The means of many sketches at once.
+
+        Args:
+            sketches: serialized.
+            groups: which mean each of them belongs to.
+            count: of the means; None where no value was counted.
+        """
+        entries = np.frombuffer(b"".join(sketches), _ENTRY)
+        sizes = [len(each) // _ENTRY.itemsize for each in sketches]
+        owners = np.repeat(np.asarray(groups, np.int64), sizes)
+        weights = entries["count"].astype(np.float64)
+        totals = np.bincount(owners, weights, count)
+        sums = np.bincount(owners, weights * cls.MIDDLES[entries["bucket"]], count)
+        return [
+            value / total if total else None
+            for value, total in zip(sums.tolist(), totals.tolist(), strict=True)
+        ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
 _SUFFIX = ".batch"
+_ABANDONED_S = 60.0
 
 
 class Spool:
@@ -29,7 +31,9 @@ class Spool:
         self._max_bytes = max_bytes
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in folder.glob("*.tmp"):
-            path.unlink()
+            # Another process may be about to write it: a command beside a server opens its spool, too.
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink(missing_ok=True)
         # The number in front keeps the order.
         self._files = {path.name: path.stat().st_size for path in sorted(folder.glob(f"*{_SUFFIX}"))}
         self._next = 1 + max((int(name.partition("-")[0]) for name in self._files), default=0)

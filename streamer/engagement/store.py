@@ -70,15 +70,18 @@ class Sum:
         self.peak = max(self.peak, added.peak)
         self.visitors.add(np.frombuffer(added.viewers, "<u8").astype(np.uint64))
 
-    def take_row(self, row: Any, *, visitors: bool = True) -> None:
-        """Add what stands in a row of `buckets`, its visitors too unless told otherwise."""
+    def take_row(self, row: Any) -> None:
+        """Add what stands in a row of `buckets`."""
+        self.take_rows([row])
+        self.visitors.unite(row.visitors)
+
+    def take_rows(self, rows: Sequence[Any]) -> None:
+        """Add what stands in rows of `buckets`, but for their visitors."""
         for name in _SUMMED:
-            self.numbers[name] += getattr(row, name)
+            self.numbers[name] += sum(getattr(row, name) for row in rows)
         for name, sketch in self.sketches.items():
-            sketch.add(getattr(row, name))
-        self.peak = max(self.peak, row.peak)
-        if visitors:
-            self.visitors.unite(row.visitors)
+            sketch.add(b"".join(getattr(row, name) for row in rows))
+        self.peak = max([self.peak, *(row.peak for row in rows)])
 
     def values(self, key: BucketKey) -> dict[str, Any]:
         """As a row."""
@@ -115,7 +118,7 @@ class Store:
             SQLAlchemyError, AuthUnavailable: it does not answer; nothing was put in.
         """
         async with self._turn, self.engine.begin() as connection:
-            await _lock(connection)
+            await take_turn(connection)
             fresh = [batch for batch in taken if await self._is_new(connection, batch)]
             rows = {row["id"]: {**row, "node": batch.node} for batch in taken for row in batch.sessions}
             await _insert_new(connection, sessions, await _without_the_erased(connection, rows))
@@ -155,7 +158,8 @@ async def overwrite(connection: AsyncConnection) -> None:
         await connection.execute(text("PRAGMA secure_delete = ON"))
 
 
-async def _lock(connection: AsyncConnection) -> None:
+async def take_turn(connection: AsyncConnection) -> None:
+    """Have the writers of all machines wait for each other, until the transaction ends."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 

@@ -18,12 +18,18 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from auth.schema import metadata
 from streamer.engagement.session import COUNTED
 
 _NAME = String(64)
+#: Sessions that were watched for longer are few, and found apart from the others; as a constant in SQL, for
+#: that an index of some rows is used.
+LONG_S = 21_600
+IS_LONG = text(f"watch_s > {LONG_S}")
+IS_UNDECIDED = text("told = 0")
 
 sessions = Table(
     "engagement_session",
@@ -66,6 +72,7 @@ sessions = Table(
     Index("ix_engagement_session_stream", "stream", "ended_at"),
     Index("ix_engagement_session_ended_at", "ended_at"),
     Index("ix_engagement_session_account", "account"),
+    Index("ix_engagement_session_long", "ended_at", sqlite_where=IS_LONG, postgresql_where=IS_LONG),
 )
 
 MINUTE, HOUR, DAY = 0, 1, 2
@@ -90,7 +97,8 @@ buckets = Table(
     Column("watched", LargeBinary, nullable=False),
     # Empty in minutes.
     Column("visitors", LargeBinary, nullable=False),
-    Index("ix_engagement_bucket_grain", "grain", "start"),
+    # The sums of every stream, out of the index alone: the rows are long.
+    Index("ix_engagement_bucket_totals", "grain", "start", "stream", "plays", "watch_s", "bytes", "peak"),
 )
 
 shares = Table(
@@ -105,6 +113,19 @@ shares = Table(
     Column("bytes", Double, nullable=False),
     Column("viewers", Integer, nullable=False),
     Column("visitors", LargeBinary, nullable=False),
+    # See `decisions.py`.
+    Column("told", Integer, nullable=False, server_default="0"),
+    # The parts of a year, out of the index alone.
+    Index(
+        "ix_engagement_share_parts",
+        *("stream", "dimension", "day", "told", "value", "viewers", "plays", "watch_s", "bytes"),
+    ),
+    Index(
+        "ix_engagement_share_undecided",
+        *("day", "stream"),
+        sqlite_where=IS_UNDECIDED,
+        postgresql_where=IS_UNDECIDED,
+    ),
 )
 
 #: Batches that were taken, so that none is taken twice.

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from streamer.engagement.audience import ALL, Audience, Live
 from streamer.engagement.beacons import Beacons, NoSuchSession, TooOften
 from streamer.engagement.collector import Collector
-from streamer.engagement.disclosure import Disclosure
+from streamer.engagement.disclosure import Disclosure, Tellable
 from streamer.engagement.queries import Queries, Summary
 from streamer.engagement.session import Report
 from streamer.hub.registry import Registry
@@ -36,7 +36,8 @@ _LONGEST_S = 10 * 366 * _DAY_S
 _TELL_EVERY_S = 1.0
 # So that proxies, and a browser that is gone, are noticed.
 _TELL_AT_LEAST_S = 15.0
-_PAGE = 1000
+# Few enough that nobody waits for the event loop meanwhile.
+_PAGE = 200
 _MOST_BEACON_BYTES = 4096
 
 
@@ -344,12 +345,13 @@ class Analytics:
 
     async def _pages(self, name: str, start: float, end: float) -> AsyncIterator[list[models.SessionModel]]:
         before: tuple[float, str] | None = None
+        known: Tellable = {}
         while True:
             found = await self._insight.queries.sessions(name, start, end, before=before, limit=_PAGE)
             if not found:
                 return
             before = found[-1]["ended_at"], found[-1]["id"]
-            yield [_session(each) for each in await self._insight.disclosure.blur(found)]
+            yield [_session(each) for each in await self._insight.disclosure.blur(found, known)]
 
     async def _summary(self, request: web.Request, name: str) -> web.Response:
         start, end = _span(read_query(request, models.SpanQuery))

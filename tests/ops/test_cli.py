@@ -87,6 +87,15 @@ def test_a_port_that_is_taken_is_said_in_one_line(
 
 
 @pytest.mark.usefixtures("root")
+def test_serve_says_which_database_of_places_it_cannot_use(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "places").write_text("no such database")
+    config = f'[state]\ndir = "{tmp_path}"\n[engagement]\ngeoip = "{tmp_path / "places"}"\n'
+    result = runner.invoke(app, ["serve", "--config", write(tmp_path, config)])
+    assert result.exit_code == 1
+    assert f"streamer: [engagement] geoip = '{tmp_path / 'places'}'" in result.stderr
+
+
+@pytest.mark.usefixtures("root")
 def test_a_database_that_cannot_be_used_ends_the_start(runner: CliRunner, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()

@@ -53,7 +53,7 @@ def cluster() -> Iterator[Cluster]:
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         log = home / "log"
         with running(as_user("postgres", bin / "postgres", "-D", home / "data", *options), log) as process:
-            ready = [bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            ready = [str(bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
             wait_until(
                 lambda: process.poll() is not None or subprocess.run(ready).returncode == 0, "PostgreSQL"
             )

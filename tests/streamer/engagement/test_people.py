@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from ops.identity import Identity, open_identity
 from streamer.cluster.batches import QUEUE, Queue
 from streamer.cluster.link import connect
 from streamer.config import Config, parse
+from streamer.engagement.checkpoint import Copier, Place, recover, write
+from streamer.engagement.collector import COPY
 from streamer.engagement.people import DEADLINE_S, Register
 from streamer.engagement.store import Store
 from tests.rigs.redis import redis_server
@@ -69,6 +72,13 @@ async def test_nothing_is_left(identity: Identity, tmp_path: Path) -> None:
         late = crowd.cut()
         redis = connect(server.url)
         await Queue(redis).send([("x", late.serialize())])
+        # A server was killed while she watched, and its copies are still there.
+        crowd.come("hers4", account=account.id)
+        crowd.come("other4")
+        place = Place("node", "boot", 1, int(crowd.now) // 60 * 60, crowd.now)
+        copy = Copier(crowd.audience).copy(place)
+        write(privacy.folder(config) / COPY, copy)
+        await redis.set("streamer:copy:node", copy, ex=100)
 
         found = await privacy.gather(identity, account)
         assert [row["id"] for row in found["engagement_session"]] == ["node-hers0"]
@@ -77,10 +87,24 @@ async def test_nothing_is_left(identity: Identity, tmp_path: Path) -> None:
         assert f"auth_principal,1,name,{NAME}" in privacy.as_csv(found)
 
         erased = await privacy.erase(identity, config, account)
-        assert erased == {"sessions": 1, "spooled_batches": 1, "queued_batches": 1}
+        assert erased == {
+            "sessions": 1,
+            "spooled_batches": 1,
+            "queued_batches": 1,
+            "copies": 2,
+            "log_entries": 0,
+        }
         ((_, fields),) = await redis.xrange(QUEUE)
+        assert account.id.encode() not in zlib.decompress(b"".join(fields.values()))
+        left_there = b"".join([await redis.dump(key) or b"" for key in await redis.keys("*")])
+        assert account.id.encode() not in left_there
+        kept = await redis.get("streamer:copy:node")
+        assert kept == (privacy.folder(config) / COPY).read_bytes()
+        assert 0 < await redis.ttl("streamer:copy:node") <= 100
         await redis.aclose()
-        assert account.id.encode() not in b"".join(fields.values())
+    recovered = recover(kept)
+    assert [session["id"] for session in recovered.sessions] == ["node-other4"]
+    assert sum(added.plays for added in recovered.added if added.stream == "cam") == 2
     # What comes later all the same is dropped.
     store = Store(identity.engine, clock=lambda: crowd.now)
     await store.take([late])
@@ -96,7 +120,9 @@ async def test_nothing_is_left(identity: Identity, tmp_path: Path) -> None:
     left = everything_in(tmp_path / "state")
     assert NAME.encode() not in left
     assert b"anna@example.com" not in left
-    assert left.count(b"node-hers") == 0
+    # Of who watched when a server was killed there is a session, which is nobody's.
+    assert b"node-hers" not in left.replace(b"node-hers4", b"")
+    assert account.id.encode() not in everything_in(privacy.folder(config))
     assert b"node-other" in left
     (request,) = await Register(identity.engine).all()
     assert (request.kind, request.subject) == ("erase", "")

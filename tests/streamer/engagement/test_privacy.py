@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.vault import MasterKey, Vault
-from streamer.engagement.disclosure import Disclosure, Part, told
+from streamer.engagement.decisions import LATE_S
+from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.places import Places
 from streamer.engagement.privacy import Salts, pseudonym, truncated, wants_no_tracking
 from streamer.engagement.reception import Reception, Visitor
@@ -153,26 +155,7 @@ class TestWhatIsKept:
         assert come("d") not in (first, second)
 
 
-def parts(**viewers: int) -> list[Part]:
-    return [Part(name, count, count, 10.0 * count, 0.0) for name, count in viewers.items()]
-
-
 class TestThreshold:
-    @pytest.mark.parametrize(
-        ("audience", "shown"),
-        [
-            ({"DE": 5}, ["DE"]),
-            ({"DE": 4}, []),
-            # One alone would follow from the whole: the next smallest goes with it.
-            ({"DE": 50, "FR": 6, "IS": 1}, ["DE"]),
-            ({"DE": 50, "IS": 1}, []),
-            ({"DE": 50, "IS": 1, "FO": 4}, ["DE"]),
-            ({"DE": 50, "FR": 6, "IS": 3, "FO": 3}, ["FR", "DE"]),
-        ],
-    )
-    def test_what_is_told(self, audience: dict[str, int], shown: list[str]) -> None:
-        assert [part.value for part in told(parts(**audience), 5)] == shown
-
     async def test_no_span_of_time_tells_one_viewer_from_the_others(self, engine: AsyncEngine) -> None:
         crowd = Crowd()
         store = Store(engine, clock=lambda: crowd.now)
@@ -185,9 +168,9 @@ class TestThreshold:
         for name in [*(f"v{index}" for index in range(20)), "the one"]:
             crowd.go(name)
         await store.take([crowd.cut()])
-        disclosure = Disclosure(engine, 5)
+        disclosure = Disclosure(engine, 5, lambda: crowd.now)
         seen = set()
-        for start, end in itertools.combinations([MIDNIGHT + step for step in range(3000, 4000, 60)], 2):
+        for start, end in itertools.combinations([MIDNIGHT + step for step in range(3000, 4000, 150)], 2):
             for dimension in ("country", "device"):
                 found = await disclosure.breakdown("cam", dimension, start, end)
                 seen.add((dimension, tuple(found.parts)))
@@ -196,7 +179,48 @@ class TestThreshold:
         assert len(seen) == 2
         async with engine.connect() as connection:
             rows = [dict(row) for row in (await connection.execute(select(sessions))).mappings()]
-        (blurred,) = [row for row in await disclosure.blur(rows) if row["id"] == "node-the one"]
-        assert (blurred["country"], blurred["device"]) == ("", "")
-        (other,) = [row for row in await disclosure.blur(rows) if row["id"] == "node-v1"]
-        assert (other["country"], other["device"]) == ("DE", "desktop")
+        # Today, each that ends would tell of itself.
+        assert not {(row["country"], row["device"]) for row in await disclosure.blur(rows)} - {("", "")}
+        crowd.now = MIDNIGHT + 86_400 + LATE_S
+        # He is one, and would be who is left over when the others are told of.
+        assert not {(row["country"], row["device"]) for row in await disclosure.blur(rows)} - {("", "")}
+
+    async def test_sessions_are_told_apart_by_nothing_that_fewer_share(self, engine: AsyncEngine) -> None:
+        crowd = Crowd()
+        known = [{"country": "DE", "device": "desktop"}] * 9 + [{"country": "DE", "device": "tv"}]
+        known += [{"country": "FR", "device": "phone"}] * 6
+        # The breakdown by device tells of televisions, of which this country has one.
+        known += [{"country": "FR", "device": "tv"}] * 5
+        for index, each in enumerate(known):
+            crowd.come(f"v{index}", **each, browser="Firefox", region=each["country"])
+        # One account, on everything it has.
+        for index in range(5):
+            crowd.come(f"anna{index}", viewer="a" * 32, account="", country="IS", device="tablet")
+        crowd.now += 60
+        for index in range(len(known)):
+            crowd.go(f"v{index}")
+        for index in range(5):
+            crowd.go(f"anna{index}")
+        await Store(engine, clock=lambda: crowd.now).take([crowd.cut()])
+        disclosure = Disclosure(engine, 5, lambda: MIDNIGHT + 2 * 86_400)
+        async with engine.connect() as connection:
+            rows = [dict(row) for row in (await connection.execute(select(sessions))).mappings()]
+        shown = Counter((row["country"], row["device"]) for row in await disclosure.blur(rows))
+        # Beside nine desktops the tenth would be the television; and the only islander is hidden with a
+        # country, as he would be who is left over.
+        assert shown == {("FR", "phone"): 6, ("FR", "tv"): 5, ("", ""): 15}
+
+    async def test_nobody_is_followed_from_stream_to_stream(self, engine: AsyncEngine) -> None:
+        crowd = Crowd()
+        for stream in ("cam", "other"):
+            crowd.come(stream, stream, viewer="b" * 32)
+            crowd.come(f"again on {stream}", stream, viewer="b" * 32)
+        crowd.now += 60
+        for name in list(crowd.peers):
+            crowd.go(name)
+        await Store(engine, clock=lambda: crowd.now).take([crowd.cut()])
+        async with engine.connect() as connection:
+            rows = [dict(row) for row in (await connection.execute(select(sessions))).mappings()]
+        found = [(row["stream"], row["viewer"]) for row in await Disclosure(engine, 5).blur(rows)]
+        assert len(set(found)) == len({viewer for _, viewer in found}) == 2
+        assert "b" * 32 not in {viewer for _, viewer in found}

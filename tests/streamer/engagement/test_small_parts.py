@@ -46,7 +46,7 @@ def test_user_agents(text: str, agent: tuple[str, str]) -> None:
 
 def test_user_agents_of_programs() -> None:
     assert recognise("GStreamer souphttpsrc 1.26") == Agent("program", "GStreamer")
-    assert recognise("crowd") == Agent("program", "other")
+    assert recognise("crowd") == Agent("program", "program")
     assert recognise("") == Agent("other", "other")
 
 
