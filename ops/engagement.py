@@ -140,6 +140,7 @@ class Engagement:
         """Take note of an egress's viewers."""
         egress.on_connect.append(self._watching)
         egress.on_measure.append(self.audience.measured)
+        egress.on_measure.append(lambda _: self.collector.measured())
         egress.on_leave.append(self._left)
 
     def welcome(self, request: web.Request, viewer: Viewer, entry: Entry, asked_at: float) -> None:

@@ -49,10 +49,15 @@ async def _serve(arguments: argparse.Namespace) -> None:
         await crowd.leave(request["count"])
         return {"viewers": len(crowd)}
 
+    async def report(_: dict[str, Any]) -> dict[str, Any]:
+        crowd.report()
+        return {"viewers": len(crowd)}
+
     does: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
         "join": join,
         "counts": counts,
         "leave": leave,
+        "report": report,
     }
     try:
         while line := await reader.readline():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +16,9 @@ from loadtests.crowd import sdp
 from loadtests.crowd.dtls import Identity
 from loadtests.crowd.tally import Counts
 from loadtests.crowd.viewer import Viewer
+
+#: Of our player, until it is told another pause.
+_REPORT_EVERY_S = 10.0
 
 
 class Signalling(Protocol):
@@ -31,6 +35,10 @@ class Signalling(Protocol):
 
     async def leave(self, viewer: Viewer) -> None:
         """Tell the server that the viewer goes."""
+        ...
+
+    async def tell(self, viewer: Viewer, said: Mapping[str, object]) -> float:
+        """Say how it went, where that can be said; the pause until the next time. Errors as above."""
         ...
 
     async def close(self) -> None:
@@ -67,6 +75,23 @@ class Whep:
         if viewer.leave_url:
             async with self._http.delete(viewer.leave_url):
                 pass
+
+    async def tell(self, viewer: Viewer, said: Mapping[str, object]) -> float:
+        """Say how it went, as our own player does.
+
+        Returns:
+            After how many seconds to do so again.
+
+        Raises:
+            ConnectionError: it was not taken.
+        """
+        url = URL(viewer.leave_url)
+        async with self._http.post(
+            url.with_path(f"/api/v1/analytics/beacon/{url.name}"), json=said
+        ) as answer:
+            if answer.status != 204:
+                raise ConnectionError(f"{answer.status}: {(await answer.text())[:200]}")
+            return float(answer.headers["Retry-After"])
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,6 +133,8 @@ class Crowd:
         self._identity = Identity()
         self._viewers: list[Viewer] = []
         self._made = 0
+        self._pause_s = _REPORT_EVERY_S
+        self._reporting: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Viewers that are watching."""
@@ -145,10 +172,35 @@ class Crowd:
         for viewer in leaving:
             viewer.close()
 
+    def report(self) -> None:
+        """From now on everybody's player says how it goes, as often as the server wants to know."""
+        self._reporting = asyncio.create_task(self._report())
+
     async def close(self) -> None:
         """All leave."""
+        if self._reporting is not None:
+            self._reporting.cancel()
         await self.leave(len(self._viewers))
         await self._signalling.close()
+
+    async def _report(self) -> None:
+        told: set[asyncio.Task[None]] = set()
+        number, due_at = 0, time.monotonic()
+        while self._viewers:
+            viewer = self._viewers[number % len(self._viewers)]
+            number += 1
+            # All of them in turn, evenly spread.
+            due_at += self._pause_s / len(self._viewers)
+            watched_s = time.monotonic() - viewer.started_at
+            said = {"watch_s": watched_s, "visible_s": watched_s, "decoded": round(30 * watched_s)}
+            task = asyncio.create_task(self._tell(viewer, said))
+            told.add(task)
+            task.add_done_callback(told.discard)
+            await asyncio.sleep(due_at - time.monotonic())
+
+    async def _tell(self, viewer: Viewer, said: Mapping[str, object]) -> None:
+        with suppress(OSError, aiohttp.ClientError):
+            self._pause_s = await self._signalling.tell(viewer, said)
 
     async def _join_one(self, outcome: Joined) -> None:
         checks = self._made % self._check_every == 0

@@ -57,6 +57,10 @@ class Driver:
         answer = self._ask(do="counts")
         return Moment(**{**answer, "counts": Counts(**answer["counts"])})
 
+    def report(self) -> None:
+        """From now on everybody's player reports, as often as the server wants to know."""
+        self._ask(do="report")
+
     def leave(self, count: int) -> None:
         """Let the oldest go."""
         self._ask(do="leave", count=count)

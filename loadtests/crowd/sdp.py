@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: Payload type of the picture in `offer`.
+VIDEO_TYPE = 108
 _SESSION = "v=0\r\no=- {session} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 _OFFER = (
     _SESSION

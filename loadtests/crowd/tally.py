@@ -20,6 +20,11 @@ class Counts:
         dropped_by_filter: media packets the kernel's filter dropped (viewers that do not check).
         overflowed: packets for which a checking viewer had no room: the generator was too slow.
         checked: viewers that check.
+        wire_bytes: UDP payload that came to a checking viewer, everything.
+        lost: media packets that a viewer's line lost, see `line.py`.
+        told_lost: of them, what receiver reports told.
+        nacked: sequence numbers asked for again.
+        plis: keyframes asked for.
     """
 
     received: int = 0
@@ -30,12 +35,23 @@ class Counts:
     dropped_by_filter: int = 0
     overflowed: int = 0
     checked: int = 0
+    wire_bytes: int = 0
+    lost: int = 0
+    told_lost: int = 0
+    nacked: int = 0
+    plis: int = 0
+
+    @property
+    def sent(self) -> int:
+        """Media packets that the server sent to a checking viewer, as far as its kernel had room."""
+        return self.received + self.lost
 
     @property
     def delivered(self) -> int:
         """Media packets that reached any viewer's socket, retransmissions too."""
         return (
             self.received
+            + self.lost
             + self.retransmitted
             + self.undecipherable
             + self.dropped_by_filter

@@ -14,7 +14,9 @@ import pylibsrtp
 
 from loadtests.crowd import kernel, sdp
 from loadtests.crowd.dtls import Handshake, Identity, Keys
-from loadtests.crowd.tally import Counts, Sequence
+from loadtests.crowd.line import Line
+from loadtests.crowd.reception import Reception
+from loadtests.crowd.tally import Counts
 from transport.errors import WireError
 from transport.plane import stun
 from transport.plane.interface import SrtpProfile
@@ -26,6 +28,8 @@ _REPORT_S = (1.0, 2.0)
 _CHECK_AGAIN_S = 0.1
 _RECEIVE_BYTES = 8 << 20
 _AT_ONCE = 128
+#: Media that overtook the handshake's last flight.
+_MOST_EARLY = 2000
 _PROFILES = {
     SrtpProfile.AEAD_AES_256_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
     SrtpProfile.AEAD_AES_128_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
@@ -40,6 +44,7 @@ class Viewer:
         identity: the crowd's certificate.
         host: the address of this machine it watches from.
         checks: it decrypts and counts all media; else the kernel drops them.
+        line: what it watches by, if it checks; None for a perfect one.
 
     Attributes:
         local: what its SDP says.
@@ -50,7 +55,7 @@ class Viewer:
         on_media: is given every RTP packet it decrypted, without retransmissions.
     """
 
-    def __init__(self, identity: Identity, host: str, *, checks: bool) -> None:
+    def __init__(self, identity: Identity, host: str, *, checks: bool, line: Line | None = None) -> None:
         self.checks = checks
         self.leave_url = ""
         self.profile = ""
@@ -58,6 +63,7 @@ class Viewer:
         self.first_packet_at = 0.0
         self.on_media: Callable[[bytes], None] | None = None
         self._identity = identity
+        self._line = line
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -81,9 +87,10 @@ class Viewer:
         self._rx: pylibsrtp.Session | None = None
         self._tx: pylibsrtp.Session | None = None
         self._ssrc = secrets.randbits(32)
-        self._sequences: dict[int, Sequence] = {}
-        self._reports: dict[int, tuple[rtcp.SenderReport, float]] = {}
-        self._counts = Counts(checked=int(checks))
+        self._early: list[bytes] = []
+        self._reception = Reception(line)
+        self._counts = self._reception.counts
+        self._counts.checked = int(checks)
 
     async def connect(self, remote: sdp.Remote, timeout_s: float = 30.0) -> None:
         """Check the path, shake hands, begin to receive.
@@ -92,7 +99,10 @@ class Viewer:
             TimeoutError: no answer in time.
             ConnectionError: DTLS failed.
         """
+        if self._line is not None:
+            await asyncio.sleep(self._line.setup_s)
         self._remote = remote
+        self._reception.rtx_types = remote.rtx_types
         self._socket.connect(remote.address)
         self._handshake = Handshake(self._identity, not remote.speaks_first, self._send)
         self._loop.add_reader(self._socket.fileno(), self._readable)
@@ -112,13 +122,24 @@ class Viewer:
     def counts(self) -> Counts:
         """What arrived so far."""
         counts, in_kernel = self._counts, kernel.dropped(self._socket)
-        counts.received = sum(sequence.received for sequence in self._sequences.values())
-        counts.expected = sum(sequence.expected for sequence in self._sequences.values())
+        counts.expected = self._reception.expected()
         if self.checks:
             counts.overflowed = in_kernel
         else:
             counts.dropped_by_filter = in_kernel
         return counts
+
+    def report(self) -> None:
+        """Tell the server how much was lost until now, as who leaves does (RFC 3550 section 6.3.7)."""
+        if self._tx is not None:
+            blocks = self._reception.blocks(time.monotonic())
+            self._send_rtcp(rtcp.ReceiverReport(self._ssrc, blocks))
+
+    def ask_for_keyframe(self) -> None:
+        """Say that the picture cannot be decoded (PLI)."""
+        if self._reception.video:
+            self._send_rtcp(rtcp.PictureLoss(self._ssrc, self._reception.video))
+            self._counts.plis += 1
 
     def close(self) -> None:
         """Stop; says nothing to the server."""
@@ -155,22 +176,13 @@ class Viewer:
         attributes = {stun.USERNAME: username, **self._controlling}
         self._send(stun.serialize(stun.BINDING_REQUEST, os.urandom(12), attributes, self._remote.pwd))
 
-    def _report(self) -> None:
-        assert self._tx is not None
-        now = time.monotonic()
-        blocks = tuple(self._block(ssrc, now) for ssrc in list(self._reports)[:31])
-        compound = rtcp.serialize_compound([rtcp.ReceiverReport(self._ssrc, blocks)])
-        self._send(self._tx.protect_rtcp(compound))
-        self._later("report", random.uniform(*_REPORT_S), self._report)
+    def _report_again(self) -> None:
+        self.report()
+        self._later("report", random.uniform(*_REPORT_S), self._report_again)
 
-    def _block(self, ssrc: int, now: float) -> rtcp.ReportBlock:
-        report, at = self._reports[ssrc]
-        sequence = self._sequences.get(ssrc)
-        # Who drops media in the kernel claims to have got all that was sent.
-        highest = sequence.highest if sequence else report.packets
-        lost = sequence.expected - sequence.received if sequence else 0
-        dlsr = round((now - at) * 65536)
-        return rtcp.ReportBlock(ssrc, 0.0, lost, highest, 0, rtcp.middle_bits(report.ntp), dlsr)
+    def _send_rtcp(self, packet: rtcp.RtcpPacket) -> None:
+        assert self._tx is not None
+        self._send(self._tx.protect_rtcp(rtcp.serialize_compound([packet])))
 
     # Receiving
 
@@ -186,17 +198,24 @@ class Viewer:
                 self._take(data)
 
     def _take(self, data: bytes) -> None:
+        self._counts.wire_bytes += len(data)
         first = data[0]
         if first < 4:
             self._take_stun(data)
         elif 20 <= first < 64:
             if self._handshake is not None:
                 self._handshake.datagram(data)
-        elif self._rx is not None:
-            if 192 <= data[1] < 224:
-                self._take_rtcp(data)
-            else:
-                self._take_rtp(data)
+        elif self._rx is None:
+            if len(self._early) < _MOST_EARLY:
+                self._early.append(data)
+        else:
+            self._take_protected(data)
+
+    def _take_protected(self, data: bytes) -> None:
+        if 192 <= data[1] < 224:
+            self._take_rtcp(data)
+        else:
+            self._take_rtp(data)
 
     def _take_stun(self, data: bytes) -> None:
         assert self._remote is not None
@@ -232,7 +251,10 @@ class Viewer:
         tx = pylibsrtp.Policy(keys.tx, pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile)
         self._rx, self._tx = pylibsrtp.Session(rx), pylibsrtp.Session(tx)
         self.profile = keys.profile.value
-        self._later("report", random.uniform(*_REPORT_S), self._report)
+        self._later("report", random.uniform(*_REPORT_S), self._report_again)
+        early, self._early = self._early, []
+        for data in early:
+            self._take_protected(data)
 
     def _take_rtcp(self, data: bytes) -> None:
         assert self._rx is not None
@@ -243,25 +265,20 @@ class Viewer:
             return
         for packet in packets:
             if isinstance(packet, rtcp.SenderReport):
-                self._reports[packet.ssrc] = packet, time.monotonic()
+                self._reception.take_report(packet, time.monotonic())
 
     def _take_rtp(self, data: bytes) -> None:
-        assert self._rx is not None and self._remote is not None
+        assert self._rx is not None
         try:
             plain = self._rx.unprotect(data)
         except pylibsrtp.Error:
             self._counts.undecipherable += 1
             return
-        self._counts.received_bytes += len(plain)
-        if plain[1] & 0x7F in self._remote.rtx_types:
-            self._counts.retransmitted += 1
-            return
-        if not self.first_packet_at:
-            self.first_packet_at = time.monotonic()
-        if self.on_media is not None:
-            self.on_media(plain)
-        seq = plain[2] << 8 | plain[3]
-        sequence = self._sequences.get(ssrc := int.from_bytes(plain[8:12], "big"))
-        if sequence is None:
-            sequence = self._sequences[ssrc] = Sequence(seq)
-        sequence.take(seq)
+        now = time.monotonic()
+        if self._reception.take(plain, now):
+            if not self.first_packet_at:
+                self.first_packet_at = now
+            if self.on_media is not None:
+                self.on_media(plain)
+        if self._line is not None and (seqs := self._reception.wanted(now)):
+            self._send_rtcp(rtcp.Nack(self._ssrc, self._reception.video, seqs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -55,6 +56,10 @@ class JanusSignalling:
         """Give the handle back."""
         if viewer.leave_url:
             await self._ask(janus="detach", handle_id=int(viewer.leave_url))
+
+    async def tell(self, viewer: Viewer, said: Mapping[str, object]) -> float:
+        """Janus takes no reports."""
+        raise ConnectionError("Janus takes no reports")
 
     async def close(self) -> None:
         """Hang up."""

@@ -8,8 +8,12 @@ from streamer.engagement.audience import Audience
 from streamer.engagement.session import Report
 from streamer.errors import StreamerError
 
-#: Players report every 10 s, and once more when they go.
 _AT_MOST_EVERY_S = 1.0
+#: Players report every 10 s, and once more when they go. Each time they say all there was so far, so that who
+#: is one of thousands may say it less often: a report costs a request.
+_EVERY_S = 10
+_MOST_EVERY_S = 120
+_REPORTS_PER_S = 20
 _MOST_KEYS = 100_000
 
 
@@ -40,6 +44,11 @@ class Beacons:
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._last: dict[str, float] = {}
 
+    @property
+    def pause_s(self) -> int:
+        """After how long a player is to report again."""
+        return min(_MOST_EVERY_S, max(_EVERY_S, len(self._audience) // _REPORTS_PER_S))
+
     def expect(self, key: str, session: str) -> None:
         """Take reports on a session from whoever presents its key."""
         self._sessions[key] = session
@@ -67,7 +76,7 @@ class Beacons:
             raise NoSuchSession("this session has ended, never was, or is not followed")
         if not last and now - self._last.get(key, float("-inf")) < _AT_MOST_EVERY_S:
             self.refused += 1
-            raise TooOften("expected a report every 10 s")
+            raise TooOften(f"expected a report every {self.pause_s} s")
         self._last[key] = now
         self._audience.reported(session, report)
         self.taken += 1

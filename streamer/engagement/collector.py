@@ -1,4 +1,4 @@
-"""The beat: once a second it keeps a copy of the table, every few seconds it cuts off a batch and spools it.
+"""The beat: each second it keeps a copy of the table, every few seconds it cuts off a batch and spools it.
 
 `Delivery` takes batches from the spool to the database, at once or by way of a carrier (`streamer.cluster`),
 and tries again for as long as it takes. Neither ever makes a viewer, or media, wait.
@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +31,8 @@ _log = logging.getLogger(__name__)
 #: The file with the copy of the table.
 COPY = "audience"
 
-_BEAT_S = 1.0
+#: Beats come at least so often, whether or not anything is measured.
+_BEAT_S = 1.5
 _EXPIRE_EVERY_S = 3600.0
 _AT_ONCE = 20
 _RETRY_S = (0.2, 1.0, 2.0, 5.0)
@@ -173,6 +175,7 @@ class Collector:
         self._minute = _minute(audience.clock())
         self._cut_at = audience.clock()
         self._cutting = asyncio.Lock()
+        self._measured = asyncio.Event()
 
     async def start(self) -> None:
         """Before anybody comes: agree on today's salt, take up what a process left that was killed."""
@@ -200,7 +203,14 @@ class Collector:
                     await self._store.expire()
                 except _AWAY as error:
                     _log.warning("what is too old of viewing sessions could not be deleted: %s", error)
-            await asyncio.sleep(_BEAT_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT_S):
+                    await self._measured.wait()
+            self._measured.clear()
+
+    def measured(self) -> None:
+        """The counters are of now: beat, so that a cut at the end of a minute has all of it and no more."""
+        self._measured.set()
 
     async def beat(self) -> None:
         """What is to be done every second."""

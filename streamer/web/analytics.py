@@ -95,7 +95,7 @@ class Analytics:
                 self.beacon,
                 "What a player says about its session; the session is the last part of WHEP's Location",
                 {
-                    204: "Taken note",
+                    204: "Taken note; Retry-After tells after how many seconds to report again",
                     404: "No such session, or it is not followed",
                     429: "Sooner than a second after the one before",
                 },
@@ -216,8 +216,11 @@ class Analytics:
         except NoSuchSession as error:
             raise Problem(404, "no_such_session", str(error)) from None
         except TooOften as error:
-            raise Problem(429, "too_often", str(error), {"Retry-After": "10"}) from None
-        return web.Response(status=204)
+            raise Problem(429, "too_often", str(error), self._next_report()) from None
+        return web.Response(status=204, headers=self._next_report())
+
+    def _next_report(self) -> dict[str, str]:
+        return {"Retry-After": str(self._insight.beacons.pause_s)}
 
     async def streams(self, request: web.Request) -> web.Response:
         """What was watched."""

@@ -43,8 +43,9 @@ _PATIENCE_S = 5.0
 _PULL_PATIENCE_S = 12.0
 _HANDSHAKE_S = 30.0
 _MEASURE_EVERY_S = 1.0
+_BEHIND_S = 0.002
 # Counters of leaving viewers are taken from a snapshot at most this old.
-_FRESH_S = 0.05
+_FRESH_S = 0.01
 # Sessions that failed, for the API, and why a session ended, for who still asks for it.
 _REMEMBERED_FAILURES = 100
 _REMEMBERED_ENDS = 1000
@@ -123,9 +124,10 @@ class WebRtcEgress:
         return [f"{c.protocol}/{c.ip}:{c.port}" for c in self._candidates]
 
     async def run(self) -> None:
-        """Measure the viewers once a second until cancelled."""
+        """Measure the viewers when a second of the clock begins, until cancelled."""
         while True:
-            await asyncio.sleep(_MEASURE_EVERY_S)
+            # Just behind it: what is counted by the minute then belongs to the one that is over.
+            await asyncio.sleep(_MEASURE_EVERY_S - time.time() % _MEASURE_EVERY_S + _BEHIND_S)
             self._measure()
             self._settle()
             self._tell(self.on_measure, self._snapshot)

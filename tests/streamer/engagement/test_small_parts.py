@@ -154,3 +154,10 @@ class TestBeacons:
         crowd.go("a")
         (session,) = crowd.cut().sessions
         assert session["decoded"] == 3
+
+    @pytest.mark.parametrize(("viewers", "pause_s"), [(1, 10), (200, 10), (1000, 50), (5000, 120)])
+    def test_one_of_thousands_reports_less_often(self, viewers: int, pause_s: int) -> None:
+        crowd = Crowd()
+        for number in range(viewers):
+            crowd.come(str(number))
+        assert Beacons(crowd.audience).pause_s == pause_s

@@ -72,6 +72,8 @@ class AudienceRig:
 
     async def report(self, key: str, **values: Any) -> int:
         async with self.client.post(f"{ROOT}/beacon/{key}", json=values) as answer:
+            if answer.status in (204, 429):
+                assert answer.headers["Retry-After"] == "10"
             return answer.status
 
 

@@ -1,5 +1,6 @@
 /**
- * Tells the server how the session goes: every 10 s, and once more when it ends, also when the tab is closed.
+ * Tells the server how the session goes: every 10 s or as often as it wants to know, and once
+ * more when it ends, also when the tab is closed.
  *
  * Nothing is stored in the browser, and nothing is sent where Do Not Track or Global Privacy Control is on.
  */
@@ -21,7 +22,7 @@ export class Beacon {
     this.sampledAt = performance.now();
     if (player.session?.watch?.frames > 0) this.#begin();
     setInterval(() => this.#sample(), SAMPLE_MS);
-    setInterval(() => this.#report(), EVERY_MS);
+    this.#reportIn(EVERY_MS);
   }
 
   #begin() {
@@ -60,16 +61,23 @@ export class Beacon {
     if (Number.isFinite(picture.jitterBufferMs)) current.said.buffer_ms = Math.min(60_000, picture.jitterBufferMs);
   }
 
+  #reportIn(pauseMs) {
+    setTimeout(async () => this.#reportIn((await this.#report()) ?? EVERY_MS), pauseMs);
+  }
+
+  /** @returns {Promise<number|undefined>} when to report next, milliseconds */
   async #report() {
     const { current } = this;
-    if (!current) return;
+    if (!current) return undefined;
     const headers = { "Content-Type": "application/json" };
     try {
       const response = await fetch(current.url, { method: "POST", headers, body: JSON.stringify(current.said) });
       // The stream is not followed, or the session is over: no more of it.
       if (response.status === 404 && this.current === current) this.current = null;
+      return 1000 * Number(response.headers.get("Retry-After")) || undefined;
     } catch {
       // The next one says it all.
+      return undefined;
     }
   }
 
