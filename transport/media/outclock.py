@@ -77,7 +77,10 @@ class OutputClock:
                 each.source = None
         dts = source + self._shift
         if row is None:
-            if dts < self._start:
+            # The picture came after the sound, with a keyframe that may be a little older: it all hangs on that.
+            if is_video and unit.keyframe:
+                dts = max(dts, self._start)
+            elif is_video or dts < self._start:
                 return None
             self._rows[is_video] = _Row(source, dts, unit.received_at)
         else:

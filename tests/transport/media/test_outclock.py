@@ -41,6 +41,15 @@ def test_sound_alone_begins_at_any_unit() -> None:
     assert seconds(clock.place(sound(7.02))) == (0.02, 0.02)
 
 
+def test_a_picture_that_comes_after_the_sound_begins_at_its_keyframe() -> None:
+    clock = OutputClock(expects_video=False)
+    clock.place(sound(7))
+    assert clock.place(picture(7.03)) is None
+    assert seconds(clock.place(picture(6.99, key=True))) == (0, 0)
+    assert seconds(clock.place(picture(7.03))) == (0.03, 0.03)
+    assert seconds(clock.place(sound(7.02))) == (0.02, 0.02)
+
+
 def test_decoding_times_never_go_back() -> None:
     clock = OutputClock()
     clock.place(picture(1, key=True))
