@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import os
 import random
@@ -14,6 +15,8 @@ from pathlib import Path
 from tests.sanitized.loader import VARIABLE, Sanitized
 
 #: What is running; it stays there when the process ends with it.
+#: An episode takes a tenth of a second; one that takes so long never ends.
+_HANGS_S = 120.0
 _EPISODE = Path("build") / "fuzz" / "episode.json"
 
 
@@ -75,7 +78,9 @@ def _fuzz_plane(seconds: float, rng: random.Random, sanitized: Sanitized) -> Non
         episode = corpus.next()
         episode.write(_EPISODE)
         before = sanitized.edges_seen
+        faulthandler.dump_traceback_later(_HANGS_S, exit=True)
         world.run(episode)
+        faulthandler.cancel_dump_traceback_later()
         if sanitized.edges_seen > before:
             corpus.keep(episode)
         count += 1

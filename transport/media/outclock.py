@@ -77,7 +77,7 @@ class OutputClock:
                 each.source = None
         dts = source + self._shift
         if row is None:
-            # The picture came after the sound, with a keyframe that may be a little older: it all hangs on that.
+            # After the sound came the picture, whose keyframe may be a little older: all hangs on that.
             if is_video and unit.keyframe:
                 dts = max(dts, self._start)
             elif is_video or dts < self._start:

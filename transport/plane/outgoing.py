@@ -23,6 +23,8 @@ from transport.rtp.padding import PaddedPayload, strip
 _RUN_PACKETS = 8
 _RUN_GAP_S = 0.001
 _MAX_SPREAD_S = 0.020
+#: Runs that are closer than this are sent as one: no clock tells them apart.
+_MIN_GAP_S = 0.00001
 #: Units up to this size are not paced at all.
 _UNPACED_PACKETS = 2 * _RUN_PACKETS
 #: A keyframe this fresh is as good as the next one when a subscription moves.
@@ -215,6 +217,8 @@ class Outgoing:
             if self._gap_s:
                 # The small addend: a deadline that was computed as a product must count as reached.
                 runs = 1 + int((now - self._unit_started_at) / self._gap_s + 1e-6)
+                # And one that rounding puts at this very moment, or else nothing would ever be due after it.
+                runs += self._unit_started_at + runs * self._gap_s <= now
                 allowed = min(allowed, runs * _RUN_PACKETS)
                 if allowed < len(unit.payloads):
                     self.deadline = self._unit_started_at + runs * self._gap_s
@@ -362,4 +366,5 @@ class Outgoing:
                 unit.interval / segment.source.clock_rate * (segment.timeline.squeeze if in_line else 1)
             )
             spread = min(spread, (interval or 1 / 30) / 2)
-        return min(_RUN_GAP_S, spread / -(-count // _RUN_PACKETS))
+        gap = min(_RUN_GAP_S, spread / -(-count // _RUN_PACKETS))
+        return gap if gap >= _MIN_GAP_S else 0.0

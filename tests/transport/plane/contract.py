@@ -186,6 +186,17 @@ class PlaneContract:
         assert steps[-10:] == [3000] * 10 and steps[0] < 400
         assert viewer.undecipherable == 0
 
+    def test_a_backlog_whose_clock_leaps_comes_all_the_same(self, bench: Bench) -> None:
+        leap = 3 * 10**15
+        feed = bench.feed()
+        write_all(feed, [h264_unit(0, keyframe=True, size=30_000)])
+        write_all(feed, [h264_unit(leap + n * 3000, keyframe=False, size=30_000) for n in range(3)])
+        _, viewer = bench.join((feed, video_subscription()))
+        viewer.wait(lambda: sum(packet.marker for packet in viewer.packets(VIDEO_SSRC)) == 4)
+        write_all(feed, [h264_unit(leap + 9000, keyframe=False)])
+        viewer.wait(lambda: sum(packet.marker for packet in viewer.packets(VIDEO_SSRC)) == 5)
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+
     def test_sound_starts_with_the_next_unit(self, bench: Bench) -> None:
         feed = bench.feed(Codec.OPUS)
         units = audio_units(0, 30)

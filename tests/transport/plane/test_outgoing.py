@@ -140,6 +140,15 @@ def test_a_large_keyframe_is_spread_a_little() -> None:
     assert receiver.at[-1] <= 0.020
 
 
+def test_on_a_machine_that_has_run_for_long_every_deadline_comes_later_than_now() -> None:
+    """Where the clock's steps are coarse: in 30 years they are an eighth of a microsecond."""
+    source = video_source()
+    up = 1e9
+    assert source.write(h264_unit(0, keyframe=True, size=300_000), up)
+    receiver = start(source, up, up + 1)  # which looks at each deadline
+    assert len(receiver.packets) > 250 and receiver.packets[-1].marker
+
+
 def test_a_live_picture_is_spread_over_half_an_interval_at_most() -> None:
     source = video_source()
     write(source, 1, at=0.0)

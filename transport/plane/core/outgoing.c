@@ -10,6 +10,8 @@
 #define RUN_PACKETS 8
 #define RUN_GAP_S 0.001
 #define MAX_SPREAD_S 0.020
+/* Runs that are closer than this are sent as one: no clock tells them apart. */
+#define MIN_GAP_S 0.00001
 /* Units up to this size are not paced at all. */
 #define UNPACED_PACKETS (2 * RUN_PACKETS)
 /* A keyframe this fresh is as good as the next one when a subscription moves. */
@@ -192,7 +194,8 @@ static double gap_of(const outgoing *o, const unit *u, const segment *s) {
             interval *= (double)(t->until - t->first) / (double)(t->until - t->start);
         spread = fmin(spread, (interval > 0.0 ? interval : 1.0 / 30) / 2);
     }
-    return fmin(RUN_GAP_S, spread / ((u->count + RUN_PACKETS - 1) / RUN_PACKETS));
+    double gap = fmin(RUN_GAP_S, spread / ((u->count + RUN_PACKETS - 1) / RUN_PACKETS));
+    return gap < MIN_GAP_S ? 0.0 : gap;
 }
 
 /* The connection is full: a backlog can wait a little, what is live is left out. */
@@ -264,6 +267,9 @@ void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, v
             /* The small addend: a deadline that was computed as a product must count as reached. */
             double elapsed = fmax(0.0, now - o->unit_started_at) / o->gap_s + 1e-6;
             double runs = 1.0 + floor(fmin(elapsed, 1e6));
+            /* And one that rounding puts at this very moment, or else nothing would ever be due after it. */
+            if (o->unit_started_at + runs * o->gap_s <= now)
+                runs += 1.0;
             if (runs * RUN_PACKETS < allowed) {
                 allowed = (uint32_t)runs * RUN_PACKETS;
                 o->deadline = o->unit_started_at + runs * o->gap_s;
