@@ -5,9 +5,11 @@ Static files, with headers that hold them to it.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import mimetypes
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +21,11 @@ from streamer.web.problems import Problem
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
-    "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
+    "script-src 'self'{scripts}; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
     "frame-ancestors {ancestors}"
 )
+# A script that is neither a module nor deferred holds the page up, which begins sooner when it comes with it.
+_FIRST_SCRIPT = re.compile(r'<script src="/static/(js/\w+\.js)"></script>')
 _KEYWORDS = {"self": "'self'", "none": "'none'"}
 # No registry of types knows modules better than this; mimetypes depends on the machine.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
@@ -32,6 +36,7 @@ class _File:
     body: bytes
     content_type: str
     etag: str
+    scripts: tuple[str, ...] = ()  #: hashes of what stands in it, as the policy has them
 
 
 class Pages:
@@ -43,9 +48,12 @@ class Pages:
 
     def __init__(self, frame_ancestors: Sequence[str] = ("*",)) -> None:
         self._ancestors = " ".join(_KEYWORDS.get(each, each) for each in frame_ancestors) or "'none'"
-        self._files = {
-            path.relative_to(_STATIC).as_posix(): _read(path) for path in _STATIC.rglob("*") if path.is_file()
+        bodies = {
+            path.relative_to(_STATIC).as_posix(): path.read_bytes()
+            for path in _STATIC.rglob("*")
+            if path.is_file()
         }
+        self._files = {name: _file(name, body, bodies) for name, body in bodies.items()}
 
     def operations(self) -> list[Operation]:
         """What to route where."""
@@ -120,7 +128,9 @@ class Pages:
         headers = {
             "ETag": file.etag,
             "Cache-Control": "no-cache",  # revalidated, so that an upgrade shows at once
-            "Content-Security-Policy": _POLICY.format(ancestors=ancestors),
+            "Content-Security-Policy": _POLICY.format(
+                ancestors=ancestors, scripts="".join(f" '{each}'" for each in file.scripts)
+            ),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
@@ -131,7 +141,16 @@ class Pages:
         )
 
 
-def _read(path: Path) -> _File:
-    body = path.read_bytes()
-    guessed = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return _File(body, guessed, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+def _file(name: str, body: bytes, bodies: Mapping[str, bytes]) -> _File:
+    """One file, a page with its first script in it."""
+    guessed = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    scripts: list[bytes] = []
+
+    def inlined(found: re.Match[str]) -> str:
+        scripts.append(bodies[found[1]])
+        return f"<script>{scripts[-1].decode()}</script>"
+
+    if name.endswith(".html"):
+        body = _FIRST_SCRIPT.sub(inlined, body.decode()).encode()
+    hashes = tuple(f"sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}" for each in scripts)
+    return _File(body, guessed, f'"{hashlib.sha256(body).hexdigest()[:16]}"', hashes)

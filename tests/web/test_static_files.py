@@ -94,6 +94,7 @@ def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_pages_need_no_exception_from_the_policy(path: Path) -> None:
     page = _Page(path)
+    # A first script, which the server puts into the page, is in the policy by its hash.
     assert page.inline_scripts == 0
     for tag, attributes in page.tags:
         assert tag not in ("style", "base", "object", "embed"), f"<{tag}>"

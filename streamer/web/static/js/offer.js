@@ -2,7 +2,8 @@
  * One offer to a WHEP endpoint, and the first one of a page that plays a stream.
  *
  * A classic script, and the first of its page: it runs before there are styles, modules or a layout, which would hold
- * it up, so that the server answers while all of that still loads. whep.js takes the offer over.
+ * it up, so that the server answers while all of that still loads. The server puts it into the page itself. whep.js
+ * takes the offer over.
  */
 (() => {
   "use strict";
@@ -30,8 +31,9 @@
       /** Settled when the browser has applied it, which nothing need wait for that only sends it. */
       this.applied = this.created.then((offer) => this.pc.setLocalDescription(offer));
       this.applied.catch(() => {});
-      /** @type {{token: string, response: Promise<Response>}|null} the answer to the first sending */
+      /** @type {{token: string, reply: Promise<Reply>}|null} what came of the first sending */
       this.sent = null;
+      this.accepted = null;
     }
 
     /**
@@ -52,22 +54,42 @@
       if (!PAGES.includes(page) || !name || typeof RTCPeerConnection === "undefined") return;
       const first = new WhepOffer(endpointOf(name));
       const token = givenToken();
-      const response = first.send(token ? { Authorization: `Bearer ${token}` } : {});
-      response.catch(() => {});
-      first.sent = { token, response };
+      const reply = first.send(token ? { Authorization: `Bearer ${token}` } : {});
+      first.sent = { token, reply };
       WhepOffer.#first = first;
+      reply
+        .then(({ response, text }) => {
+          // A stream that is encrypted end to end is asked for anew.
+          if (response.status === 201 && !response.headers.has("Link")) first.accept(text);
+        })
+        .catch(() => {});
     }
 
-    /** @returns {Promise<Response>} the server's answer */
+    /**
+     * @typedef {{response: Response, text: string}} Reply
+     * @returns {Promise<Reply>} the server's
+     */
     async send(headers) {
       const { sdp } = await this.created;
       const { signal } = this.aborter;
-      return fetch(this.endpoint, {
+      const response = await fetch(this.endpoint, {
         method: "POST",
         headers: { "Content-Type": "application/sdp", ...headers },
         body: sdp,
         signal: AbortSignal.any ? AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]) : signal,
       });
+      return { response, text: await response.text() };
+    }
+
+    /**
+     * Put an answer in force; once, however often it is called.
+     *
+     * @returns {Promise<void>}
+     */
+    accept(sdp) {
+      this.accepted ??= this.applied.then(() => this.pc.setRemoteDescription({ type: "answer", sdp }));
+      this.accepted.catch(() => {});
+      return this.accepted;
     }
 
     /** Nobody wants it any more. */

@@ -83,10 +83,10 @@ export class WhepSession extends EventTarget {
   }
 
   async #start() {
-    const answer = await this.#negotiate();
-    const { pc } = this;
+    const { offer, answer } = await this.#negotiate();
+    const { pc } = offer;
     try {
-      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      await offer.accept(answer);
     } catch (error) {
       throw new WhepError("bad_answer", String(error.message ?? error));
     }
@@ -142,17 +142,17 @@ export class WhepSession extends EventTarget {
    * Offer as the stream wants it. A receiver can be given a transform at its birth only, else Chromium short-circuits
    * it; so a stream that turns out to be sealed is asked for twice, the first time on this page.
    *
-   * @returns {Promise<string>} the answer, not yet in force
+   * @returns {Promise<{offer: WhepOffer, answer: string}>} an answer that need not be in force yet
    */
   async #negotiate() {
     for (let round = 0; round < MOST_OFFERS; round += 1) {
       const expected = sealedAt.get(this.endpoint) ?? null;
       if (expected) await this.#prepare(expected);
-      const { answer, sealed } = await this.#offer();
+      const { offer, answer, sealed } = await this.#offer();
       sealedAt.set(this.endpoint, sealed);
       if (sealed?.url === expected?.url && sealed?.format === expected?.format) {
         this.decryption?.expect(/^a=rtpmap:\d+ (H26[45])[/]/im.exec(answer)?.[1].toLowerCase());
-        return answer;
+        return { offer, answer };
       }
       this.decryption?.close();
       this.decryption = null;
@@ -176,7 +176,7 @@ export class WhepSession extends EventTarget {
     if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
   }
 
-  /** @returns {Promise<{answer: string, sealed: {url: string, format: string}|null}>} */
+  /** @returns {Promise<{offer: WhepOffer, answer: string, sealed: {url: string, format: string}|null}>} */
   async #offer() {
     const { decryption } = this;
     const offer =
@@ -187,7 +187,7 @@ export class WhepSession extends EventTarget {
     this.pc.addEventListener("connectionstatechange", () => this.#changed());
     const [answered] = await Promise.all([this.#post(offer), offer.applied]);
     if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
-    return answered;
+    return { offer, ...answered };
   }
 
   #changed() {
@@ -233,10 +233,9 @@ export class WhepSession extends EventTarget {
     try {
       const { sent } = offer;
       offer.sent = null;
-      response = await (sent?.response ?? offer.send(this.#authorization()));
+      ({ response, text } = await (sent?.reply ?? offer.send(this.#authorization())));
       const location = response.headers.get("Location");
       if (response.status === 201 && location) this.location = new URL(location, response.url).href;
-      text = await response.text();
     } catch (error) {
       throw new WhepError("unreachable", String(error.message ?? error));
     }
