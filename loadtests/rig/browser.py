@@ -88,6 +88,10 @@ class Watcher:
         await watcher.page.goto(url, wait_until="commit")
         return watcher
 
+    async def unmute(self) -> None:
+        """Have it heard, by the key: the buttons hide after a while without a pointer."""
+        await self.page.keyboard.press("m")
+
     async def close(self) -> None:
         """Close the page and forget its visitor."""
         await self.page.context.close()

@@ -46,7 +46,7 @@ async def test_picture_sound_and_cipher(
         watcher = await Watcher.open(browser, f"{server.url}/watch/{name}")
         await watcher.wait_playing()
         await watcher.wait_more(30)
-        await watcher.page.get_by_role("button", name="Unmute").first.click()
+        await watcher.unmute()
         # libwebrtc sums the squares of the samples it plays: a tone makes it grow, silence does not.
         report = await watcher.wait_for(
             lambda r: bool(r["audio"] and r["audio"].get("totalAudioEnergy", 0) > 0.0001),

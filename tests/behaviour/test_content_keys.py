@@ -111,7 +111,7 @@ async def test_with_the_key_there_is_picture_and_sound(
         watcher = await Watcher.open(browser, f"{server.url}/watch/{stream}")
         await watcher.wait_playing()
         await watcher.wait_more(30)
-        await watcher.page.get_by_role("button", name="Unmute").first.click()
+        await watcher.unmute()
         await watcher.wait_for(
             lambda r: bool(r["audio"] and r["audio"].get("totalAudioEnergy", 0) > 0.0001),
             15,

@@ -48,7 +48,7 @@ async def test_a_link_to_listen() -> None:
             listener = await Watcher.open(browser, await link_to_listen(server))
             await listener.wait_for(lambda r: r["state"] == "playing", 20, "the sound")
             assert await listener.page.evaluate(_SHOWN) == "Sound only"
-            await listener.page.get_by_role("button", name="Unmute").first.click()
+            await listener.unmute()
             report = await listener.wait_for(is_heard, 20, "the tone to be heard")
             assert report["video"] is None
             (viewer,) = server.viewers()

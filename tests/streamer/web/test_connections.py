@@ -184,7 +184,8 @@ async def test_an_operator_connects_every_platform_by_clicking(
         row = page.locator(f"[data-platform={platform}] .connection")
         await expect(row.locator(".state")).to_have_text("Connected")
     # Who takes a permission back is told what is missing, and connects again.
-    await page.get_by_label("Publish as").select_option("Harbour Kitchen")
+    async with page.expect_response(lambda answer: answer.request.method != "GET"):
+        await page.get_by_label("Publish as").select_option("Harbour Kitchen")
     await page.locator("[data-connect=twitch]").click()
     await page.get_by_label("NorthTheatre").check()
     await page.get_by_label("channel:read:stream_key").uncheck()

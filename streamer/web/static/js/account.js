@@ -13,13 +13,21 @@ const byId = (id) => document.getElementById(id);
 const problem = byId("problem");
 showAccount(byId("account"));
 let account = null;
+/** What is under way meanwhile is told that nobody is signed in, and must not lead elsewhere. */
+let signingOut = false;
 
 const confirmation = new Confirmation(() => account);
 const factors = new FactorsSection(confirmation, problem, show);
 const sessions = new SessionsSection(problem, show);
 
 onClick(byId("sign-out"), problem, async () => {
-  await ask("POST", "/api/v1/logout");
+  signingOut = true;
+  try {
+    await ask("POST", "/api/v1/logout");
+  } catch (error) {
+    signingOut = false;
+    throw error;
+  }
   location.replace("/");
 });
 
@@ -57,6 +65,7 @@ async function show() {
 
 /** Not signed in any more: ended elsewhere, or over. */
 function leave() {
+  if (signingOut) return;
   location.replace("/login?next=%2Faccount");
 }
 

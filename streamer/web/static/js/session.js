@@ -1,6 +1,8 @@
 /** Who is signed in on this browser, and asking the server for what changes something. */
 
 const CSRF = "X-CSRF-Token";
+/** Characters of a request that may outlive its page; browsers allow 64 KiB for all of them together. */
+const MOST_KEPT_ALIVE = 8192;
 
 /** Goes with the cookie, and with it alone; every answer that changes the one brings the other. */
 let csrf = "";
@@ -50,7 +52,10 @@ export async function ask(method, path, body) {
   let response;
   let text;
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const sent = body === undefined ? undefined : JSON.stringify(body);
+    // What is changed is changed, also when the page is left at once.
+    const keepalive = method !== "GET" && (sent?.length ?? 0) < MOST_KEPT_ALIVE;
+    response = await fetch(path, { method, headers, body: sent, keepalive });
     text = await response.text();
   } catch {
     throw new Refused(0, "unreachable", "the server does not answer; check your connection and try again");
