@@ -116,16 +116,16 @@ async def erase(
     copied += erase_copied(folder(config) / COPY, account.id)
     watched = 0
 
-    async def forget(connection: AsyncConnection, principal_id: str) -> None:
+    async def with_the_account(connection: AsyncConnection, principal_id: str) -> None:
         nonlocal watched
         watched += await erase_sessions(connection, principal_id)
         await _delete_loose(connection, principal_id)
 
-    identity.accounts.on_delete.append(forget)
+    identity.accounts.on_delete.append(with_the_account)
     try:
         await identity.accounts.delete(account.id)
     finally:
-        identity.accounts.on_delete.remove(forget)
+        identity.accounts.on_delete.remove(with_the_account)
     await register.complete(request.id, forget=account.name)
     erased = {"sessions": watched, "spooled_batches": spooled, "queued_batches": queued, "copies": copied}
     erased["log_entries"] = await _out_of_the_log(
