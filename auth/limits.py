@@ -74,7 +74,11 @@ class Limits:
         unknown = sorted(str(name) for name in claim if name not in ("viewers", "net", "once"))
         if unknown:
             raise ValueError(f"limits: expected viewers, net or once, not {unknown[0][:32]!r}")
-        return cls.of(claim.get("viewers"), claim.get("net", ()), claim.get("once", False))
+        viewers, networks, once = claim.get("viewers"), claim.get("net", ()), claim.get("once", False)
+        try:
+            return _known(viewers, tuple(networks) if type(networks) is list else networks, once)
+        except TypeError:  # something in it that cannot be remembered, which cannot be right either
+            return cls.of(viewers, networks, once)
 
     def to_claim(self) -> dict[str, Any] | None:
         """For a token; None when there is nothing to say."""
@@ -98,6 +102,12 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+@lru_cache(1024, typed=True)
+def _known(viewers: Any, networks: Any, once: Any) -> Limits:
+    """Many tokens say the same."""
+    return Limits.of(viewers, networks, once)
 
 
 @lru_cache(1024)

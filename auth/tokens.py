@@ -186,7 +186,7 @@ class Tokens:
 
     def _parse(self, token: str, key: SigningKey) -> Claims:
         try:
-            body = _JWS.decode_complete(token, key.secret, algorithms=[key.algorithm])["payload"]
+            body = _JWS.verified(token, key.secret, key.algorithm)
             payload = json.loads(body.decode())
         except jwt.PyJWTError as error:
             raise TokenInvalid(reason_of(error)) from None

@@ -55,3 +55,42 @@ def test_only_one_algorithm_is_known() -> None:
         jws.decode(jwt.PyJWS().encode(b"{}", SECRET, "HS512"), SECRET, ["HS512"])
     with pytest.raises(jwt.InvalidAlgorithmError):
         jws.decode(jwt.PyJWS().encode(b"{}", "", "none"), SECRET, ["HS256", "none"])
+
+
+class TestVerified:
+    """The first one of a header goes PyJWT's whole way, those after it the short one."""
+
+    def test_what_was_signed_is_handed_out(self) -> None:
+        jws = OurJws()
+        for payload in (b'{"a":1}', b'{"a":2}', b'{"a":3}'):
+            assert jws.verified(jwt.PyJWS().encode(payload, SECRET, "HS256"), SECRET) == payload
+
+    @pytest.mark.parametrize("warm", [False, True])
+    def test_nothing_else_is(self, warm: bool) -> None:
+        good = jwt.PyJWS().encode(b"{}", SECRET, "HS256")
+        header, payload, signature = good.split(".")
+        other = jwt.PyJWS().encode(b"{}", b"8" * 32, "HS256").split(".")[2]
+        more = base64.urlsafe_b64encode(b'{"admin":true}').rstrip(b"=").decode()
+        wrong = [
+            f"{header}.{payload}.{other}",
+            f"{header}.{more}.{signature}",
+            f"{header}.{payload}.",
+            f"{header}.{payload}.{signature}=",
+            f"{header}.{payload}.{signature[:-2]}",
+            f"{header}.{payload}.x.{signature}",
+            f"{header}.{signature}",
+            header,
+            "",
+            jwt.PyJWS().encode(b"{}", "", "none"),
+        ]
+        jws = OurJws()
+        if warm:
+            jws.verified(good, SECRET)
+        for token in wrong:
+            with pytest.raises(jwt.PyJWTError):
+                jws.verified(token, SECRET)
+        with pytest.raises(jwt.InvalidSignatureError):
+            jws.verified(good, b"8" * 32)
+        assert jws.verified(good, SECRET) == b"{}"
+        with pytest.raises(jwt.InvalidAlgorithmError):
+            OurJws().verified(good, SECRET, "HS512")
