@@ -7,6 +7,7 @@ that a copy of the table (`checkpoint.py`) is all that is needed to go on after 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,8 @@ class Audience:
         self._codes: dict[str, int] = {}
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))
         self._slots: dict[str, int] = {}
+        #: Another one whenever a session came or its row was freed.
+        self.revision = 0
         self._ordered: tuple[Slots, npt.NDArray[np.uint64]] | None = None
         self._measured_at = clock()
 
@@ -104,6 +107,7 @@ class Audience:
         row["codes"] = [self.code(value) for value in values]
         self.arrivals[slot] = arrival
         self._slots[arrival.session] = slot
+        self.revision += 1
         self._ordered = None
 
     def watching(self, session: str) -> None:
@@ -137,7 +141,8 @@ class Audience:
         """Take what a player says about a session that is open."""
         slot = self._slots[session]
         row = self.rows[slot]
-        counted = row["counted"]
+        # As a list: numbers of an array's are slow to have one by one.
+        counted = row["counted"].tolist()
         most_s = max(0.0, self._until(slot) - float(row["arrived_at"])) + 1.0
         before_s = counted[COLUMN["visible_s"]]
         for name in ("frozen_s", "audible_s", "visible_s"):
@@ -146,7 +151,8 @@ class Audience:
             counted[COLUMN[name]] = max(counted[COLUMN[name]], getattr(report, name))
         if report.buffer_ms is not None:
             counted[COLUMN["buffer_ms_s"]] += report.buffer_ms * (counted[COLUMN["visible_s"]] - before_s)
-        if report.first_frame_ms is not None and np.isnan(row["first_frame_ms"]):
+        row["counted"] = counted
+        if report.first_frame_ms is not None and math.isnan(row["first_frame_ms"]):
             row["first_frame_ms"] = report.first_frame_ms
         if report.width and report.height:
             row["width"], row["height"] = report.width, report.height
@@ -174,6 +180,7 @@ class Audience:
             self.arrivals[slot] = None
             self.rows[slot] = 0
             self._free.append(slot)
+        self.revision += 1
         self._ordered = None
 
     def used(self) -> Slots:

@@ -53,27 +53,42 @@ class Copier:
 
     def __init__(self, audience: Audience) -> None:
         self._audience = audience
-        self._arrivals: dict[str, str] = {}
+        self._slots = audience.used()
+        self._lines: dict[str, bytes] = {}
+        self._text = b""
+        self._revision = -1
 
     def copy(self, place: Place) -> bytes:
         """The table as it is."""
         audience = self._audience
-        slots = audience.used()
-        arrivals = [audience.arrivals[slot] for slot in slots.tolist()]
-        known = self._arrivals
-        self._arrivals = {
-            each.session: known.get(each.session) or json.dumps(asdict(each)) for each in arrivals if each
-        }
-        codes = {str(index): audience.ends.get(slot) for index, slot in enumerate(slots.tolist())}
+        if audience.revision != self._revision:
+            self._look_who_is_there()
         head = {
             "place": asdict(place),
             "words": audience.words,
-            "ends": {index: why for index, why in codes.items() if why is not None},
+            "ends": self._ends(),
             "since_cut": audience.since_cut,
         }
-        lines = [json.dumps(head), *self._arrivals.values()]
-        rows = audience.rows[slots]
-        return f"{len(lines)}\n".encode() + "\n".join(lines).encode() + b"\n" + rows.tobytes()
+        first = f"{1 + len(self._lines)}\n{json.dumps(head)}\n".encode()
+        return b"".join((first, self._text, audience.rows[self._slots].tobytes()))
+
+    def _look_who_is_there(self) -> None:
+        audience, known = self._audience, self._lines
+        self._slots = audience.used()
+        arrivals = [audience.arrivals[slot] for slot in self._slots.tolist()]
+        self._lines = {
+            each.session: known.get(each.session) or json.dumps(each.fields()).encode() + b"\n"
+            for each in arrivals
+            if each is not None
+        }
+        self._text = b"".join(self._lines.values())
+        self._revision = audience.revision
+
+    def _ends(self) -> dict[int, str]:
+        """Why sessions ended, by their place in the copy."""
+        ends = self._audience.ends
+        ended = np.flatnonzero(np.isin(self._slots, list(ends))).tolist() if ends else []
+        return {place: ends[int(self._slots[place])] for place in ended}
 
 
 def write(path: Path, data: bytes) -> None:
@@ -98,7 +113,7 @@ def without(data: bytes, account_id: str) -> bytes | None:
     for place, arrival in enumerate(arrivals):
         if arrival.account == account_id:
             nobody = Arrival(arrival.session, arrival.stream, arrival.at, arrival.protocol)
-            lines[place] = json.dumps(asdict(nobody)).encode()
+            lines[place] = json.dumps(nobody.fields()).encode()
     return b"\n".join([first, head, *lines, rows])
 
 

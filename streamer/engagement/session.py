@@ -54,6 +54,10 @@ class Arrival:
     country: str = ""
     region: str = ""
 
+    def fields(self) -> dict[str, str | float]:
+        """What makes another one like it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     @property
     def hash(self) -> int:
         """Of the viewer, for counting."""
