@@ -6,6 +6,9 @@ SECONDS ?= 60
 # Processes that share the tests without a browser.
 WORKERS ?= 2
 
+# Compiled modules are kept: without, each process that the tests start compiles all that it imports, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 run: setup
 	.venv/bin/streamer demo
 
