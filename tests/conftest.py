@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from tests.fakes.nonces import NonceWatch, watching
+from tests.rigs.launcher import launching
 from tests.rigs.postgresql import Cluster, cluster
 
 # How long one example takes says something about the machine, and nothing about the code.
@@ -20,6 +21,13 @@ def nonces() -> Iterator[NonceWatch]:
     """Fails a test in which one key encrypted two packets with one nonce."""
     with watching() as watch:
         yield watch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def launcher() -> Iterator[None]:
+    """Servers under test start without loading everything anew."""
+    with launching():
+        yield
 
 
 @pytest.fixture(scope="session")

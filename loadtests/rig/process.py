@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Protocol, Self
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
@@ -26,21 +26,57 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
         time.sleep(0.02)
 
 
+class Child(Protocol):
+    """What is used of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, return its exit code."""
+        ...
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal unless it has ended."""
+        ...
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        ...
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        ...
+
+
 class Process:
     """One child process. A context manager: it is running inside, and ended outside.
 
     Args:
         command: program and arguments.
         environment: variables on top of this process's own.
+        itself: whether it is the command itself in any case, see `begin`.
 
     Attributes:
+        begin: starts one; tests, which start very many, have something quicker.
         command: as given.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    begin: ClassVar[Callable[..., Child]] = subprocess.Popen
+
+    def __init__(
+        self, command: Sequence[str], environment: dict[str, str] | None = None, *, itself: bool = False
+    ) -> None:
         self.command = list(command)
         self._environment = {**os.environ, **(environment or {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._begin: Callable[..., Child] = subprocess.Popen if itself else self.begin
+        self._process: Child | None = None
         self._output: Path | None = None
 
     @property
@@ -64,7 +100,7 @@ class Process:
         descriptor, name = tempfile.mkstemp(suffix=".log")
         self._output = Path(name)
         with os.fdopen(descriptor, "wb") as file:
-            self._process = subprocess.Popen(
+            self._process = self._begin(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,

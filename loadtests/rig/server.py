@@ -64,6 +64,7 @@ class Server(Process):
         inside: makes the command run elsewhere, in a network namespace for example.
         cipher: of the media plane, "auto" or "openssl".
         fresh: whether it makes its own database at the start, and is not handed an empty one.
+        itself: whether it is the command itself in any case, for who looks at the process from outside.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Server(Process):
         inside: Callable[[Sequence[str]], list[str]] = list,
         cipher: str = "auto",
         fresh: bool = False,
+        itself: bool = False,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-")
         self.folder = Path(self._folder.name)
@@ -91,7 +93,8 @@ class Server(Process):
             state.mkdir(mode=0o700)
             shutil.copy(empty_database(), state)
         self.configure(streams)
-        super().__init__(inside([sys.executable, "-m", "ops", "serve", "--config", str(self.config_path)]))
+        command = [sys.executable, "-m", "ops", "serve", "--config", str(self.config_path)]
+        super().__init__(inside(command), itself=itself or fresh)
 
     @property
     def url(self) -> str:

@@ -81,7 +81,7 @@ def said_anywhere(server: Server, live: str) -> dict[str, bytes]:
 async def test_one_stream_on_three_platforms(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         platforms = registered(sandbox, tmp_path / "sandbox.log")
-        with Server(configuration(platforms) + OPEN) as server:
+        with Server(configuration(platforms) + OPEN, itself=True) as server:
             await connect(server)
             with ffmpeg_srt(server.srt_port, stream_id(), Programme()):
                 await asyncio.to_thread(server.wait_live, "cam")

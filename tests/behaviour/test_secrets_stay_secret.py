@@ -120,7 +120,7 @@ def decider() -> Iterator[Decider]:
 @pytest.fixture(scope="module")
 def server(decider: Decider) -> Iterator[Server]:
     webhook = decider.webhook.replace("//127.0.0.1", f"//hook:{HOOK_PASSWORD}@127.0.0.1")
-    with Server(webhook + decider.issuers + OTHERS + STREAMS) as server:
+    with Server(webhook + decider.issuers + OTHERS + STREAMS, itself=True) as server:
         yield server
 
 

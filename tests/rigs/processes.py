@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loadtests.rig.process import Child, Process
+
 
 def free_port() -> int:
     """A port nobody has now."""
@@ -46,9 +48,9 @@ def as_user(user: str, *command: str | Path) -> list[str]:
 
 
 @contextmanager
-def running(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], log: Path, **environment: str) -> Iterator[Child]:
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        process = Process.begin(
             command, stdout=output, stderr=output, cwd="/", env={**os.environ, **environment}
         )
     try:
