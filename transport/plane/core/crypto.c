@@ -50,6 +50,7 @@ typedef void (*mb_prepare)(const void *key, void *key_data);
 
 static mb_encrypt mb_encrypt_128, mb_encrypt_256;
 static mb_prepare mb_prepare_128, mb_prepare_256;
+static char *mb_manager;
 
 struct cipher {
     evp_cipher_ctx *ctx;
@@ -131,29 +132,39 @@ static int agrees_with_libcrypto(size_t key_bytes) {
     return same;
 }
 
-static void load_ipsec_mb(void) {
 #if defined(__x86_64__)
+/* True once the library is there. It stays for the life of the process, as does what has the functions. */
+static int have_mb_manager(void) {
+    if (mb_manager != NULL)
+        return 1;
     void *library = dlopen("libIPSec_MB.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library == NULL)
-        return;
+        return 0;
     void *(*allocate)(uint64_t) = (void *(*)(uint64_t))dlsym(library, "alloc_mb_mgr");
     void (*initialize)(void *, void *) = (void (*)(void *, void *))dlsym(library, "init_mb_mgr_auto");
-    char *manager = allocate != NULL && initialize != NULL ? allocate(0) : NULL;
-    if (manager == NULL) {
+    mb_manager = allocate != NULL && initialize != NULL ? allocate(0) : NULL;
+    if (mb_manager == NULL) {
         dlclose(library);
-        return;
+        return 0;
     }
-    initialize(manager, NULL);
-    memcpy(&mb_encrypt_128, manager + MB_GCM128_ENCRYPT, sizeof mb_encrypt_128);
-    memcpy(&mb_encrypt_256, manager + MB_GCM256_ENCRYPT, sizeof mb_encrypt_256);
-    memcpy(&mb_prepare_128, manager + MB_GCM128_PREPARE, sizeof mb_prepare_128);
-    memcpy(&mb_prepare_256, manager + MB_GCM256_PREPARE, sizeof mb_prepare_256);
-    /* The manager stays: the functions belong to it. */
+    initialize(mb_manager, NULL);
+    return 1;
+}
+
+static void load_ipsec_mb(void) {
+    if (!have_mb_manager())
+        return;
+    memcpy(&mb_encrypt_128, mb_manager + MB_GCM128_ENCRYPT, sizeof mb_encrypt_128);
+    memcpy(&mb_encrypt_256, mb_manager + MB_GCM256_ENCRYPT, sizeof mb_encrypt_256);
+    memcpy(&mb_prepare_128, mb_manager + MB_GCM128_PREPARE, sizeof mb_prepare_128);
+    memcpy(&mb_prepare_256, mb_manager + MB_GCM256_PREPARE, sizeof mb_prepare_256);
     if (mb_encrypt_128 == NULL || mb_encrypt_256 == NULL || mb_prepare_128 == NULL || mb_prepare_256 == NULL ||
         !agrees_with_libcrypto(16) || !agrees_with_libcrypto(32))
         forget_ipsec_mb();
-#endif
 }
+#else
+static void load_ipsec_mb(void) {}
+#endif
 
 int crypto_load(int allow_ipsec_mb) {
     if (ssl.hmac_once == NULL && load_libcrypto() < 0)
