@@ -98,7 +98,7 @@ class FakeViewer:
         self.stun: list[stun.Message] = []
         self.is_ended = False
         self.undecipherable = 0
-        self.loses: Callable[[RtpPacket], bool] = lambda packet: False
+        self.loses: Callable[[RtpPacket], bool] | None = None
         self.nonces = current_watch()
         size = profile.key_bytes + profile.salt_bytes
         self.server_key, self.own_key = os.urandom(size), os.urandom(size)
@@ -243,7 +243,7 @@ class FakeViewer:
     def _take_rtp(self, datagram: bytes) -> None:
         self.nonces.see_rtp(self.server_key, datagram)
         # Its padding is encrypted too, so that nothing can be read off it.
-        if self.loses(header.parse(bytes((datagram[0] & ~0x20,)) + datagram[1:])):
+        if self.loses and self.loses(header.parse(bytes((datagram[0] & ~0x20,)) + datagram[1:])):
             return
         try:
             plain = self._rx.unprotect(datagram)

@@ -15,8 +15,9 @@ _COMPILER = os.environ.get("CC", "gcc")
 
 #: After the package's own -O3: the last one counts.
 _FLAGS = [
-    "-O1",
-    "-g",
+    "-Og",
+    # Lines are enough for a report; where variables live takes longer than all the rest.
+    "-g1",
     "-fno-omit-frame-pointer",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
