@@ -72,9 +72,6 @@ if [ "${#useful[@]}" -gt 0 ]; then
     fi
 fi
 
-extra=() what=.
-# Of what the tests need they import a part; Python compiles that when it is imported.
-[ "$purpose" = test ] && extra=(--no-compile) what='.[test]'
 # The stamp names everything that decides what is installed; a change to any of it installs again.
 stamp=.venv/.installed-$purpose
 wanted=$({ cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/*
@@ -85,7 +82,22 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     "$python" -m venv .venv
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    say "installing the package${extra:+ and what its tests need}"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${extra[@]}" -c ops/constraints.txt -e "$what"
+    say "installing the package and what it needs"
+    needed=$(.venv/bin/python -c 'import sys, tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print("\n".join(project["dependencies"] + project["optional-dependencies"].get(sys.argv[1], [])))' "$purpose")
+    install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check -c ops/constraints.txt)
+    package=(--no-deps -e .)
+    if [ "$purpose" = test ]; then
+        # Of what the tests need they import a part; Python compiles that when it is imported.
+        install+=(--no-compile)
+        # What compiles the media plane is among it.
+        "${install[@]}" $(printf '%s\n' "$needed" | grep -Ei '^(setuptools|cython)==')
+        package+=(--no-build-isolation)
+    fi
+    # Side by side: one compiles, the other unpacks.
+    "${install[@]}" "${package[@]}" & compiling=$!
+    "${install[@]}" -r <(printf '%s\n' "$needed") || { wait "$compiling"; exit 1; }
+    wait "$compiling"
     printf '%s\n' "$wanted" >"$stamp"
 fi
