@@ -7,11 +7,12 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.fakes.whep_server import Refusal, WhepServer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 _FLAGS = [
     "--no-sandbox",
@@ -38,28 +39,35 @@ _REFUSALS = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def server() -> AsyncIterator[WhepServer]:
     async with WhepServer() as server:
         yield server
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page that fails the test on anything its policy or its scripts did not allow for."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One for all tests, as starting it takes longer than most of them."""
     executable = shutil.which("chromium")
     assert executable is not None
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=_FLAGS)
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
-        )
-        yield page
+        yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A new visitor's page, which fails the test on anything its policy or its scripts did not allow for."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 800})
+    trouble: list[str] = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on(
+        "console",
+        lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
+    )
+    yield page
+    await page.close()
     assert trouble == []
 
 
@@ -96,7 +104,6 @@ async def test_the_offer_leaves_before_anything_is_asked(page: Page, server: Whe
 
 
 async def test_says_in_words_why_there_is_no_picture(page: Page, server: WhepServer) -> None:
-    # One browser for all of them: starting it takes longer than the test.
     for refusal, title, state in _REFUSALS:
         server.refusal = refusal
         await page.goto(f"{server.url}/watch/cam")
