@@ -41,6 +41,8 @@ if [ "$purpose" = test ]; then
     packages+=(chromium redis-server prometheus postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
         gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi)
+    # Chromium's engine without the program around it; tests in a browser take half as long.
+    command -v chromium-headless-shell >/dev/null || useful+=(chromium-headless-shell)
 fi
 
 missing=()
@@ -50,6 +52,8 @@ if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || c
     for i in "${!missing[@]}"; do [ "${missing[$i]}" = chromium ] && unset 'missing[i]'; done
 fi
 apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
+# Nothing is waited for that can be done without.
+try_install() { apt_install -o Acquire::http::Timeout=15 -o Acquire::Retries=0 "$1" 2>/dev/null; }
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
         die "these system packages are missing: ${missing[*]}
@@ -60,15 +64,19 @@ bootstrap: run as root, or:  sudo apt-get install --no-install-recommends ${miss
     known "${missing[0]}" || apt-get update -qq
     apt_install "${missing[@]}" || { apt-get update -qq && apt_install "${missing[@]}"; }
 fi
-if [ "${#useful[@]}" -gt 0 ]; then
+# What could not be had is not asked for each time.
+asked=build/asked-for
+if [ "${#useful[@]}" -gt 0 ] && [ "$(cat "$asked" 2>/dev/null)" != "${useful[*]}" ]; then
+    mkdir -p build
+    printf '%s\n' "${useful[*]}" >"$asked"
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing ${useful[*]}"
-        known "${useful[0]}" || apt-get update -qq
+        known "${useful[0]}" || apt-get update -qq -o Acquire::http::Timeout=15 || true
         for package in "${useful[@]}"; do
-            apt_install "$package" || say "cannot have $package; the server will be slower, nothing else"
+            try_install "$package" || say "cannot have $package; all will work, and be slower"
         done
     else
-        say "more viewers would fit with: ${useful[*]} (and then: rm -rf .venv)"
+        say "it would be quicker with: ${useful[*]} (and then: rm -rf .venv)"
     fi
 fi
 

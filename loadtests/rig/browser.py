@@ -12,6 +12,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
+#: Names it has, the preferred one first.
+PROGRAMS = ["chromium", "chromium-browser", "google-chrome"]
 #: The browser must not try to reach its maker, and sound must play without a click.
 ARGUMENTS = (
     "--no-sandbox",
@@ -41,10 +43,10 @@ def chromium_path() -> str:
     Raises:
         RuntimeError: not on this machine.
     """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise RuntimeError("no Chromium on this machine; run ops/bootstrap.sh test")
-    return path
+    for path in map(shutil.which, PROGRAMS):
+        if path is not None:
+            return path
+    raise RuntimeError("no Chromium on this machine; run ops/bootstrap.sh test")
 
 
 @asynccontextmanager
@@ -93,7 +95,8 @@ class Watcher:
         await self.page.keyboard.press("m")
 
     async def close(self) -> None:
-        """Close the page and forget its visitor."""
+        """Close the page, which says goodbye, and forget its visitor."""
+        await self.page.close()
         await self.page.context.close()
 
     async def report(self) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from loadtests.rig.browser import chromium_path
 from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
 
@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 async def browser() -> AsyncIterator[Browser]:
     expect.set_options(timeout=PATIENCE_S * 1000)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
         yield browser
         await browser.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -14,6 +13,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 from typer.testing import CliRunner
 
+from loadtests.rig.browser import chromium_path
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
@@ -56,7 +56,7 @@ def url(server: Server) -> str:
 async def page() -> AsyncIterator[Page]:
     """A page that fails the test on anything its policy or its scripts did not allow for."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
         page = await browser.new_page(viewport={"width": 1100, "height": 800})
         page.set_default_timeout(PATIENCE_S * 1000)
         trouble: list[str] = []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from loadtests.rig.browser import chromium_path
 from tests.fakes.whep_server import Refusal, WhepServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -48,10 +48,8 @@ async def server() -> AsyncIterator[WhepServer]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One for all tests, as starting it takes longer than most of them."""
-    executable = shutil.which("chromium")
-    assert executable is not None
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
         yield browser
         await browser.close()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from playwright.async_api import Page, async_playwright, expect
 from yarl import URL
 
 from auth.actions import Action, Role
+from loadtests.rig.browser import chromium_path
 from ops.sandbox.app import Sandbox
 from tests.auth.rig import PASSWORD
 from tests.rigs.connected import settings
@@ -146,10 +146,8 @@ async def test_a_code_for_another_screen(rig: WebRig) -> None:
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """A page that fails the test on anything its policy or its scripts did not allow for."""
-    executable = shutil.which("chromium")
-    assert executable is not None
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
         trouble: list[str] = []
         page.on("pageerror", lambda error: trouble.append(str(error)))

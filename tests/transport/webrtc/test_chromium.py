@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from aioice import stun
 from playwright.async_api import Page, async_playwright
 from pylibsrtp import Policy, Session
 
+from loadtests.rig.browser import chromium_path
 from tests.transport.webrtc.test_negotiate import BASELINE, CANDIDATES, FINGERPRINT, HIGH
 from transport.media import Codec, Track
 from transport.plane.interface import Feed, SrtpProfile, Subscription
@@ -51,9 +51,7 @@ async def chromium() -> AsyncIterator[Page]:
     args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
     args += ["--disable-component-update", "--disable-sync"]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), headless=True, args=args
-        )
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=args)
         try:
             yield await browser.new_page()
         finally:
