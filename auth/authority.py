@@ -2,7 +2,8 @@
 
 It holds a snapshot of everything that decisions need, so that deciding is a matter of memory: synchronous,
 the same from every thread, and possible while the event loop or the database is busy. `run` looks for a new
-generation in the database four times a second; what any process changes counts here within that time.
+generation in the database four times a second; what any process changes counts here within that time, and
+`catch_up` looks before somebody is refused for what may just have changed.
 `auth.watch` then asks again about everything that goes on.
 
 Read `auth.holder` for the rules, `auth.snapshot` for what is known, `auth.door` for the whole way in, with
@@ -15,6 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,7 +30,7 @@ from auth.credentials import (
     TokenCredential,
 )
 from auth.directory import DirectoryLoader
-from auth.errors import AuthUnavailable, BadCredentials, Forbidden
+from auth.errors import AuthError, AuthUnavailable, BadCredentials, Forbidden
 from auth.grants import NewGrant
 from auth.holder import Holder, is_revoked
 from auth.jwks import JwksVerifier
@@ -45,6 +47,8 @@ _log = logging.getLogger(__name__)
 
 #: Four looks a second, and the watch's own beat, make less than a second in all.
 POLL_S = 0.25
+#: What was read so long ago is read again before somebody is refused; who guesses causes 20 looks a second.
+FRESH_S = 0.05
 EXPIRED = "its time is over"
 REVOKED = "the token was revoked"
 PUBLIC_ACTIONS = frozenset({Action.WATCH, Action.LISTEN})
@@ -141,6 +145,22 @@ class Authority:
             self._known = (self.version + 1, read)
             self._looked_at = time.monotonic()
             return True
+
+    async def catch_up(self, version: int) -> bool:
+        """Look before somebody is refused, unless that was just done.
+
+        Args:
+            version: of the snapshot that refuses him.
+
+        Returns:
+            Whether there is another one now.
+        """
+        # Much older, and the database is away: nobody is kept waiting for that.
+        if FRESH_S < time.monotonic() - self._looked_at < 4 * POLL_S:
+            with suppress(SQLAlchemyError, AuthError, OSError, TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self.refresh()
+        return self.version != version
 
     async def run(self) -> None:
         """Follow the database until cancelled; while it does not answer, decide from memory for a while."""

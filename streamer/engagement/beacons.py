@@ -12,8 +12,8 @@ _AT_MOST_EVERY_S = 1.0
 #: Players report every 10 s, and once more when they go. Each time they say all there was so far, so that who
 #: is one of thousands may say it less often: a report costs a request.
 _EVERY_S = 10
-_MOST_EVERY_S = 240
-_REPORTS_PER_S = 10
+_MOST_EVERY_S = 600
+_REPORTS_PER_S = 5
 _MOST_KEYS = 100_000
 
 

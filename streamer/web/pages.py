@@ -20,12 +20,15 @@ from streamer.web.problems import Problem
 
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'{styles}; "
     "script-src 'self'{scripts}; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
     "frame-ancestors {ancestors}"
 )
-# A script that is neither a module nor deferred holds the page up, which begins sooner when it comes with it.
-_FIRST_SCRIPT = re.compile(r'<script src="/static/(js/\w+\.js)"></script>')
+# Style sheets hold a page up, as do scripts that are neither modules nor deferred; it begins sooner when they
+# come with it.
+_HOLDS_UP = re.compile(
+    r'<(script) src="/static/(js/\w+\.js)"></script>|<link rel="(style)sheet" href="/static/(css/\w+\.css)">'
+)
 _KEYWORDS = {"self": "'self'", "none": "'none'"}
 # No registry of types knows modules better than this; mimetypes depends on the machine.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
@@ -36,7 +39,8 @@ class _File:
     body: bytes
     content_type: str
     etag: str
-    scripts: tuple[str, ...] = ()  #: hashes of what stands in it, as the policy has them
+    scripts: str = ""  #: hashes of what stands in it, as the policy has them
+    styles: str = ""
 
 
 class Pages:
@@ -129,7 +133,7 @@ class Pages:
             "ETag": file.etag,
             "Cache-Control": "no-cache",  # revalidated, so that an upgrade shows at once
             "Content-Security-Policy": _POLICY.format(
-                ancestors=ancestors, scripts="".join(f" '{each}'" for each in file.scripts)
+                ancestors=ancestors, scripts=file.scripts, styles=file.styles
             ),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
@@ -142,15 +146,16 @@ class Pages:
 
 
 def _file(name: str, body: bytes, bodies: Mapping[str, bytes]) -> _File:
-    """One file, a page with its first script in it."""
+    """One file, a page with all in it that would hold it up."""
     guessed = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    scripts: list[bytes] = []
+    hashes = {"script": "", "style": ""}
 
     def inlined(found: re.Match[str]) -> str:
-        scripts.append(bodies[found[1]])
-        return f"<script>{scripts[-1].decode()}</script>"
+        kind, other = (found[1], found[2]) if found[1] else (found[3], found[4])
+        hashes[kind] += f" 'sha256-{base64.b64encode(hashlib.sha256(bodies[other]).digest()).decode()}'"
+        return f"<{kind}>{bodies[other].decode()}</{kind}>"
 
     if name.endswith(".html"):
-        body = _FIRST_SCRIPT.sub(inlined, body.decode()).encode()
-    hashes = tuple(f"sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}" for each in scripts)
-    return _File(body, guessed, f'"{hashlib.sha256(body).hexdigest()[:16]}"', hashes)
+        body = _HOLDS_UP.sub(inlined, body.decode()).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return _File(body, guessed, etag, hashes["script"], hashes["style"])

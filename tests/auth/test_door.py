@@ -28,10 +28,11 @@ from auth.limits import NO_LIMITS, Limits
 from auth.permit import Basis, Permit
 from auth.protocols import PROTOCOLS, Protocol
 from auth.seats import Seats
+from auth.signing import rotate_keys
 from auth.tokens import SERVER, TokenOrder
 from auth.watch import PermitWatch
 from auth.webhook import Webhook
-from tests.auth.ground import NOON, Clock, People, database, give, session, vault
+from tests.auth.ground import NOON, Clock, People, database, give, second_engine, session, vault
 from tests.auth.test_jwks import CONFIG as OUTSIDE
 from tests.auth.test_jwks import RSA, RSA_2, Provider, jwk, signed
 from tests.auth.test_webhook import CONFIG, Receiver
@@ -98,6 +99,40 @@ async def in_thread(call: Callable[[], Entry]) -> Entry | AuthError:
     await until(lambda: outcome)
     thread.join()
     return outcome[0]
+
+
+async def test_what_another_process_gave_counts_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.authority.FRESH_S", -1.0)
+    people = People()
+    ann = people.add("ann")
+    async with house(tmp_path, people) as at, second_engine(tmp_path) as elsewhere:
+        async with elsewhere.begin() as connection:
+            await rotate_keys(connection, vault(), at.clock(), overlap_s=60)
+        other = Authority(elsewhere, vault(), people.load, clock=at.clock)
+        await other.refresh()
+        order = TokenOrder(frozenset({Action.WATCH}), ("cam",), 60, SERVER)
+        async with elsewhere.begin() as connection:
+            issued = await issue(connection, other.tokens, other.snapshot.ring, order, at.clock())
+        assert (await at.door.check(watching(TokenCredential(issued.token)))).basis is Basis.TOKEN
+
+        with pytest.raises(Forbidden):
+            await at.door.check(watching(session(ann)))
+        await give(elsewhere, ann, Role.VIEWER)
+        assert (await at.door.check(watching(session(ann)))).principal == ann
+
+
+async def test_refusals_in_a_row_look_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auth.authority.FRESH_S", 3600.0)
+    people = People()
+    ann = people.add("ann")
+    async with house(tmp_path, people) as at:
+        await give(at.engine, ann, Role.VIEWER)
+        with pytest.raises(Forbidden):
+            await at.door.check(watching(session(ann)))
+        await at.authority.refresh()
+        assert (await at.door.check(watching(session(ann)))).principal == ann
 
 
 async def test_in_and_out(tmp_path: Path) -> None:

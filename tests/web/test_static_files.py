@@ -94,7 +94,7 @@ def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_pages_need_no_exception_from_the_policy(path: Path) -> None:
     page = _Page(path)
-    # A first script, which the server puts into the page, is in the policy by its hash.
+    # What the server puts into the page is in the policy by its hash.
     assert page.inline_scripts == 0
     for tag, attributes in page.tags:
         assert tag not in ("style", "base", "object", "embed"), f"<{tag}>"
@@ -118,7 +118,17 @@ def test_pages_preload_exactly_the_modules_they_run(path: Path) -> None:
     # One that is missing costs the first picture a round trip; one too many costs its bytes.
     page = _Page(path)
     needed = set[Path]().union(*(_graph(_served(script)) for script in page.modules))
-    assert {_served(url).resolve() for url in page.preloaded} == needed
+    assert {_served(url).resolve() for url in {*page.preloaded, *page.modules}} == needed
+
+
+@pytest.mark.parametrize("name", ["watch.html", "embed.html"])
+def test_nothing_but_the_offer_comes_before_the_picture(name: str) -> None:
+    page = (STATIC / name).read_text("utf-8")
+    at_once, _, after = page.partition("<template data-opening>")
+    assert re.findall(r'/js/([\w.]+)"', at_once) == ["offer.js", "opening.js"]
+    rest, _, markup = after.partition("</template>")
+    assert 'type="module"' in rest
+    assert "<video" in markup and "/js/" not in markup
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

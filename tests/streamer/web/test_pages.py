@@ -27,11 +27,14 @@ async def test_pages_hold_themselves_to_a_policy(rig: WebRig, path: str, ancesto
     assert status == 200
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
-    # What stands in the page is let run by its hash, and by nothing else.
-    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    assert policy["script-src"] == " ".join(["'self'", *(f"'sha256-{each}'" for each in hashes)])
-    assert len(scripts) == path.startswith(("/watch/", "/embed/"))
+    # What stands in the page counts by its hash, and nothing else.
+    player = path.startswith(("/watch/", "/embed/"))
+    for kind, count in (("script", 2 * player), ("style", 2 + player)):
+        parts = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        hashes = [base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in parts]
+        assert policy[f"{kind}-src"] == " ".join(["'self'", *(f"'sha256-{each}'" for each in hashes)])
+        assert len(parts) == count
+    assert 'rel="stylesheet"' not in text
     assert policy["frame-ancestors"] == ancestors
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"

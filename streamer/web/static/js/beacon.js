@@ -32,7 +32,7 @@ export class Beacon {
     const url = new URL(`/api/v1/analytics/beacon/${key}`, session.location).href;
     const said = { first_frame_ms: Math.min(600_000, Math.max(0, joinMs)), audible_s: 0, visible_s: 0 };
     this.current = { session, url, sampler: new StatsSampler(session.pc), said };
-    this.sampledAt = performance.now();
+    this.sampledAt = session.firstFrameAt ?? performance.now();
     this.#sample();
   }
 

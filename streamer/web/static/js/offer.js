@@ -1,19 +1,16 @@
 /**
- * One offer to a WHEP endpoint, and the first one of a page that plays a stream.
+ * One offer to a WHEP endpoint.
  *
- * A classic script, and the first of its page: it runs before there are styles, modules or a layout, which would hold
- * it up, so that the server answers while all of that still loads. The server puts it into the page itself. whep.js
- * takes the offer over.
+ * A classic script: opening.js needs it before there are modules.
  */
 (() => {
   "use strict";
 
   const ANSWER_TIMEOUT_MS = 8000;
-  const PAGES = ["watch", "embed"];
 
   class WhepOffer {
     /** @type {WhepOffer|null} what this page has sent already, until somebody takes it */
-    static #first = null;
+    static first = null;
 
     /**
      * @param {string} endpoint URL of the stream's WHEP endpoint
@@ -22,6 +19,9 @@
      */
     constructor(endpoint, configuration = {}, attach = () => {}) {
       this.endpoint = endpoint;
+      this.beganAt = performance.now();
+      /** When its first picture was shown, where that is known before there is a player. */
+      this.firstFrameAt = null;
       this.aborter = new AbortController();
       this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...configuration });
       for (const kind of ["video", "audio"]) {
@@ -42,27 +42,11 @@
      * @returns {WhepOffer|null}
      */
     static take(endpoint, token) {
-      const first = WhepOffer.#first;
-      WhepOffer.#first = null;
+      const { first } = WhepOffer;
+      WhepOffer.first = null;
       if (!first || (first.endpoint === endpoint && first.sent.token === token)) return first;
       first.abandon();
       return null;
-    }
-
-    static begin() {
-      const [, page, name] = location.pathname.split("/");
-      if (!PAGES.includes(page) || !name || typeof RTCPeerConnection === "undefined") return;
-      const first = new WhepOffer(endpointOf(name));
-      const token = givenToken();
-      const reply = first.send(token ? { Authorization: `Bearer ${token}` } : {});
-      first.sent = { token, reply };
-      WhepOffer.#first = first;
-      reply
-        .then(({ response, text }) => {
-          // A stream that is encrypted end to end is asked for anew.
-          if (response.status === 201 && !response.headers.has("Link")) first.accept(text);
-        })
-        .catch(() => {});
     }
 
     /**
@@ -84,12 +68,19 @@
     /**
      * Put an answer in force; once, however often it is called.
      *
-     * @returns {Promise<void>}
+     * @returns {Promise<MediaStream>} the tracks the server agreed to send; media follows
      */
     accept(sdp) {
-      this.accepted ??= this.applied.then(() => this.pc.setRemoteDescription({ type: "answer", sdp }));
+      this.accepted ??= this.#accept(sdp);
       this.accepted.catch(() => {});
       return this.accepted;
+    }
+
+    async #accept(sdp) {
+      await this.applied;
+      await this.pc.setRemoteDescription({ type: "answer", sdp });
+      const agreed = this.pc.getTransceivers().filter(({ currentDirection }) => currentDirection === "recvonly");
+      return new MediaStream(agreed.map(({ receiver }) => receiver.track));
     }
 
     /** Nobody wants it any more. */
@@ -97,21 +88,6 @@
       this.aborter.abort();
       this.pc.close();
     }
-  }
-
-  /** The address as whep.js has it. */
-  function endpointOf(name) {
-    try {
-      return `/whep/${encodeURIComponent(decodeURIComponent(name))}`;
-    } catch {
-      return `/whep/${encodeURIComponent(name)}`;
-    }
-  }
-
-  /** As address.js finds it, which also moves one in the query out of sight. */
-  function givenToken() {
-    const query = new URLSearchParams(location.search).get("token");
-    return query || (new URLSearchParams(location.hash.slice(1)).get("token") ?? "");
   }
 
   /** Browsers offer Opus without `stereo=1` and then fold what they receive into one channel (RFC 7587). */
@@ -122,5 +98,4 @@
   }
 
   globalThis.WhepOffer = WhepOffer;
-  WhepOffer.begin();
 })();

@@ -155,7 +155,8 @@ export class Player extends EventTarget {
       session.decryption?.addEventListener("trouble", () => this.#keyTrouble(session));
       this.hasVideo = media.getVideoTracks().length > 0;
       this.hasAudio = media.getAudioTracks().length > 0;
-      this.video.srcObject = media;
+      // The page shows it already, if there was time enough.
+      if (this.video.srcObject !== media) this.video.srcObject = media;
       this.#awaitFrame(session);
       this.dispatchEvent(new Event("tracks"));
       this.play();
@@ -247,8 +248,9 @@ export class Player extends EventTarget {
     watch.askAt = null;
     watch.serverSays = "unknown";
     if (watch.frames === 1) {
-      this.timeToFirstFrameMs ??= now;
-      this.joinMs = now - watch.startedAt;
+      const shownAt = session.firstFrameAt ?? now;
+      this.timeToFirstFrameMs ??= shownAt;
+      this.joinMs = shownAt - watch.startedAt;
       this.dispatchEvent(new Event("firstframe"));
     }
     if (now - watch.startedAt > STABLE_AFTER_MS) this.attempt = 0;

@@ -3,7 +3,7 @@
  *
  * Nothing is waited for that the server does not need: the offer leaves before ICE has gathered anything
  * (the server learns the address from STUN), and while the browser still applies it; that of a page leaves
- * before this module is there (offer.js). Retrying is the business of player.js.
+ * before this module is there (opening.js). Retrying is the business of player.js.
  */
 
 const ANSWER_TIMEOUT_MS = 8000;
@@ -68,7 +68,13 @@ export class WhepSession extends EventTarget {
     this.closed = false;
     this.aborter = new AbortController();
     this.started = null;
+    this.offer = null;
     this.beganAt = performance.now();
+  }
+
+  /** @returns {number|null} when its first picture was shown, if that was before there was a player */
+  get firstFrameAt() {
+    return this.offer?.firstFrameAt ?? null;
   }
 
   /**
@@ -84,16 +90,17 @@ export class WhepSession extends EventTarget {
 
   async #start() {
     const { offer, answer } = await this.#negotiate();
-    const { pc } = offer;
+    let media;
     try {
-      await offer.accept(answer);
+      media = await offer.accept(answer);
     } catch (error) {
       throw new WhepError("bad_answer", String(error.message ?? error));
     }
-    const agreed = pc.getTransceivers().filter((transceiver) => transceiver.currentDirection === "recvonly");
-    if (agreed.length === 0) throw new WhepError("nothing_sent", "The server sends neither picture nor sound.");
-    agreed[0].receiver.transport?.addEventListener("statechange", () => this.#changed());
-    return new MediaStream(agreed.map((transceiver) => transceiver.receiver.track));
+    if (media.getTracks().length === 0) throw new WhepError("nothing_sent", "The server sends neither picture nor sound.");
+    const [track] = media.getTracks();
+    const receiver = offer.pc.getReceivers().find((each) => each.track === track);
+    receiver.transport?.addEventListener("statechange", () => this.#changed());
+    return media;
   }
 
   /** `new`, `connecting`, `connected`, `disconnected`, `failed` or `closed`; the server's goodbye is `closed`. */
@@ -183,6 +190,8 @@ export class WhepSession extends EventTarget {
       (decryption ? null : WhepOffer.take(this.endpoint, this.token)) ??
       new WhepOffer(this.endpoint, decryption?.configuration, (receiver) => decryption?.attach(receiver));
     this.aborter.signal.addEventListener("abort", () => offer.aborter.abort(), { once: true });
+    if (offer.sent) this.beganAt = offer.beganAt;
+    this.offer = offer;
     this.pc = offer.pc;
     this.pc.addEventListener("connectionstatechange", () => this.#changed());
     const [answered] = await Promise.all([this.#post(offer), offer.applied]);
