@@ -1,11 +1,13 @@
 """What it costs to relay one stream to many destinations.
 
     python -m loadtests relay --relays 50 --mbps 4 --seconds 15 [--bare] [--json FILE]
+    python -m loadtests relay --disrupt [--cut 20] [--away 60]
 
 The server gets one stream by SRT and pushes it to a sink in a process of its own, which shakes hands for real
 and counts the bytes that come. With `--bare` there is no server: only the pushes, in a process that makes the
 units itself. Processor time is utime + stime of the pushing process; on loopback a good part of the receiving
-side's is in it as well.
+side's is in it as well. With `--disrupt` nothing is counted: line, receiver and publisher go away, see
+`relay_disrupt.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.peers.ours import programme
+from loadtests.relay_disrupt import disrupt, render
 from loadtests.results import report, report_arguments
 from loadtests.rig.encoder import ffmpeg_srt
 from loadtests.rig.process import Process, wait_until
@@ -175,8 +178,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mbps", type=float, default=4.0, help="of the picture")
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--bare", action="store_true", help="the pushes alone, without a server")
+    parser.add_argument("--disrupt", action="store_true", help="take line, receiver and publisher away")
+    parser.add_argument("--cut", type=float, default=20.0, metavar="S", help="for how long the line is cut")
+    parser.add_argument("--away", type=float, default=60.0, metavar="S", help="for how long nobody publishes")
     report_arguments(parser)
     given = parser.parse_args(arguments)
+    if given.disrupt:
+        found = disrupt(given.cut, given.away)
+        report(render(found), asdict(found), given)
+        return 0 if found.good else 1
     result = (bare if given.bare else relay)(given.relays, given.mbps, given.seconds)
     report(_render(result, given.relays, given.mbps), asdict(result), given)
     return 0 if result.publishing == given.relays else 1
