@@ -7,8 +7,6 @@ timestamps, sender reports, segments) wants one clock: seconds since the stream'
 
 from __future__ import annotations
 
-import dataclasses
-
 from transport.media import AccessUnit
 
 # A publisher whose clock runs this far from the wall clock's pace has jumped; less is burstiness or a queue.
@@ -50,7 +48,8 @@ class Timeline:
             behind = round(last * unit.track.clock_rate) - dts
             dts, pts = dts + behind, max(pts, dts + behind)
         self._last_dts[unit.track.id] = dts / unit.track.clock_rate
-        return dataclasses.replace(unit, pts=pts, dts=dts)
+        # Not `replace`, which takes three times as long.
+        return AccessUnit(unit.track, pts, dts, unit.data, unit.keyframe, unit.received_at)
 
     def _fitting(self, unit: AccessUnit, arrival: float) -> _Offset | None:
         last = self._last_dts.get(unit.track.id, float("-inf"))

@@ -28,6 +28,7 @@ from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
 from transport.rtp.packetize import packetize
 from transport.srt.wire import parse_srt_url, parse_stream_id
+from transport.webrtc.offers import read_offer
 from transport.webrtc.wire import parse_offer, parse_trickle_fragment
 
 _VECTORS = Path(__file__).parents[1] / "vectors"
@@ -179,6 +180,7 @@ PARSERS = {
     "depacketize": Parser(_read_payloads, lambda rng: rng.randbytes(rng.randrange(400)), ()),
     "packetize": Parser(_packetize, lambda rng: rng.randbytes(8), ()),
     "sdp": Parser(parse_offer, lambda rng: rng.choice(_OFFERS)),
+    "offer": Parser(lambda data: read_offer(data.decode(errors="replace")), lambda rng: rng.choice(_OFFERS)),
     "trickle": Parser(parse_trickle_fragment, lambda rng: rng.choice(_OFFERS)[:600]),
     "mpegts": Parser(_read_stream, _stream, ()),
     "stream id": Parser(parse_stream_id, lambda rng: rng.choice(_STREAM_IDS)),

@@ -148,6 +148,7 @@ cdef extern from "core/plane.h" nogil:
     peer *peer_new(plane *p, uint64_t id, double now)
     void peer_release(peer *p)
     void shard_command(shard *s, command *c)
+    void shard_command_later(shard *s, command *c)
     command *command_new(int kind, peer *p, size_t size)
     void command_free(command *c)
     void feed_announce(plane *p, feed *f, double now)

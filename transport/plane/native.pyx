@@ -226,6 +226,7 @@ cdef class NativePeer:
             if sending in self._used_keys:
                 return  # rollovers would be counted from zero again, and numbers encrypted twice
             self._used_keys.add(sending)
+            is_awaited = bool(self._feeds)
         cdef srtp *made = srtp_new(_PROFILES[profile], _bytes(sending), _bytes(receiving))
         if made == NULL:
             raise MemoryError
@@ -234,7 +235,10 @@ cdef class NativePeer:
             srtp_free(made)
             raise MemoryError
         told.srtp = made
-        shard_command(self._peer.shard, told)
+        if is_awaited:
+            shard_command(self._peer.shard, told)
+        else:  # there is nothing to send before the first subscription, which wakes the thread
+            shard_command_later(self._peer.shard, told)
 
     def send_dtls(self, data):
         """Send one DTLS datagram to the viewer's current address; dropped while there is none."""
@@ -484,7 +488,7 @@ cdef class NativePlane:
             raise MemoryError
         made.set_credentials(ufrag, pwd)
         self._peers[made._peer.id] = made
-        shard_command(made._peer.shard, _command(COMMAND_ADD, made._peer, 0))
+        shard_command_later(made._peer.shard, _command(COMMAND_ADD, made._peer, 0))
         return made
 
     def poll(self):

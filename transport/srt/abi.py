@@ -18,6 +18,7 @@ class Option(enum.IntEnum):
     RENDEZVOUS = 12
     SNDTIMEO = 13
     MAXBW = 16
+    EVENT = 18
     RCVDATA = 20
     LATENCY = 23
     PASSPHRASE = 26
@@ -83,6 +84,7 @@ class Reject(enum.IntEnum):
     TIMEOUT = 16
 
 
+EPOLL_IN = 0x1
 EPOLL_OUT = 0x4
 EPOLL_ERR = 0x8
 SRTT_LIVE = 0

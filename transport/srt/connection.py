@@ -42,13 +42,17 @@ class SrtConnection:
         self._library = library
         self._socket = socket
         self._options = options
-        self._closed = threading.Event()
+        self._closed = False
         self._lock = threading.Lock()
+        # Held until `close`: to wait for it costs a fifth of what an Event's wait does.
+        self._gate = threading.Lock()
+        self._gate.acquire()
         self._tail_ends_at: float | None = None
         self._waits = True
         self._rates = _Rates(time.monotonic())
         self._buffer = ctypes.create_string_buffer(MAX_PAYLOAD_BYTES)
         self._view = memoryview(self._buffer).cast("B")
+        self._is_due = library.due_now(socket)
 
     def __repr__(self) -> str:
         host, port = self.peer_address
@@ -77,20 +81,29 @@ class SrtConnection:
             LinkError: as `receive`.
         """
         deadline = time.monotonic() + self._options.receive_timeout_ms / 1000
-        while not (messages := self._due(max_messages)):
-            if self._library.last_error_now() != Errno.WOULD_BLOCK:
+        is_due, gate = self._is_due, self._gate
+        while True:
+            is_over = False
+            if is_due():
+                if messages := self._due(max_messages):
+                    return messages
+                is_over = self._library.last_error_now() != Errno.WOULD_BLOCK
+            if is_over:
                 self._check_tail()
             elif time.monotonic() >= deadline:
                 seconds = self._options.receive_timeout_ms / 1000
                 raise LinkError("timeout", f"no media from the peer for {seconds:g} s")
-            if self._closed.wait(_INTERVAL_S):
+            if gate.acquire(timeout=_INTERVAL_S):
+                gate.release()
                 raise self._ended()
-        return messages
 
     def _due(self, max_messages: int) -> list[bytes]:
         messages: list[bytes] = []
         receive, socket, buffer, view = self._library.recvmsg_now, self._socket, self._buffer, self._view
-        while len(messages) < max_messages and (length := receive(socket, buffer, MAX_PAYLOAD_BYTES)) > 0:
+        is_due = self._is_due
+        while len(messages) < max_messages and is_due():
+            if (length := receive(socket, buffer, MAX_PAYLOAD_BYTES)) <= 0:
+                break
             messages.append(bytes(view[:length]))
         return messages
 
@@ -112,7 +125,7 @@ class SrtConnection:
         raise self._ended()
 
     def _ended(self) -> LinkError:
-        by = "closed" if self._closed.is_set() else "the peer left or fell silent"
+        by = "closed" if self._closed else "the peer left or fell silent"
         return LinkError("ended", f"connection {self.id} ended: {by}")
 
     def send(self, data: bytes) -> None:
@@ -209,9 +222,10 @@ class SrtConnection:
     def close(self) -> None:
         """End the connection: a waiting `receive` returns at once, what is unsent is lost. Idempotent."""
         with self._lock:
-            if self._closed.is_set():
+            if self._closed:
                 return
-            self._closed.set()
+            self._closed = True
+            self._gate.release()
         self._library.close(self._socket)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from transport.errors import LinkError, TransportError
 from transport.srt.abi import (
     EPOLL_ERR,
+    EPOLL_IN,
     EPOLL_OUT,
     LOG_CRITICAL,
     PROTOTYPES,
@@ -149,6 +150,22 @@ class Libsrt:
     def last_error_now(self) -> int:
         """Number of the calling thread's last error, an SRT_ERRNO; holds the GIL."""
         return int(self._held.srt_getlasterror(None))
+
+    def due_now(self, socket: int) -> Callable[[], bool]:
+        """A function that tells whether `recvmsg_now` has something to say: a message, or that it is over.
+
+        It holds the GIL. To ask is cheap, while a message that is not there costs libsrt a C++ exception.
+        """
+        events, length = ctypes.c_int(), ctypes.c_int(4)
+        read = functools.partial(
+            self._held.srt_getsockflag, socket, int(Option.EVENT), ctypes.byref(events), ctypes.byref(length)
+        )
+        wanted = EPOLL_IN | EPOLL_ERR
+
+        def is_due() -> bool:
+            return read() != 0 or events.value & wanted != 0
+
+        return is_due
 
     def state(self, socket: int) -> int:
         """A `State`; NONEXIST for a socket that is gone. Holds the GIL and does not wait."""

@@ -32,7 +32,8 @@ from transport.plane.interface import (
 from transport.webrtc.certificate import ServerCertificate, fresh_certificate, profiles_of
 from transport.webrtc.dtls import DtlsSession
 from transport.webrtc.negotiate import LocalParameters, NoCommonCodec, Wanted, negotiate, restart_answer
-from transport.webrtc.wire import Candidate, parse_offer, parse_trickle_fragment
+from transport.webrtc.offers import read_offer
+from transport.webrtc.wire import Candidate, parse_trickle_fragment
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class WebRtcEgress:
             NoSuchStream: its configuration changed while it was waited for.
         """
         self._check_room()
-        offer = parse_offer(offer_sdp)
+        offer = read_offer(offer_sdp)
         stream.demand.acquire()
         try:
             await self._wait_until_watchable(stream)

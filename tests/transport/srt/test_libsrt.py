@@ -127,3 +127,15 @@ def test_a_process_ends_even_if_it_forgot_to_close() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert ended.stdout == "done\n"
+
+
+def test_whether_a_message_is_due_can_be_asked_without_taking_it(rig: Rig) -> None:
+    caller, accepted = rig.pair()
+    is_due = load().due_now(accepted._socket)
+    assert not is_due()
+    caller.send(b"x")
+    eventually(is_due, "the message is due")
+    assert accepted.receive() == b"x"
+    assert not is_due()
+    caller.close()
+    eventually(is_due, "the end is due")

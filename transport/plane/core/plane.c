@@ -182,20 +182,26 @@ void command_free(command *c) {
     free(c);
 }
 
-void shard_command(shard *s, command *c) {
+static bool add_command(shard *s, command *c, bool is_urgent) {
     pthread_mutex_lock(&s->lock);
-    bool is_over = s->is_over, is_first = !s->is_awake;
+    bool is_over = s->is_over, is_first = is_urgent && !s->is_awake;
     if (!is_over) {
-        s->is_awake = true;
+        s->is_awake = s->is_awake || is_urgent;
         *s->commands_end = c;
         s->commands_end = &c->next;
     }
     pthread_mutex_unlock(&s->lock);
     if (is_over)
         command_free(c);
-    else if (is_first)
+    return !is_over && is_first;
+}
+
+void shard_command(shard *s, command *c) {
+    if (add_command(s, c, true))
         wake(s);
 }
+
+void shard_command_later(shard *s, command *c) { add_command(s, c, false); }
 
 void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]) {
     memset(counts, 0, DELAY_BUCKETS * sizeof counts[0]);

@@ -252,6 +252,8 @@ peer *peer_hold(peer *p);
 void peer_release(peer *p);
 /* Any thread; hands over what the command owns. */
 void shard_command(shard *s, command *c);
+/* The same for what changes nothing until a datagram or another command comes: wakes nobody. */
+void shard_command_later(shard *s, command *c);
 command *command_new(int kind, peer *p, size_t bytes);
 void command_free(command *c);
 void feed_announce(plane *p, feed *f, double now);
