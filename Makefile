@@ -4,7 +4,7 @@
 # How long `make fuzz` looks for faults.
 SECONDS ?= 60
 # Processes that share the tests without a browser.
-WORKERS ?= 2
+WORKERS ?= 3
 
 # Compiled modules are kept: without, each process that the tests start compiles all that it imports, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
