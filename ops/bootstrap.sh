@@ -41,8 +41,6 @@ if [ "$purpose" = test ]; then
     packages+=(chromium redis-server prometheus postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
         gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi)
-    # Chromium's engine without the program around it; tests in a browser take half as long.
-    command -v chromium-headless-shell >/dev/null || useful+=(chromium-headless-shell)
 fi
 
 missing=()
@@ -52,8 +50,6 @@ if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || c
     for i in "${!missing[@]}"; do [ "${missing[$i]}" = chromium ] && unset 'missing[i]'; done
 fi
 apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
-# Nothing is waited for that can be done without.
-try_install() { apt_install -o Acquire::http::Timeout=15 -o Acquire::Retries=0 "$1" 2>/dev/null; }
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
         die "these system packages are missing: ${missing[*]}
@@ -64,20 +60,27 @@ bootstrap: run as root, or:  sudo apt-get install --no-install-recommends ${miss
     known "${missing[0]}" || apt-get update -qq
     apt_install "${missing[@]}" || { apt-get update -qq && apt_install "${missing[@]}"; }
 fi
-# What could not be had is not asked for each time.
-asked=build/asked-for
-if [ "${#useful[@]}" -gt 0 ] && [ "$(cat "$asked" 2>/dev/null)" != "${useful[*]}" ]; then
-    mkdir -p build
-    printf '%s\n' "${useful[*]}" >"$asked"
+if [ "${#useful[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing ${useful[*]}"
-        known "${useful[0]}" || apt-get update -qq -o Acquire::http::Timeout=15 || true
+        known "${useful[0]}" || apt-get update -qq
         for package in "${useful[@]}"; do
-            try_install "$package" || say "cannot have $package; all will work, and be slower"
+            apt_install "$package" || say "cannot have $package; the server will be slower, nothing else"
         done
     else
-        say "it would be quicker with: ${useful[*]} (and then: rm -rf .venv)"
+        say "more viewers would fit with: ${useful[*]} (and then: rm -rf .venv)"
     fi
+fi
+
+# Chromium's engine without the program around it; tests in a browser take half as long. Not every machine can have
+# it: it is asked for once, and not waited for.
+headless=chromium-headless-shell asked=build/asked-for-headless-shell
+if [ "$purpose" = test ] && [ ! -e "$asked" ] && [ "$(id -u)" = 0 ] && ! command -v "$headless" >/dev/null; then
+    mkdir -p build
+    touch "$asked"
+    say "installing $headless"
+    apt_install -o Acquire::http::Timeout=15 -o Acquire::Retries=0 "$headless" 2>/dev/null ||
+        say "cannot have $headless; tests will take longer, nothing else"
 fi
 
 # The stamp names everything that decides what is installed; a change to any of it installs again.
