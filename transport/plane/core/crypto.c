@@ -50,7 +50,6 @@ typedef void (*mb_prepare)(const void *key, void *key_data);
 
 static mb_encrypt mb_encrypt_128, mb_encrypt_256;
 static mb_prepare mb_prepare_128, mb_prepare_256;
-static char *mb_manager;
 
 struct cipher {
     evp_cipher_ctx *ctx;
@@ -133,6 +132,8 @@ static int agrees_with_libcrypto(size_t key_bytes) {
 }
 
 #if defined(__x86_64__)
+static char *mb_manager;
+
 /* True once the library is there. It stays for the life of the process, as does what has the functions. */
 static int have_mb_manager(void) {
     if (mb_manager != NULL)
