@@ -20,6 +20,14 @@ hypothesis.settings.load_profile("streamer")
 PROGRAMS.insert(0, "chromium-headless-shell")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The lane for Chromium finds its files by their text (Makefile): a mark from elsewhere would be lost."""
+    marked = {item.path for item in items if item.get_closest_marker("browser")}
+    hidden = sorted(str(path) for path in marked if "mark.browser" not in path.read_text(encoding="utf-8"))
+    if hidden:
+        raise pytest.UsageError(f"expected pytest.mark.browser in the file itself: {', '.join(hidden)}")
+
+
 @pytest.fixture(autouse=True)
 def nonces() -> Iterator[NonceWatch]:
     """Fails a test in which one key encrypted two packets with one nonce."""

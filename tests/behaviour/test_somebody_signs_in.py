@@ -19,6 +19,7 @@ from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
 from ops.cli import app as cli
 from tests.behaviour.streams import KEY, stream_id
+from tests.rigs.pages import untroubled
 
 pytestmark = pytest.mark.browser
 
@@ -59,15 +60,9 @@ async def page() -> AsyncIterator[Page]:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
         page = await browser.new_page(viewport={"width": 1100, "height": 800})
         page.set_default_timeout(PATIENCE_S * 1000)
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
-        )
-        yield page
-        await browser.close()
-    assert trouble == []
+        with untroubled(page):
+            yield page
+            await browser.close()
 
 
 async def streamer(server: Server, *arguments: str, typed: str = "") -> str:

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from loadtests.rig.browser import chromium_path
 from tests.fakes.whep_server import Refusal, WhepServer
+from tests.rigs.pages import untroubled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -58,15 +59,9 @@ async def browser() -> AsyncIterator[Browser]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A new visitor's page, which fails the test on anything its policy or its scripts did not allow for."""
     page = await browser.new_page(viewport={"width": 1280, "height": 800})
-    trouble: list[str] = []
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on(
-        "console",
-        lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
-    )
-    yield page
-    await page.close()
-    assert trouble == []
+    with untroubled(page):
+        yield page
+        await page.close()
 
 
 async def becomes(page: Page, expression: str, value: object) -> None:

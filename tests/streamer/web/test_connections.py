@@ -14,6 +14,7 @@ from loadtests.rig.browser import chromium_path
 from ops.sandbox.app import Sandbox
 from tests.auth.rig import PASSWORD
 from tests.rigs.connected import settings
+from tests.rigs.pages import untroubled
 from tests.rigs.sandbox import consent, sandbox
 from tests.streamer.web.rig import WebRig
 from tests.streamer.web.signin.rig import Browser, grant, user
@@ -149,14 +150,8 @@ async def page() -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda message: trouble.append(message.text) if "Content Security" in message.text else None,
-        )
-        yield page
-        assert trouble == []
+        with untroubled(page):
+            yield page
         await browser.close()
 
 
