@@ -99,7 +99,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check)
     from_here=(-c ops/constraints.txt -e "$what")
     # uv does in seconds what pip needs a minute for. Where pip was told of another index, only pip knows the way.
-    if .venv/bin/python -m pip config list | grep -q index-url || ! "${pip[@]}" install -c ops/constraints.txt uv ||
+    if [[ $(.venv/bin/python -m pip config list) == *index-url* ]] || ! "${pip[@]}" install -c ops/constraints.txt uv ||
         ! .venv/bin/uv --quiet pip install --python .venv/bin/python "${from_here[@]}"; then
         "${pip[@]}" install "${from_here[@]}"
     fi
