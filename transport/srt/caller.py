@@ -17,6 +17,9 @@ from transport.srt.wire import Mode, RejectReason, SrtTarget, StreamId, parse_st
 # How soon a cancelled call is noticed.
 _SLICE_MS = 50
 
+# How long "broken" without a reason may turn out to be "connected" after all.
+_UNSETTLED_S = 0.5
+
 _REASONS: dict[int, tuple[str, str]] = {
     Reject.BADSECRET: ("unauthorized", "wrong passphrase"),
     Reject.UNSECURE: ("unauthorized", "one side has a passphrase and the other has none"),
@@ -136,7 +139,7 @@ class _Attempt:
         deadline = time.monotonic() + self._options.connect_timeout_ms / 1000
         poll = library.poll_writable(socket)
         try:
-            while (state := library.state(socket)) == State.CONNECTING:
+            while (state := self._settled(socket)) == State.CONNECTING:
                 if cancelled.is_set():
                     raise ConnectError("ended", f"{self._name}: cancelled")
                 if time.monotonic() >= deadline:
@@ -146,6 +149,20 @@ class _Attempt:
             library.release_poll(poll)
         if state != State.CONNECTED:
             raise self._rejected(socket)
+
+    def _settled(self, socket: int) -> int:
+        """The state, looked at again while libsrt 1.5.1 might call a connection broken that is being made.
+
+        It takes the mark "connecting" off before it puts "connected" on, and whoever asks in between, which
+        lasts long when its thread has lost the CPU there, hears "broken" without a reason.
+        """
+        library = self._library
+        deadline = time.monotonic() + _UNSETTLED_S
+        while (state := library.state(socket)) == State.BROKEN:
+            if library.reject_reason(socket)[0] != Reject.UNKNOWN or time.monotonic() >= deadline:
+                break
+            time.sleep(_UNSETTLED_S / 100)
+        return state
 
     def _block_on_send(self, socket: int) -> None:
         try:

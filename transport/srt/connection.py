@@ -23,6 +23,9 @@ _RATE_INTERVAL_S = 1.0
 # reports the loss of the connection); and its epoll wakes every waiter for every socket.
 _INTERVAL_S = 0.004
 
+# Messages may be due so much later than the latency after they were sent.
+_HANDSHAKE_DELAY_S = 1.0
+
 
 class SrtConnection:
     """Messages in, messages out. One thread receives; everything else may be called from any thread.
@@ -81,13 +84,11 @@ class SrtConnection:
             LinkError: as `receive`.
         """
         deadline = time.monotonic() + self._options.receive_timeout_ms / 1000
-        is_due, gate = self._is_due, self._gate
+        gate = self._gate
         while True:
-            is_over = False
-            if is_due():
-                if messages := self._due(max_messages):
-                    return messages
-                is_over = self._library.last_error_now() != Errno.WOULD_BLOCK
+            messages, is_over = self._due(max_messages)
+            if messages:
+                return messages
             if is_over:
                 self._check_tail()
             elif time.monotonic() >= deadline:
@@ -97,15 +98,16 @@ class SrtConnection:
                 gate.release()
                 raise self._ended()
 
-    def _due(self, max_messages: int) -> list[bytes]:
+    def _due(self, max_messages: int) -> tuple[list[bytes], bool]:
+        """Messages that are due, and whether libsrt calls the connection over."""
         messages: list[bytes] = []
         receive, socket, buffer, view = self._library.recvmsg_now, self._socket, self._buffer, self._view
         is_due = self._is_due
         while len(messages) < max_messages and is_due():
             if (length := receive(socket, buffer, MAX_PAYLOAD_BYTES)) <= 0:
-                break
+                return messages, self._library.last_error_now() != Errno.WOULD_BLOCK
             messages.append(bytes(view[:length]))
-        return messages
+        return messages, False
 
     def _check_tail(self) -> None:
         """Raise unless messages that arrived before the peer left still wait for their time.
@@ -113,11 +115,13 @@ class SrtConnection:
         libsrt hands them out when they are due and calls the connection lost in between; without this
         every stream would lose its last `latency_ms`. A gap among them is never filled any more: the
         deadline ends it.
+
+        Times count from when the handshake was read here, which a busy machine does late: hence the delay.
         """
         try:
             if self._tail_ends_at is None:
                 latency_ms = self._library.option(self._socket, Option.RCVLATENCY)
-                self._tail_ends_at = time.monotonic() + latency_ms / 1000
+                self._tail_ends_at = time.monotonic() + latency_ms / 1000 + _HANDSHAKE_DELAY_S
             if time.monotonic() < self._tail_ends_at and self._library.option(self._socket, Option.RCVDATA):
                 return
         except SrtError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import queue
+import select
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +44,55 @@ def native_threads() -> list[str]:
         except OSError:
             continue  # it ended meanwhile
     return [name for name in names if name.startswith("SRT:") and name != "SRT:GC"]
+
+
+class HandshakesLate:
+    """A line to a listener on which a caller's handshakes take their time, and everything else none.
+
+    What a caller repeats meanwhile is lost: it would overtake its end, which a true line does not do.
+
+    Args:
+        port: the listener's, on 127.0.0.1.
+        delay_s: of a handshake.
+    """
+
+    def __init__(self, port: int, delay_s: float) -> None:
+        self._delay_s = delay_s
+        self._caller_side = socket.socket(type=socket.SOCK_DGRAM)
+        self._caller_side.bind(("127.0.0.1", 0))
+        self._listener_side = socket.socket(type=socket.SOCK_DGRAM)
+        self._listener_side.connect(("127.0.0.1", port))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> int:
+        self._thread.start()
+        return self._caller_side.getsockname()[1]
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._caller_side.close()
+        self._listener_side.close()
+
+    def _run(self) -> None:
+        late: list[tuple[float, bytes]] = []
+        seen: set[bytes] = set()
+        caller: tuple[str, int] | None = None
+        while not self._over.is_set():
+            readable, _, _ = select.select([self._caller_side, self._listener_side], [], [], 0.01)
+            if self._caller_side in readable:
+                datagram, caller = self._caller_side.recvfrom(2048)
+                if datagram.startswith(b"\x80\x00\x00\x00"):
+                    if datagram[12:] not in seen:
+                        seen.add(datagram[12:])
+                        late.append((time.monotonic() + self._delay_s, datagram))
+                else:
+                    self._listener_side.send(datagram)
+            if self._listener_side in readable and caller is not None:
+                self._caller_side.sendto(self._listener_side.recv(2048), caller)
+            while late and late[0][0] <= time.monotonic():
+                self._listener_side.send(late.pop(0)[1])
 
 
 class Rig:

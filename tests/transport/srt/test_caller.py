@@ -10,6 +10,8 @@ import pytest
 from tests.transport.srt.rig import PASSPHRASE, WAIT_S, Rig
 from transport.errors import LinkError, StateError
 from transport.srt import ConnectError, SrtConnection, SrtOptions, SrtTarget, connect, parse_srt_url
+from transport.srt.abi import State
+from transport.srt.libsrt import Libsrt
 
 
 @pytest.fixture
@@ -31,6 +33,25 @@ def test_connects_by_url(rig: Rig) -> None:
     accepted.send(b"and back")
     assert caller.receive() == b"and back"
     caller.close()
+
+
+def test_what_libsrt_says_between_connecting_and_connected_is_no_hang_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = Libsrt.state
+    between: list[int] = []
+
+    def late(library: Libsrt, socket: int) -> int:
+        if (true := state(library, socket)) != State.CONNECTED or between:
+            return true
+        between.append(true)
+        return State.BROKEN
+
+    monkeypatch.setattr(Libsrt, "state", late)
+    caller, accepted = rig.pair()
+    assert between == [State.CONNECTED]
+    caller.send(b"hello")
+    assert accepted.receive() == b"hello"
 
 
 def test_silence_is_a_timeout(silent_port: int) -> None:

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.transport.srt.rig import PASSPHRASE, WAIT_S, Rig, eventually
+from tests.transport.srt.rig import PASSPHRASE, WAIT_S, HandshakesLate, Rig, eventually
 from transport.errors import LinkError
-from transport.srt import SrtConnection, SrtOptions
+from transport.srt import SrtConnection, SrtOptions, SrtTarget, connect
 
 
 def _receive_all(connection: SrtConnection) -> list[bytes]:
@@ -66,6 +66,23 @@ def test_what_arrived_before_the_peer_left_is_handed_out() -> None:
         eventually(lambda: accepted.statistics().packets_received == 50, "everything arrived")
         caller.close()
         assert _receive_all(accepted) == sent
+    finally:
+        rig.close()
+
+
+def test_what_arrived_is_handed_out_also_when_the_handshake_came_late() -> None:
+    """Messages are due by the time at which the handshake was read: a busy machine reads it late."""
+    rig = Rig(SrtOptions(latency_ms=300))
+    try:
+        with HandshakesLate(rig.port, 0.6) as port:
+            caller = connect(
+                SrtTarget("caller", "127.0.0.1", port, "publish:cam", 0, SrtOptions(passphrase=PASSPHRASE))
+            )
+            accepted = rig.accepted.get(timeout=WAIT_S)
+            caller.send(b"late")
+            eventually(lambda: accepted.statistics().packets_received == 1, "it arrived")
+            caller.close()
+            assert _receive_all(accepted) == [b"late"]
     finally:
         rig.close()
 
