@@ -247,7 +247,7 @@ class Server:
             api,
             (
                 Whep(self.registry, egress, access, self.engagement.welcome),
-                Pages(self.config.http.frame_ancestors),
+                Pages(self.config.http.frame_ancestors, self.registry.expect),
                 self._connecting(access),
                 *signin.faces(),
                 *administration(

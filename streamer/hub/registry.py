@@ -43,6 +43,12 @@ class Registry:
         except KeyError:
             raise NoSuchStream(name) from None
 
+    def expect(self, name: str) -> None:
+        """Somebody opened the page of a stream. What a private one needs is not started for a stranger."""
+        stream = self._streams.get(name)
+        if stream is not None and stream.config.public:
+            stream.expect()
+
     def apply(self, wanted: dict[str, StreamConfig]) -> None:
         """Make the streams be what the configuration says; streams that did not change are not touched."""
         for name, stream in list(self._streams.items()):
@@ -66,7 +72,7 @@ class Registry:
         self._streams = {name: self._streams[name] for name in wanted}
 
     async def run(self) -> None:
-        """End grace times until cancelled."""
+        """End grace times, and renditions that nobody takes, until cancelled."""
         while True:
             await asyncio.sleep(_TICK_S)
             for stream in self:

@@ -1,14 +1,16 @@
-"""Another coding of one track, made once per stream and only while somebody takes it.
+"""Another coding of one track, made once per stream and only while somebody takes it, or may soon.
 
 Browsers play neither AAC nor B-frames. A `Rendition` reads the stream through a bounded queue, runs a
 transcoder in a thread of its own and hands the result to its own `Fanout`, so that one encoder serves every
-viewer that needs it.
+viewer that needs it. To start one costs its first viewer time, as the GOP from which a picture starts has to
+be decoded up to now: so it runs on for a while after its last sink, and may be started before its first.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -35,23 +37,32 @@ class Transcoder(Protocol):
 
 
 class Rendition:
-    """One derived track, alive while a sink is attached.
+    """One derived track, alive while a sink is attached and for a while before and after. Any thread.
 
     Args:
         name: for logs and threads, such as "cam opus".
         source: where the units come from.
         video: True to read the picture, False to read the sound.
         make: builds a transcoder for the source's track; called again when its codec changes.
+        linger_s: how long it runs without a sink; from then on `expire` stops it.
     """
 
     def __init__(
-        self, name: str, source: Fanout, *, video: bool, make: Callable[[Track], Transcoder]
+        self,
+        name: str,
+        source: Fanout,
+        *,
+        video: bool,
+        make: Callable[[Track], Transcoder],
+        linger_s: float = 0.0,
     ) -> None:
         self._name = name
         self._source = source
         self._video = video
         self._make = make
+        self._linger_s = linger_s
         self._lock = threading.Lock()
+        self._idle_since = 0.0
         self._run: _Run | None = None
         self._intake: FirstTrack | None = None
         self.out = Fanout()
@@ -74,30 +85,61 @@ class Rendition:
             run.keyframe_wanted = True
 
     def attach(self, sink: Sink) -> None:
-        """Add a sink; the first one starts the transcoder at the current GOP."""
+        """Add a sink; the first one starts the transcoder at the current GOP unless it runs already."""
         with self._lock:
-            if self._run is None:
-                self.out.forget()
-                self._run = _Run(self._name, self.out, self._make)
-                self._intake = FirstTrack(self._source, self._run.reader, video=self._video)
-                # A picture needs the GOP to start from; sound of the past would only be late.
-                self._source.attach(self._intake, replay=self._video)
+            self._start()
             self.out.attach(sink)
 
     def detach(self, sink: Sink) -> None:
-        """Remove a sink; the last one stops the transcoder. Idempotent; does not wait for the thread."""
+        """Remove a sink. Idempotent. The last one's going stops the transcoder, `linger_s` later."""
         with self._lock:
+            had_sinks = self.out.has_sinks
             self.out.detach(sink)
+            if had_sinks and not self.out.has_sinks:
+                self._idle_since = time.monotonic()
+        self.expire(time.monotonic())
+
+    def expect(self) -> None:
+        """Start already, as somebody will attach a sink within `linger_s`; nothing once retired."""
+        with self._lock:
+            if self._linger_s:
+                self._idle_since = time.monotonic()
+                self._start()
+
+    def expire(self, now: float) -> None:
+        """Stop when it was without a sink for `linger_s`.
+
+        Args:
+            now: time.monotonic().
+        """
+        with self._lock:
             run = self._run
             if run is None or self._intake is None or self.out.has_sinks:
+                return
+            if now - self._idle_since < self._linger_s:
                 return
             self._run = None
             self._source.detach(self._intake)
             run.reader.close()
 
+    def retire(self) -> None:
+        """Linger no more, now or later."""
+        with self._lock:
+            self._linger_s = 0.0
+        self.expire(time.monotonic())
+
+    def _start(self) -> None:
+        if self._run is not None:
+            return
+        self.out.forget()
+        self._run = _Run(self._name, self.out, self._make)
+        self._intake = FirstTrack(self._source, self._run.reader, video=self._video)
+        # A picture needs the GOP to start from; sound of the past would only be late.
+        self._source.attach(self._intake, replay=self._video)
+
 
 class _Run:
-    """One thread's life, from the first sink to the last."""
+    """One thread's life, from start to stop."""
 
     def __init__(self, name: str, out: Fanout, make: Callable[[Track], Transcoder]) -> None:
         self.reader = Reader()

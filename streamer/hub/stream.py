@@ -21,7 +21,7 @@ from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.demand import Demand
 from streamer.hub.fanout import Fanout
 from streamer.hub.meter import Meter
-from streamer.hub.rendition import Rendition
+from streamer.hub.rendition import Rendition, Transcoder
 from streamer.hub.timeline import Timeline
 from streamer.sections.stream import StreamConfig
 from transport.media import AccessUnit, Codec, Track
@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 # A declared track that has shown nothing this long after the first keyframe is not waited for.
 _TRACK_PATIENCE_S = 1.0
+
+# For who reloads, who comes as another leaves, and between opening a page and what its player asks for.
+_LINGER_S = 10.0
 
 
 class State(enum.StrEnum):
@@ -108,9 +111,18 @@ class Stream:
         self._warned: set[str] = set()
         self._changed = Wake()
         self.source = Fanout(self._tracks_changed)
-        self.opus = Rendition(f"{name} opus", self.source, video=False, make=OpusTranscoder)
-        self.aac = Rendition(f"{name} aac", self.source, video=False, make=AacTranscoder)
-        self.h264 = Rendition(f"{name} h264", self.source, video=True, make=H264Transcoder)
+        self.opus = self._rendition("opus", OpusTranscoder)
+        self.aac = self._rendition("aac", AacTranscoder)
+        self.h264 = self._rendition("h264", H264Transcoder, video=True)
+
+    def _rendition(
+        self, codec: str, make: Callable[[Track], Transcoder], *, video: bool = False
+    ) -> Rendition:
+        return Rendition(f"{self.name} {codec}", self.source, video=video, make=make, linger_s=_LINGER_S)
+
+    @property
+    def _renditions(self) -> tuple[Rendition, ...]:
+        return (self.opus, self.aac, self.h264)
 
     @property
     def state(self) -> State:
@@ -188,14 +200,29 @@ class Stream:
             publisher = self.publisher
         if publisher is not None:
             publisher.stop()
+        for rendition in self._renditions:
+            rendition.retire()
         self._changed.set()
 
+    def expect(self) -> None:
+        """Somebody who may watch opened a page to do so: start what every browser needs made for it."""
+        if self.state is not State.LIVE or self._retired:
+            return
+        video, audio = self.source.video, self.source.audio
+        if audio is not None and audio.codec is not Codec.OPUS:
+            self.opus.expect()
+        # Whether this browser lacks the codec is not known yet; B-frames go through WebRTC to none.
+        if video is not None and video.has_b_frames and self.config.renditions == "auto":
+            self.h264.expect()
+
     def expire(self, now: float) -> None:
-        """End the grace time when it is over. Called a few times a second.
+        """End the grace time, and renditions that nobody takes, when it is time. Called a few times a second.
 
         Args:
             now: time.monotonic().
         """
+        for rendition in self._renditions:
+            rendition.expire(now)
         with self._lock:
             if self._away_since is None or now - self._away_since < self.config.grace_s:
                 return

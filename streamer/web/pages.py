@@ -9,7 +9,7 @@ import base64
 import hashlib
 import mimetypes
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +48,13 @@ class Pages:
 
     Args:
         frame_ancestors: sites that may show the player in a frame: "*", "self", "none", or as CSP has them.
+        on_player: told the name, of whatever it may be, of the stream whose player somebody opens.
     """
 
-    def __init__(self, frame_ancestors: Sequence[str] = ("*",)) -> None:
+    def __init__(
+        self, frame_ancestors: Sequence[str] = ("*",), on_player: Callable[[str], None] = lambda stream: None
+    ) -> None:
+        self._on_player = on_player
         self._ancestors = " ".join(_KEYWORDS.get(each, each) for each in frame_ancestors) or "'none'"
         bodies = {
             path.relative_to(_STATIC).as_posix(): path.read_bytes()
@@ -83,10 +87,12 @@ class Pages:
 
     async def watch(self, request: web.Request) -> web.Response:
         """The player; it finds out itself what can be watched."""
+        self._on_player(request.match_info["stream"])
         return self._serve(request, "watch.html", "'self'")
 
     async def embed(self, request: web.Request) -> web.Response:
         """The player for an iframe, on the sites that may have it."""
+        self._on_player(request.match_info["stream"])
         return self._serve(request, "embed.html", self._ancestors)
 
     async def relays(self, request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State
 from streamer.sections.stream import StreamConfig
-from tests.fakes.units import picture
+from tests.fakes.units import H264_B_FRAMES, picture
 from tests.fakes.wait import until
 
 OPEN, KEYED = StreamConfig(public=True), StreamConfig(public=True, publish_key=SecretStr("another"))
@@ -121,3 +121,16 @@ async def test_grace_times_end(watched: Watched) -> None:
     await until(lambda: stream.state is State.OFFLINE)
     running.cancel()
     await asyncio.wait([running])
+
+
+def test_who_opens_a_page_is_expected_where_anybody_may_watch() -> None:
+    registry = Registry()
+    registry.apply({"open": OPEN, "private": StreamConfig()})
+    streams = [registry.find(name) for name in ("open", "private")]
+    for stream in streams:
+        stream.publish(Publisher("one", "srt", "a")).write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
+    for name in ("open", "private", "none"):
+        registry.expect(name)
+    assert [stream.h264.active for stream in streams] == [True, False]
+    registry.apply({})
+    assert not streams[0].h264.active

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 
 import pytest
 
@@ -101,6 +102,55 @@ def test_it_starts_again_from_nothing(source: Fanout, maker: TranscoderMaker) ->
     assert later.seconds == [0.04]
     assert len(maker.made) == 2
     rendition.detach(later)
+
+
+def test_it_runs_on_for_a_while(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = Rendition("cam lingers", source, video=True, make=maker, linger_s=10)
+    first, second = Collector(), Collector()
+    rendition.attach(first)
+    source.write(picture(0.0, keyframe=True))
+    wait_until(lambda: first.units)
+    rendition.detach(first)
+    rendition.expire(time.monotonic() + 9)
+    assert rendition.active
+    rendition.attach(second)
+    rendition.expire(time.monotonic() + 11)
+    source.write(picture(0.04))
+    wait_until(lambda: second.seconds == [0.0, 0.04])  # at once from what was made before it came
+    assert len(maker.made) == 1
+    rendition.detach(second)
+    rendition.expire(time.monotonic() + 11)
+    assert not rendition.active
+    assert not source.has_sinks
+    wait_until(lambda: running("cam lingers") == 0)
+
+
+def test_it_may_be_started_before_anybody_takes_it(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = Rendition("cam h264", source, video=True, make=maker, linger_s=10)
+    source.write(picture(0.0, keyframe=True))
+    rendition.expect()
+    wait_until(lambda: maker.made)
+    rendition.expire(time.monotonic() + 9)
+    sink = Collector()
+    rendition.attach(sink)
+    wait_until(lambda: sink.seconds == [0.0])
+    assert len(maker.made) == 1
+    rendition.detach(sink)
+    rendition.retire()
+
+
+def test_retired_it_lingers_no_more(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = Rendition("cam h264", source, video=True, make=maker, linger_s=10)
+    rendition.expect()
+    rendition.retire()
+    assert not rendition.active
+    rendition.expect()
+    assert not rendition.active
+    sink = Collector()
+    rendition.attach(sink)
+    assert rendition.active
+    rendition.detach(sink)
+    assert not rendition.active
 
 
 def test_another_codec_gets_another_transcoder(source: Fanout, maker: TranscoderMaker) -> None:

@@ -10,7 +10,7 @@ import pytest
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.stream import IngestStatus, Publication, Publisher, State, Stream, Wake
 from streamer.sections.stream import StreamConfig
-from tests.fakes.units import AAC, H264, H265, OPUS, picture, sound
+from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
 from tests.streamer.hub.sinks import Collector
 
 
@@ -194,6 +194,52 @@ class TestRetire:
         assert not cam.ready
         with pytest.raises(NoSuchStream):
             await cam.wait_ready(60)
+
+
+class TestExpect:
+    """Somebody opened a page: what every browser needs made for it is started."""
+
+    def made(self, cam: Stream) -> list[str]:
+        cam.expect()
+        names = [name for name in ("opus", "aac", "h264") if getattr(cam, name).active]
+        cam.retire()
+        assert not (cam.opus.active or cam.aac.active or cam.h264.active)
+        return names
+
+    def test_sound_and_a_picture_that_no_browser_plays(self) -> None:
+        cam = stream()
+        publication = cam.publish(publisher())
+        publication.write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
+        publication.write(sound(0.0, track=AAC))
+        assert self.made(cam) == ["opus", "h264"]
+
+    def test_what_browsers_play_or_may_play_is_not_made(self) -> None:
+        cam = stream()
+        publication = cam.publish(publisher())
+        publication.write(picture(0.0, keyframe=True, track=H265))
+        publication.write(sound(0.0, track=OPUS))
+        assert self.made(cam) == []
+
+    def test_nothing_that_is_switched_off(self) -> None:
+        cam = stream(renditions="off")
+        cam.publish(publisher()).write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
+        assert self.made(cam) == []
+
+    def test_nothing_of_a_stream_that_is_away(self) -> None:
+        cam = stream()
+        publication = cam.publish(publisher())
+        publication.write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
+        publication.close("gone")
+        assert self.made(cam) == []
+
+    def test_it_ends_when_nobody_comes(self) -> None:
+        cam = stream()
+        cam.publish(publisher()).write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
+        cam.expect()
+        cam.expire(time.monotonic() + 5)
+        assert cam.h264.active
+        cam.expire(time.monotonic() + 15)
+        assert not cam.h264.active
 
 
 class TestReady:

@@ -7,7 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
+from streamer.web.operations import add_routes
+from streamer.web.pages import Pages
 from tests.streamer.web.rig import WebRig
 
 
@@ -71,6 +75,16 @@ async def test_nothing_else_is_served(rig: WebRig, path: str) -> None:
 
 async def test_a_page_says_nothing_of_whether_a_stream_exists(rig: WebRig) -> None:
     assert (await rig.answer("GET", "/watch/none"))[2] == (await rig.answer("GET", "/watch/cam"))[2]
+
+
+async def test_it_is_told_whose_player_is_opened() -> None:
+    opened: list[str] = []
+    app = web.Application()
+    add_routes(app, Pages(on_player=opened.append).operations())
+    async with TestClient(TestServer(app)) as client:
+        for path in ("/", "/watch/cam", "/embed/a%20b", "/static/css/player.css"):
+            assert (await client.get(path)).status == 200, path
+    assert opened == ["cam", "a b"]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ class HandshakesLate:
 
     def __enter__(self) -> int:
         self._thread.start()
-        return self._caller_side.getsockname()[1]
+        port: int = self._caller_side.getsockname()[1]
+        return port
 
     def __exit__(self, *_: object) -> None:
         self._over.set()

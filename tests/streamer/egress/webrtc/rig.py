@@ -9,6 +9,7 @@ from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.sections.stream import StreamConfig
 from streamer.sections.webrtc import WebRtcConfig
 from tests.fakes.plane import FakePeer, FakePlane
+from tests.fakes.renditions import is_taken
 from tests.fakes.units import AAC, H264, picture, sound
 from tests.transport.webrtc.vectors import vector
 from transport.media import Track
@@ -59,9 +60,9 @@ class Rig:
         return (
             not self.plane.open_feeds
             and not self.plane.peers
+            and not is_taken(self.stream.h264)
+            and not is_taken(self.stream.opus)
             and not self.stream.source.has_sinks
-            and not self.stream.h264.active
-            and not self.stream.opus.active
             and not self.stream.demand.wait(0)
             and self.egress.count(self.stream) == 0
             and self.egress.measured() == []

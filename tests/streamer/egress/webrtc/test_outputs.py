@@ -10,6 +10,7 @@ from streamer.egress.webrtc.outputs import Output, Outputs
 from streamer.hub.stream import Publisher, Stream
 from streamer.sections.stream import StreamConfig
 from tests.fakes.plane import FakePlane
+from tests.fakes.renditions import is_taken
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
 from transport.errors import WireError
 from transport.media import Codec, Track
@@ -106,7 +107,7 @@ class TestFeeds:
         rig.outputs.take(MADE_H264)
         assert rig.stream.h264.active
         rig.outputs.give_back(MADE_H264)
-        assert not rig.stream.h264.active
+        assert not is_taken(rig.stream.h264)
 
     def test_a_feed_that_cannot_be_made_leaves_nothing(self) -> None:
         rig = Rig(H264)
