@@ -25,6 +25,8 @@ ARGUMENTS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
+_ANSWER_S = 30
+
 _REPORT = """async () => {
     const player = window.streamerPlayer;
     const reports = player?.session?.pc ? [...(await player.session.pc.getStats()).values()] : [];
@@ -100,8 +102,16 @@ class Watcher:
         await self.page.context.close()
 
     async def report(self) -> dict[str, Any]:
-        """The player's state and the browser's WebRTC statistics."""
-        report: dict[str, Any] = await self.page.evaluate(_REPORT)
+        """The player's state and the browser's WebRTC statistics.
+
+        Raises:
+            TimeoutError: the page does not answer; Playwright itself would wait for ever.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                report: dict[str, Any] = await self.page.evaluate(_REPORT)
+        except TimeoutError:
+            raise TimeoutError(f"{self.page.url} gave no report for {_ANSWER_S} s {self.problems}") from None
         return report
 
     async def frames(self) -> int:
