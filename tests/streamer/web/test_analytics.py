@@ -65,6 +65,8 @@ class AudienceRig:
         return key
 
     async def get(self, path: str, status: int = 200, **headers: str) -> Any:
+        # Who asks waits a second at most for what happened just now, which a busy machine may exceed.
+        await self.engagement.collector.settle(20)
         async with self.client.get(ROOT + path, headers=headers or self.rig.admin) as answer:
             text = await answer.text()
             assert answer.status == status, text
