@@ -72,7 +72,7 @@ class Registry:
         self._streams = {name: self._streams[name] for name in wanted}
 
     async def run(self) -> None:
-        """End grace times, and renditions that nobody takes, until cancelled."""
+        """End grace times until cancelled."""
         while True:
             await asyncio.sleep(_TICK_S)
             for stream in self:

@@ -44,7 +44,7 @@ class Rendition:
         source: where the units come from.
         video: True to read the picture, False to read the sound.
         make: builds a transcoder for the source's track; called again when its codec changes.
-        linger_s: how long it runs without a sink; from then on `expire` stops it.
+        linger_s: how long it runs without a sink.
     """
 
     def __init__(
@@ -107,11 +107,13 @@ class Rendition:
                 self._start()
 
     def expire(self, now: float) -> None:
-        """Stop when it was without a sink for `linger_s`.
+        """Stop if it was without a sink for `linger_s`. Its own thread asks once a second, or more often.
 
         Args:
             now: time.monotonic().
         """
+        if self.out.has_sinks:
+            return
         with self._lock:
             run = self._run
             if run is None or self._intake is None or self.out.has_sinks:
@@ -132,7 +134,7 @@ class Rendition:
         if self._run is not None:
             return
         self.out.forget()
-        self._run = _Run(self._name, self.out, self._make)
+        self._run = _Run(self._name, self.out, self._make, self.expire)
         self._intake = FirstTrack(self._source, self._run.reader, video=self._video)
         # A picture needs the GOP to start from; sound of the past would only be late.
         self._source.attach(self._intake, replay=self._video)
@@ -141,11 +143,18 @@ class Rendition:
 class _Run:
     """One thread's life, from start to stop."""
 
-    def __init__(self, name: str, out: Fanout, make: Callable[[Track], Transcoder]) -> None:
+    def __init__(
+        self,
+        name: str,
+        out: Fanout,
+        make: Callable[[Track], Transcoder],
+        expire: Callable[[float], None],
+    ) -> None:
         self.reader = Reader()
         self.keyframe_wanted = False
         self._out = out
         self._make = make
+        self._expire = expire
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -155,6 +164,7 @@ class _Run:
         failing = False
         while not self.reader.closed:
             unit = self.reader.read(1.0)
+            self._expire(time.monotonic())
             if unit is None:
                 continue
             try:

@@ -121,10 +121,6 @@ class Stream:
         return Rendition(f"{self.name} {codec}", self.source, video=video, make=make, linger_s=_LINGER_S)
 
     @property
-    def _renditions(self) -> tuple[Rendition, ...]:
-        return (self.opus, self.aac, self.h264)
-
-    @property
     def state(self) -> State:
         """Offline, away or live."""
         if self._publication is not None:
@@ -200,7 +196,7 @@ class Stream:
             publisher = self.publisher
         if publisher is not None:
             publisher.stop()
-        for rendition in self._renditions:
+        for rendition in (self.opus, self.aac, self.h264):
             rendition.retire()
         self._changed.set()
 
@@ -216,13 +212,11 @@ class Stream:
             self.h264.expect()
 
     def expire(self, now: float) -> None:
-        """End the grace time, and renditions that nobody takes, when it is time. Called a few times a second.
+        """End the grace time when it is over. Called a few times a second.
 
         Args:
             now: time.monotonic().
         """
-        for rendition in self._renditions:
-            rendition.expire(now)
         with self._lock:
             if self._away_since is None or now - self._away_since < self.config.grace_s:
                 return

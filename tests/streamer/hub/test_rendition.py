@@ -26,11 +26,11 @@ def maker() -> TranscoderMaker:
 
 
 def of_sound(source: Fanout, maker: TranscoderMaker) -> Rendition:
-    return Rendition("cam opus", source, video=False, make=maker)
+    return Rendition("sound under test", source, video=False, make=maker)
 
 
 def of_picture(source: Fanout, maker: TranscoderMaker) -> Rendition:
-    return Rendition("cam h264", source, video=True, make=maker)
+    return Rendition("picture under test", source, video=True, make=maker)
 
 
 def running(name: str) -> int:
@@ -85,7 +85,7 @@ def test_the_last_one_stops_it(source: Fanout, maker: TranscoderMaker) -> None:
     rendition.detach(second)
     assert not rendition.active
     assert not source.has_sinks
-    wait_until(lambda: running("cam opus") == 0)
+    wait_until(lambda: running("sound under test") == 0)
 
 
 def test_it_starts_again_from_nothing(source: Fanout, maker: TranscoderMaker) -> None:
@@ -126,7 +126,7 @@ def test_it_runs_on_for_a_while(source: Fanout, maker: TranscoderMaker) -> None:
 
 
 def test_it_may_be_started_before_anybody_takes_it(source: Fanout, maker: TranscoderMaker) -> None:
-    rendition = Rendition("cam h264", source, video=True, make=maker, linger_s=10)
+    rendition = Rendition("picture under test", source, video=True, make=maker, linger_s=10)
     source.write(picture(0.0, keyframe=True))
     rendition.expect()
     wait_until(lambda: maker.made)
@@ -139,8 +139,17 @@ def test_it_may_be_started_before_anybody_takes_it(source: Fanout, maker: Transc
     rendition.retire()
 
 
+def test_its_thread_ends_it_when_nobody_comes(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = Rendition("cam alone", source, video=True, make=maker, linger_s=0.1)
+    rendition.expect()
+    assert rendition.active
+    wait_until(lambda: running("cam alone") == 0)
+    assert not rendition.active
+    assert not source.has_sinks
+
+
 def test_retired_it_lingers_no_more(source: Fanout, maker: TranscoderMaker) -> None:
-    rendition = Rendition("cam h264", source, video=True, make=maker, linger_s=10)
+    rendition = Rendition("picture under test", source, video=True, make=maker, linger_s=10)
     rendition.expect()
     rendition.retire()
     assert not rendition.active
@@ -262,7 +271,7 @@ def test_coming_and_going_in_many_threads_leaves_nothing(source: Fanout, maker: 
     assert not rendition.active
     assert not source.has_sinks
     assert not rendition.out.has_sinks
-    wait_until(lambda: running("cam opus") == 0)
+    wait_until(lambda: running("sound under test") == 0)
 
 
 def test_the_track_it_reads_is_the_first(source: Fanout, maker: TranscoderMaker) -> None:

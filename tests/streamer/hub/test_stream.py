@@ -232,15 +232,6 @@ class TestExpect:
         publication.close("gone")
         assert self.made(cam) == []
 
-    def test_it_ends_when_nobody_comes(self) -> None:
-        cam = stream()
-        cam.publish(publisher()).write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
-        cam.expect()
-        cam.expire(time.monotonic() + 5)
-        assert cam.h264.active
-        cam.expire(time.monotonic() + 15)
-        assert not cam.h264.active
-
 
 class TestReady:
     async def test_at_the_first_picture(self) -> None:
