@@ -36,7 +36,9 @@ command -v "${CC:-gcc}" >/dev/null || useful+=(gcc libc6-dev)
 "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
     useful+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-dev")')")
 # A quicker AES-GCM, found at run time; Intel and AMD only.
-[ "$(uname -m)" = x86_64 ] && ! installed libipsec-mb1 && useful+=(libipsec-mb1)
+if [ "$(uname -m)" = x86_64 ] && ! installed libipsec-mb2 && ! installed libipsec-mb1; then
+    if known libipsec-mb2; then useful+=(libipsec-mb2); else useful+=(libipsec-mb1); fi
+fi
 if [ "$purpose" = test ]; then
     packages+=(chromium redis-server prometheus postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad

@@ -23,7 +23,7 @@ from aiortc.contrib.media import MediaPlayer, MediaRelay
 from loadtests.peers.namespace import namespace
 from loadtests.peers.ours import programme
 from loadtests.peers.subject import Subject
-from loadtests.rig.encoder import ffmpeg_arguments
+from loadtests.rig.encoder import recorded_arguments
 from loadtests.rig.process import Process, wait_until
 
 _UDP_PORT = 5004
@@ -84,7 +84,7 @@ def aiortc_relay(mbps: float) -> Iterator[Subject]:
     """The relay and its encoder in a namespace: aioice leaves loopback out of its candidates."""
     with namespace() as space:
         source = f"udp://127.0.0.1:{_UDP_PORT}"
-        encoder = [*ffmpeg_arguments(programme(mbps)), "-f", "mpegts", f"{source}?pkt_size=1316"]
+        encoder = [*recorded_arguments(programme(mbps)), "-f", "mpegts", f"{source}?pkt_size=1316"]
         command = [sys.executable, "-m", "loadtests.peers.aiortc_relay", source, "--host", space.far]
         with Process(space.command(encoder)), Process(space.command(command)) as relay:
             wait_until(lambda: relay.output.rstrip().isdigit() or not relay.running, 20, "the relay")

@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtests.peers.namespace import Namespace, namespace
 from loadtests.peers.ours import programme
 from loadtests.peers.subject import Subject
-from loadtests.rig.encoder import ffmpeg_arguments
+from loadtests.rig.encoder import recorded_arguments
 from loadtests.rig.process import Process, wait_until
 
 #: What viewers ask for.
@@ -117,7 +117,16 @@ def _configure(folder: Path) -> None:
 def _encoder(mbps: float) -> list[str]:
     video = f"[select=v:f=rtp:payload_type=108]rtp://127.0.0.1:{_VIDEO_PORT}?pkt_size=1200"
     audio = f"[select=a:f=rtp:payload_type=111]rtp://127.0.0.1:{_AUDIO_PORT}?pkt_size=1200"
-    return [*ffmpeg_arguments(programme(mbps)), "-map", "0:v", "-map", "1:a", "-f", "tee", f"{video}|{audio}"]
+    return [
+        *recorded_arguments(programme(mbps)),
+        "-map",
+        "0:v",
+        "-map",
+        "0:a",
+        "-f",
+        "tee",
+        f"{video}|{audio}",
+    ]
 
 
 def _listens(host: str) -> bool:

@@ -44,7 +44,11 @@ def ours(
     address = space.far if space is not None else "127.0.0.1"
     with Server(_STREAM, host=address, media_host=host, inside=inside, cipher=cipher) as server:
         encoder = ffmpeg_srt(
-            server.srt_port, f"#!::r=cam,m=publish,s={_KEY}", programme(mbps), passphrase=_PASSPHRASE
+            server.srt_port,
+            f"#!::r=cam,m=publish,s={_KEY}",
+            programme(mbps),
+            passphrase=_PASSPHRASE,
+            recorded=True,
         )
         with Process(inside(encoder.command)):
             server.wait_live("cam")

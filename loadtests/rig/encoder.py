@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.rig.process import Process
 
 _CAMERA = Path(__file__).parent / "rtsp_server.py"
+_RECORDINGS = Path(__file__).parents[2] / "build" / "recordings"
+_RECORDED_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,25 @@ def ffmpeg_arguments(programme: Programme) -> list[str]:
     return arguments
 
 
+def recorded_arguments(programme: Programme) -> list[str]:
+    """As `ffmpeg_arguments`, of a programme that was encoded before and begins again after some seconds.
+
+    An encoder on the same machine takes from the server what is to be measured. The recording is kept.
+    """
+    name = hashlib.sha256(repr(programme).encode()).hexdigest()[:16]
+    recording = _RECORDINGS / f"{name}.ts"
+    if not recording.exists():
+        _RECORDINGS.mkdir(parents=True, exist_ok=True)
+        # A whole number of keyframe intervals; beside its final name, as others may want it now.
+        seconds = programme.gop_s * math.ceil(_RECORDED_S / programme.gop_s)
+        part = recording.with_suffix(f".{os.getpid()}")
+        making = [each for each in ffmpeg_arguments(programme) if each != "-re"]
+        subprocess.run([*making, "-t", f"{seconds:g}", "-f", "mpegts", str(part)], check=True)
+        part.rename(recording)
+    arguments = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
+    return [*arguments, "-re", "-stream_loop", "-1", "-i", str(recording), "-c", "copy"]
+
+
 def ffmpeg_srt(
     port: int,
     stream_id: str,
@@ -81,13 +106,14 @@ def ffmpeg_srt(
     passphrase: str = "",
     pbkeylen: int = 32,
     latency_ms: int = 120,
+    recorded: bool = False,
 ) -> Process:
-    """ffmpeg, calling an SRT listener on this machine."""
+    """ffmpeg, calling an SRT listener on this machine; `recorded` is as of `recorded_arguments`."""
     key = ["-passphrase", passphrase, "-pbkeylen", str(pbkeylen)] if passphrase else []
     # ffmpeg counts the latency in microseconds, unlike everybody else.
     return Process(
         [
-            *ffmpeg_arguments(programme),
+            *(recorded_arguments(programme) if recorded else ffmpeg_arguments(programme)),
             *key,
             *("-srt_streamid", stream_id),
             *("-f", "mpegts", "-muxdelay", "0"),

@@ -33,7 +33,7 @@ static struct {
     uint8_t *(*hmac_once)(const evp_md *, const void *, int, const uint8_t *, size_t, uint8_t *, unsigned int *);
 } ssl;
 
-/* intel-ipsec-mb: offsets in its manager structure, fixed by its ABI 1, and sizes with room to spare. */
+/* intel-ipsec-mb: offsets in its manager structure, the same in its ABIs 1 and 2, and sizes with room to spare. */
 #define MB_GCM128_ENCRYPT 256
 #define MB_GCM256_ENCRYPT 272
 #define MB_GCM128_PREPARE 448
@@ -138,7 +138,10 @@ static char *mb_manager;
 static int have_mb_manager(void) {
     if (mb_manager != NULL)
         return 1;
-    void *library = dlopen("libIPSec_MB.so.1", RTLD_NOW | RTLD_LOCAL);
+    /* Two ABIs of one layout, the second with AES-GCM for VAES without AVX-512. */
+    void *library = dlopen("libIPSec_MB.so.2", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        library = dlopen("libIPSec_MB.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library == NULL)
         return 0;
     void *(*allocate)(uint64_t) = (void *(*)(uint64_t))dlsym(library, "alloc_mb_mgr");
