@@ -54,14 +54,16 @@ class Whep:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = URL(url)
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=256), timeout=aiohttp.ClientTimeout(30)
+            connector=aiohttp.TCPConnector(limit=256),
+            timeout=aiohttp.ClientTimeout(30),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def join(self, viewer: Viewer, session: int, shown: Mapping[str, str] | None = None) -> None:
         """POST an offer; `shown` are headers that tell the viewer from others."""
-        offer = sdp.offer(viewer.local, session)
+        offer = sdp.offer(viewer.local, session).encode()
         headers = {"Content-Type": "application/sdp", "User-Agent": "crowd", **(shown or {})}
         async with self._http.post(self._url, data=offer, headers=headers) as answer:
             text = await answer.text()

@@ -1,16 +1,23 @@
-"""What the kernel does for a viewer: it drops media before anybody is woken, and counts what it dropped."""
+"""What the kernel does for a viewer: it drops media before anybody is woken, and counts what it dropped.
+
+Or it hands over what was sent in one GSO run together (UDP_GRO), where all of it is wanted.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import socket
 import struct
+import sys
+from contextlib import suppress
 
 _SO_ATTACH_FILTER = 26
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
 _MEMINFO_WORDS = 9
 _MEMINFO_DROPS = 8
+_SOL_UDP, _UDP_GRO = 17, 104
+_CONTROL_BYTES = socket.CMSG_SPACE(4)
 
 # A UDP socket's filter sees the datagram from its UDP header on.
 _FIRST_BYTE, _SECOND_BYTE = 8, 9
@@ -60,6 +67,30 @@ def dropped(sock: socket.socket) -> int:
         f"={_MEMINFO_WORDS}I", sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _MEMINFO_WORDS)
     )
     return int(words[_MEMINFO_DROPS])
+
+
+def receive_runs(sock: socket.socket) -> None:
+    """From now on `take_run` gets several datagrams at a time, where the kernel has UDP_GRO."""
+    with suppress(OSError):
+        sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+
+
+def take_run(sock: socket.socket, room: memoryview) -> list[bytes]:
+    """One datagram, or a run of them.
+
+    Args:
+        sock: it does not block.
+        room: 64 KiB to receive into.
+
+    Raises:
+        OSError: as `socket.recvmsg_into`.
+    """
+    size, control, _, _ = sock.recvmsg_into([room], _CONTROL_BYTES)
+    # All but the last one of a run are of this size.
+    step = next(
+        (int.from_bytes(data[:2], sys.byteorder) for _, kind, data in control if kind == _UDP_GRO), size
+    )
+    return [bytes(room[at : min(at + step, size)]) for at in range(0, size, step or 1)]
 
 
 def widen(sock: socket.socket, size_bytes: int) -> None:

@@ -9,6 +9,7 @@ from transport.rtp import rtcp
 
 _HEADER_BYTES = 12
 _TICKS_PER_MS = 90
+_PERFECT = Line()
 
 
 class Reception:
@@ -83,7 +84,7 @@ class Reception:
     def _block(self, ssrc: int, now: float) -> rtcp.ReportBlock:
         sender = self._senders.get(ssrc)
         sequence = self._sequences.get(ssrc)
-        line = self._line or Line()
+        line = self._line or _PERFECT
         lsr = dlsr = 0
         if sender is not None:
             lsr = rtcp.middle_bits(sender[0].ntp)

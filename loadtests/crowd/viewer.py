@@ -28,6 +28,7 @@ _REPORT_S = (1.0, 2.0)
 _CHECK_AGAIN_S = 0.1
 _RECEIVE_BYTES = 8 << 20
 _AT_ONCE = 128
+_ROOM = memoryview(bytearray(1 << 16))  # of all viewers, which receive one after the other
 #: Media that overtook the handshake's last flight.
 _MOST_EARLY = 2000
 _PROFILES = {
@@ -69,6 +70,7 @@ class Viewer:
         self._socket.setblocking(False)
         if checks:
             kernel.widen(self._socket, _RECEIVE_BYTES)
+            kernel.receive_runs(self._socket)
         else:
             kernel.drop_media(self._socket)
         self._socket.bind((host, 0))
@@ -189,13 +191,14 @@ class Viewer:
     def _readable(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                data = self._socket.recv(2048)
+                run = kernel.take_run(self._socket, _ROOM)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP error; the timeouts tell
-            if len(data) >= 2:
-                self._take(data)
+            for data in run:
+                if len(data) >= 2:
+                    self._take(data)
 
     def _take(self, data: bytes) -> None:
         self._counts.wire_bytes += len(data)
