@@ -6,6 +6,7 @@ a provider's address: the second gets a pseudonym of its own, which who comes ba
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class Reception:
         self._audience = audience
         self._salts = salts
         self._places = places
-        self._seats: dict[tuple[str, str], set[int]] = {}
+        self._seats: dict[tuple[str, str], _Seats] = {}
         self._seated: dict[str, tuple[tuple[str, str], int]] = {}
 
     def arrive(self, visitor: Visitor) -> None:
@@ -66,8 +67,9 @@ class Reception:
         if seated is None:
             return
         known, rank = seated
-        self._seats[known].discard(rank)
-        if not self._seats[known]:
+        seats = self._seats[known]
+        seats.give_back(rank)
+        if seats.are_empty:
             del self._seats[known]
 
     def _arrival(self, visitor: Visitor) -> Arrival:
@@ -97,8 +99,27 @@ class Reception:
             return pseudonym(salt, "account", visitor.account)
         base = pseudonym(salt, visitor.address, agent)
         known = (visitor.stream, base)
-        taken = self._seats.setdefault(known, set())
-        rank = next(rank for rank in range(len(taken) + 1) if rank not in taken)
-        taken.add(rank)
+        rank = self._seats.setdefault(known, _Seats()).take()
         self._seated[visitor.session] = (known, rank)
         return pseudonym(salt, base, str(rank)) if rank else base
+
+
+class _Seats:
+    """Numbers from 0, the lowest that is free for each that comes."""
+
+    def __init__(self) -> None:
+        self._used = 0
+        self._free: list[int] = []
+
+    @property
+    def are_empty(self) -> bool:
+        return len(self._free) == self._used
+
+    def take(self) -> int:
+        if self._free:
+            return heapq.heappop(self._free)
+        self._used += 1
+        return self._used - 1
+
+    def give_back(self, number: int) -> None:
+        heapq.heappush(self._free, number)

@@ -153,6 +153,9 @@ class TestWhatIsKept:
         reception.left("a")
         assert come("c") == first
         assert come("d") not in (first, second)
+        for session in ("d", "b", "c"):
+            reception.left(session)
+        assert [come("e"), come("f")] == [first, second]
 
 
 class TestThreshold:
