@@ -1,11 +1,11 @@
 """What a packet costs us and others, one after the other on the same machine under the same load.
 
-    python -m loadtests compare --viewers 1000 [--peers janus=60,aiortc=25] [--record]
+    python -m loadtests compare --viewers 1000 [--peers janus=66,aiortc=25] [--record]
 
 Ours runs twice, with OpenSSL's AES-GCM and with the quickest there is. The last column is how many times what
-ours costs, with the quickest. A packet costs more on a machine that is busy, so every peer gets as many viewers
-as keep about as much of it busy as ours does, one processor of two, or fewer if that is more than it can bear:
-one that is behind leaves out work, and seems cheap.
+ours costs, with the quickest. A packet costs more on a machine that is busy, so every peer gets as many
+viewers as keep about as much of it busy as ours does, one processor of two; or fewer if that is more than it
+can bear: one that is behind leaves out work, and seems cheap.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def measure(load: Load, peers: Mapping[str, int]) -> list[Result]:
 
 
 def peers_of(text: str) -> dict[str, int]:
-    """Peers and how many viewers each gets, from such as "janus=60,aiortc=25".
+    """Peers and how many viewers each gets, from such as "janus=66,aiortc=25".
 
     Raises:
         argparse.ArgumentTypeError: it is written otherwise.
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=200.0, help="joins per second")
     parser.add_argument(
-        "--peers", type=peers_of, default="janus=60,aiortc=25", help="and how many viewers each gets"
+        "--peers", type=peers_of, default="janus=66,aiortc=25", help="and how many viewers each gets"
     )
     report_arguments(parser)
     given = parser.parse_args(arguments)
