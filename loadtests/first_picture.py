@@ -72,6 +72,7 @@ async def first_pictures(server: Server, runs: int) -> list[float]:
     times: list[float] = []
     async with chromium() as browser:
         warm = await Watcher.open(browser, f"{server.url}/")
+        await warm.page.wait_for_load_state("load")
         await warm.close()
         for _ in range(runs):
             # Anywhere in the group of pictures, once the one before has been long enough.

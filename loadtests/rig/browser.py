@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,15 @@ class Watcher:
         await self.page.keyboard.press("m")
 
     async def close(self) -> None:
-        """Close the page, which says goodbye, and forget its visitor."""
-        await self.page.close()
-        await self.page.context.close()
+        """Close the page, which says goodbye, and forget its visitor.
+
+        A page that Chromium does not close, as happens now and then to one that is still loading, is left to
+        end with the browser.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                await self.page.close()
+                await self.page.context.close()
 
     async def report(self) -> dict[str, Any]:
         """The player's state and the browser's WebRTC statistics.
