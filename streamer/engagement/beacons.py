@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 
 from streamer.engagement.audience import Audience
 from streamer.engagement.session import Report
@@ -14,7 +15,6 @@ _AT_MOST_EVERY_S = 1.0
 _EVERY_S = 10
 _MOST_EVERY_S = 600
 _REPORTS_PER_S = 5
-_MOST_KEYS = 100_000
 
 
 class NoSuchSession(StreamerError):
@@ -40,9 +40,13 @@ class Beacons:
         self.taken = 0
         self.refused = 0
         self._audience = audience
-        # The oldest go first, if ever; whoever watches reports much more often than others come.
+        # Those that were not looked at for longest first.
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._last: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        """Keys that are known."""
+        return len(self._sessions)
 
     @property
     def pause_s(self) -> int:
@@ -52,9 +56,13 @@ class Beacons:
     def expect(self, key: str, session: str) -> None:
         """Take reports on a session from whoever presents its key."""
         self._sessions[key] = session
-        while len(self._sessions) > _MOST_KEYS:
-            oldest, _ = self._sessions.popitem(last=False)
-            self._last.pop(oldest, None)
+        # Many leave without a last word. For each that comes two are looked at, so that what is kept does not
+        # grow beyond twice as many as watch at a time.
+        for oldest, watched in list(islice(self._sessions.items(), 2)):
+            if self._audience.is_open(watched):
+                self._sessions.move_to_end(oldest)
+            else:
+                self._forget(oldest)
 
     def take(self, key: str, report: Report, *, last: bool) -> None:
         """Take a report.

@@ -155,6 +155,22 @@ class TestBeacons:
         (session,) = crowd.cut().sessions
         assert session["decoded"] == 3
 
+    def test_who_left_without_a_word_is_forgotten_as_others_come(self) -> None:
+        crowd = Crowd()
+        beacons = Beacons(crowd.audience)
+        crowd.come("stays")
+        beacons.expect("stays", "node-stays")
+        for number in range(1000):
+            name = f"v{number}"
+            crowd.come(name)
+            beacons.expect(name, f"node-{name}")
+            crowd.now += 1
+            crowd.go(name)
+            crowd.cut()
+            assert len(beacons) <= 4
+        beacons.take("stays", Report(decoded=1), last=False)
+        assert beacons.taken == 1
+
     @pytest.mark.parametrize(("viewers", "pause_s"), [(1, 10), (50, 10), (1000, 200), (5000, 600)])
     def test_one_of_thousands_reports_less_often(self, viewers: int, pause_s: int) -> None:
         crowd = Crowd()
