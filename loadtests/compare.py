@@ -42,7 +42,7 @@ def peers_of(text: str) -> dict[str, int]:
     for part in filter(None, text.split(",")):
         name, _, viewers = part.partition("=")
         if not viewers.isdecimal():
-            raise argparse.ArgumentTypeError(f"{part!r}, expected a peer and its viewers, such as janus=60")
+            raise argparse.ArgumentTypeError(f"{part!r}, expected a peer and its viewers, such as janus=66")
         peers[name] = int(viewers)
     return peers
 

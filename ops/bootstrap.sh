@@ -37,6 +37,8 @@ command -v "${CC:-gcc}" >/dev/null || useful+=(gcc libc6-dev)
     useful+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-dev")')")
 # A quicker AES-GCM, found at run time; Intel and AMD only.
 if [ "$(uname -m)" = x86_64 ] && ! installed libipsec-mb2 && ! installed libipsec-mb1; then
+    # A new machine has no lists of packages yet, and would know neither.
+    known libipsec-mb1 || known libipsec-mb2 || { [ "$(id -u)" = 0 ] && apt-get update -qq; } || true
     if known libipsec-mb2; then useful+=(libipsec-mb2); else useful+=(libipsec-mb1); fi
 fi
 if [ "$purpose" = test ]; then

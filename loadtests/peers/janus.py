@@ -119,13 +119,8 @@ def _encoder(mbps: float) -> list[str]:
     audio = f"[select=a:f=rtp:payload_type=111]rtp://127.0.0.1:{_AUDIO_PORT}?pkt_size=1200"
     return [
         *recorded_arguments(programme(mbps)),
-        "-map",
-        "0:v",
-        "-map",
-        "0:a",
-        "-f",
-        "tee",
-        f"{video}|{audio}",
+        *("-map", "0:v", "-map", "0:a"),
+        *("-f", "tee", f"{video}|{audio}"),
     ]
 
 
