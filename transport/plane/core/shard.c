@@ -16,6 +16,9 @@
  * it, or two packets of sound, cost little more than one. */
 #define LINGER_PEERS 64
 #define LINGER_S 0.0015
+/* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
+ * than the sound and the next picture may wait. */
+#define TIMERS_AT_ONCE 32
 
 static void run_command(shard *s, command *c, double now) {
     peer *p = c->peer;
@@ -174,7 +177,7 @@ static void run_feeds(shard *s, double now) {
 
 static void run_timers(shard *s, double now) {
     peer *p;
-    while ((p = timer_take(s, now)) != NULL) {
+    for (int taken = 0; taken < TIMERS_AT_ONCE && (p = timer_take(s, now)) != NULL; taken++) {
         seat_tick(s, p, now);
         for (outgoing *o = p->outgoings; o != NULL && !seat_is_over(p); o = o->next)
             if (o->deadline <= now)
