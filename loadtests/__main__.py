@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from loadtests import compare, engagement, fanout, floor, join_storm, latency, loss, relay, scale, soak
+from loadtests import compare, engagement, fanout, floor, join_storm, latency, loss, plane, relay, scale, soak
 
 _PROGRAMS = {
     "compare": compare.main,
@@ -14,6 +14,7 @@ _PROGRAMS = {
     "join-storm": join_storm.main,
     "latency": latency.main,
     "loss": loss.main,
+    "plane": plane.main,
     "relay": relay.main,
     "scale": scale.main,
     "soak": soak.main,

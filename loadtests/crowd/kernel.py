@@ -47,18 +47,19 @@ class _SockFprog(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def drop_media(sock: socket.socket) -> None:
-    """From now on this UDP socket receives STUN, DTLS and RTCP only."""
-    code = b"".join(_instruction(at, *line) for at, line in enumerate(_PROGRAMME))
-    programme = _SockFprog(len(_PROGRAMME), code)
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(programme))
-
-
 def _instruction(at: int, what: int, operand: int, yes: int, no: int) -> bytes:
     # A jump counts from the next instruction; whatever does not jump has zeros there.
     if what not in (_IF_ABOVE, _IF_AT_LEAST):
         return struct.pack("=HBBI", what, 0, 0, operand)
     return struct.pack("=HBBI", what, yes - at - 1, no - at - 1, operand)
+
+
+_FILTER = _SockFprog(len(_PROGRAMME), b"".join(_instruction(at, *line) for at, line in enumerate(_PROGRAMME)))
+
+
+def drop_media(sock: socket.socket) -> None:
+    """From now on this UDP socket receives STUN, DTLS and RTCP only."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(_FILTER))
 
 
 def dropped(sock: socket.socket) -> int:
@@ -75,22 +76,24 @@ def receive_runs(sock: socket.socket) -> None:
         sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
 
 
-def take_run(sock: socket.socket, room: memoryview) -> list[bytes]:
-    """One datagram, or a run of them.
+def take_run(sock: socket.socket, room: memoryview) -> tuple[int, int]:
+    """Receive one datagram, or a run of them.
 
     Args:
         sock: it does not block.
         room: 64 KiB to receive into.
 
+    Returns:
+        The bytes of all of them together, and of each but the last, which may be shorter.
+
     Raises:
         OSError: as `socket.recvmsg_into`.
     """
-    size, control, _, _ = sock.recvmsg_into([room], _CONTROL_BYTES)
-    # All but the last one of a run are of this size.
-    step = next(
-        (int.from_bytes(data[:2], sys.byteorder) for _, kind, data in control if kind == _UDP_GRO), size
-    )
-    return [bytes(room[at : min(at + step, size)]) for at in range(0, size, step or 1)]
+    size, control, _, _ = sock.recvmsg_into((room,), _CONTROL_BYTES)
+    for _, kind, data in control:
+        if kind == _UDP_GRO:
+            return size, int.from_bytes(data[:2], sys.byteorder)
+    return size, size
 
 
 def widen(sock: socket.socket, size_bytes: int) -> None:

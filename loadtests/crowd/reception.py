@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 from loadtests.crowd import sdp
 from loadtests.crowd.line import Line, Missing
 from loadtests.crowd.tally import Counts, Sequence
 from transport.rtp import rtcp
 
-_HEADER_BYTES = 12
+_HEADER = struct.Struct("!BBHII")
 _TICKS_PER_MS = 90
 _PERFECT = Line()
 
@@ -38,14 +40,15 @@ class Reception:
         """Count one RTP packet; True if it is media that the viewer gets."""
         counts = self.counts
         counts.received_bytes += len(packet)
-        payload_type, seq = packet[1] & 0x7F, packet[2] << 8 | packet[3]
+        _, kind, seq, _, ssrc = _HEADER.unpack_from(packet)
+        payload_type = kind & 0x7F
         if payload_type in self.rtx_types:
             counts.retransmitted += 1
             if self._line is not None and not self._line.loses():
                 at = _payload_at(packet)
                 self._missing.came([packet[at] << 8 | packet[at + 1]])
             return False
-        sequence = self._sequences.get(ssrc := int.from_bytes(packet[8:12], "big"))
+        sequence = self._sequences.get(ssrc)
         if sequence is None:
             sequence = self._sequences[ssrc] = Sequence(seq)
         elif self._line is not None and self._line.loses():
@@ -57,7 +60,7 @@ class Reception:
         if payload_type == sdp.VIDEO_TYPE:
             self.video = ssrc
             if self._line is not None:
-                self._missing.came([seq])
+                self._missing.came((seq,))
                 self._missing.skipped(range(before + 1, sequence.highest), now)
         return True
 
@@ -104,7 +107,7 @@ class Reception:
 
 def _payload_at(packet: bytes) -> int:
     """Behind the CSRCs and the header extensions."""
-    at = _HEADER_BYTES + 4 * (packet[0] & 0x0F)
+    at = _HEADER.size + 4 * (packet[0] & 0x0F)
     if packet[0] & 0x10:
         at += 4 + 4 * int.from_bytes(packet[at + 2 : at + 4], "big")
     return at

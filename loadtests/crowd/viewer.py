@@ -27,6 +27,8 @@ _CONSENT_S = (4.0, 6.0)
 _REPORT_S = (1.0, 2.0)
 _CHECK_AGAIN_S = 0.1
 _RECEIVE_BYTES = 8 << 20
+#: Who only counts may do so later, and is not woken for every picture.
+_COUNT_EVERY_S = 0.1
 _AT_ONCE = 128
 _ROOM = memoryview(bytearray(1 << 16))  # of all viewers, which receive one after the other
 #: Media that overtook the handshake's last flight.
@@ -189,19 +191,33 @@ class Viewer:
     # Receiving
 
     def _readable(self) -> None:
+        self._read()
+        if self.first_packet_at and self._line is None and self.on_media is None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._later("count", random.uniform(0, _COUNT_EVERY_S), self._count)
+
+    def _count(self) -> None:
+        self._read()
+        self._later("count", _COUNT_EVERY_S, self._count)
+
+    def _read(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                run = kernel.take_run(self._socket, _ROOM)
+                size, step = kernel.take_run(self._socket, _ROOM)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP error; the timeouts tell
-            for data in run:
-                if len(data) >= 2:
-                    self._take(data)
+            self._counts.wire_bytes += size
+            if self._rx is not None and size >= 2 and _is_media(_ROOM[0], _ROOM[1]):
+                self._take_media(size, step)  # all of it: nothing else comes in runs
+            else:
+                for at in range(0, size, step or 1):
+                    self._take(bytes(_ROOM[at : min(at + step, size)]))
 
     def _take(self, data: bytes) -> None:
-        self._counts.wire_bytes += len(data)
+        if len(data) < 2:
+            return
         first = data[0]
         if first < 4:
             self._take_stun(data)
@@ -212,13 +228,7 @@ class Viewer:
             if len(self._early) < _MOST_EARLY:
                 self._early.append(data)
         else:
-            self._take_protected(data)
-
-    def _take_protected(self, data: bytes) -> None:
-        if 192 <= data[1] < 224:
             self._take_rtcp(data)
-        else:
-            self._take_rtp(data)
 
     def _take_stun(self, data: bytes) -> None:
         assert self._remote is not None
@@ -250,14 +260,17 @@ class Viewer:
     def _begin(self, keys: Keys) -> None:
         profile = _PROFILES[keys.profile]
         rx = pylibsrtp.Policy(keys.rx, pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=profile)
-        rx.window_size = 4096
+        rx.window_size = 1024
         tx = pylibsrtp.Policy(keys.tx, pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile)
         self._rx, self._tx = pylibsrtp.Session(rx), pylibsrtp.Session(tx)
         self.profile = keys.profile.value
         self._later("report", random.uniform(*_REPORT_S), self._report_again)
         early, self._early = self._early, []
         for data in early:
-            self._take_protected(data)
+            if _is_media(data[0], data[1]):
+                self._take_rtp(data, time.monotonic())
+            else:
+                self._take_rtcp(data)
 
     def _take_rtcp(self, data: bytes) -> None:
         assert self._rx is not None
@@ -270,14 +283,18 @@ class Viewer:
             if isinstance(packet, rtcp.SenderReport):
                 self._reception.take_report(packet, time.monotonic())
 
-    def _take_rtp(self, data: bytes) -> None:
+    def _take_media(self, size: int, step: int) -> None:
+        now = time.monotonic()
+        for at in range(0, size, step):
+            self._take_rtp(bytes(_ROOM[at : min(at + step, size)]), now)
+
+    def _take_rtp(self, data: bytes, now: float) -> None:
         assert self._rx is not None
         try:
             plain = self._rx.unprotect(data)
         except pylibsrtp.Error:
             self._counts.undecipherable += 1
             return
-        now = time.monotonic()
         if self._reception.take(plain, now):
             if not self.first_packet_at:
                 self.first_packet_at = now
@@ -285,3 +302,8 @@ class Viewer:
                 self.on_media(plain)
         if self._line is not None and (seqs := self._reception.wanted(now)):
             self._send_rtcp(rtcp.Nack(self._ssrc, self._reception.video, seqs))
+
+
+def _is_media(first: int, second: int) -> bool:
+    """Whether a datagram with these first bytes is RTP (RFC 7983, RFC 5761 section 4)."""
+    return 128 <= first < 192 and not 192 <= second < 224

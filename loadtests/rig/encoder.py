@@ -92,9 +92,10 @@ def recorded_arguments(programme: Programme) -> list[str]:
         seconds = programme.gop_s * math.ceil(_RECORDED_S / programme.gop_s)
         part = recording.with_suffix(f".{os.getpid()}")
         making = [each for each in ffmpeg_arguments(programme) if each != "-re"]
-        # A packet of its own for each bit of sound, as `-re` waits for the last one of those that come together and
-        # would then send the pictures of that time at once.
-        subprocess.run([*making, "-t", f"{seconds:g}", "-f", "mpegts", "-muxdelay", "0", str(part)], check=True)
+        # Each bit of sound in a packet of its own: `-re` waits for the last one in a packet, and would then
+        # send the pictures of all that time at once.
+        making += ["-t", f"{seconds:g}", "-f", "mpegts", "-muxdelay", "0", str(part)]
+        subprocess.run(making, check=True)
         part.rename(recording)
     arguments = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
     return [*arguments, "-re", "-stream_loop", "-1", "-i", str(recording), "-c", "copy"]

@@ -76,3 +76,17 @@ def test_segments_of_one_large_send_are_counted_one_by_one(pair):
     far.send(_LAST)
     assert arrived(near) == []
     assert kernel.dropped(near) == 9
+
+
+def test_a_run_is_taken_together_and_can_be_told_apart(pair):
+    near, far = pair
+    kernel.receive_runs(near)
+    sent = [bytes([0x80, 0x6C]) + bytes([number]) * 98 for number in range(9)] + [b"\x80\x6cshort"]
+    far.setsockopt(17, 103, 100)  # SOL_UDP, UDP_SEGMENT
+    far.send(b"".join(sent))
+    far.setsockopt(17, 103, 0)
+    far.send(_LAST)
+    room = memoryview(bytearray(1 << 16))
+    assert kernel.take_run(near, room) == (907, 100)
+    assert bytes(room[:907]) == b"".join(sent)
+    assert kernel.take_run(near, room) == (len(_LAST), len(_LAST))
