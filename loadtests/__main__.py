@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import sys
 
-from loadtests import compare, engagement, fanout, floor, join_storm, latency, loss, plane, relay, scale, soak
+from loadtests import (
+    compare,
+    demux_delay,
+    engagement,
+    fanout,
+    first_picture,
+    floor,
+    join_storm,
+    latency,
+    loss,
+    plane,
+    relay,
+    scale,
+    soak,
+    token_checks,
+)
 
 _PROGRAMS = {
     "compare": compare.main,
+    "demux-delay": demux_delay.main,
     "engagement": engagement.main,
     "fanout": fanout.main,
+    "first-picture": first_picture.main,
     "floor": floor.main,
     "join-storm": join_storm.main,
     "latency": latency.main,
@@ -18,6 +35,7 @@ _PROGRAMS = {
     "relay": relay.main,
     "scale": scale.main,
     "soak": soak.main,
+    "token-checks": token_checks.main,
 }
 
 

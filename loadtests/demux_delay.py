@@ -1,16 +1,21 @@
 """How long a demultiplexer keeps a picture whose last byte has arrived: libav's and ours, same streams.
 
-Run `python -m loadtests.demux_delay`; it needs the ffmpeg and gst-launch-1.0 commands. Streams are handed
+    python -m loadtests demux-delay
+
+It needs the ffmpeg and gst-launch-1.0 commands. Streams are handed
 over packet by packet, and a packet is taken to arrive when a live encoder would have sent it, at the decoding
 time of the picture or sound it belongs to. So the result is exact, whatever else this machine does.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +145,7 @@ def microseconds_per_packet(data: bytes) -> float:
     return best / (len(data) / PACKET_BYTES) * 1e6
 
 
-def main() -> None:
+def measure() -> None:
     """Make the streams, measure, print the table."""
     print(f"{'muxer':10} {'demultiplexer':26} {'first unit':>11} {'median':>9} {'95 %':>9} {'longest':>9}")
     costs = []
@@ -170,5 +175,13 @@ def main() -> None:
     print(f"CPU time of ours per transport packet: {', '.join(costs)}")
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    description = (__doc__ or "").splitlines()[0]
+    argparse.ArgumentParser(prog="loadtests demux-delay", description=description).parse_args(arguments)
+    measure()
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

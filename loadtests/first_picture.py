@@ -1,6 +1,6 @@
 """How soon a page shows its first picture, and how soon it plays on when its publisher returns.
 
-    python -m loadtests.first_picture [--runs 10] [--json FILE]
+    python -m loadtests first-picture [--runs 10] [--json FILE] [--record]
 
 Each run opens the player page in a browser that has not seen it before, and reads when its first picture was
 shown, counted from the beginning of the navigation. Runs are spread over the keyframe interval. The first one
@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from loadtests.results import report, report_arguments
 from loadtests.rig.browser import Watcher, chromium
 from loadtests.rig.encoder import Programme, ffmpeg_srt, gstreamer_rtsp
 from loadtests.rig.process import wait_until
@@ -138,12 +137,18 @@ def table(results: dict[str, list[float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="loadtests first-picture", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    measured = asyncio.run(measure(arguments.runs))
-    sys.stdout.write(table(measured))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(measured, indent=2))
+    report_arguments(parser)
+    given = parser.parse_args(arguments)
+    measured = asyncio.run(measure(given.runs))
+    report(table(measured), measured, given)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,8 @@
 """What checking a token costs, and looking at all permits again after a change.
 
-Run `python -m loadtests.token_checks`. A check is a whole decision of the authority: signature or the
+    python -m loadtests token-checks
+
+A check is a whole decision of the authority: signature or the
 memory of it, times, revocation, limits, and the grants of the issuer. `first` are tokens that were never
 seen, as at a join; `again` the same ones later, as with every request of a page. Processor time of one
 thread, so that what else runs on the machine does not count. `lag` is for how long nothing else on the event
@@ -9,8 +11,10 @@ loop had its turn while everything was read anew and every permit looked at agai
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -150,5 +154,13 @@ async def measure() -> None:
         await engine.dispose()
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    description = (__doc__ or "").splitlines()[0]
+    argparse.ArgumentParser(prog="loadtests token-checks", description=description).parse_args(arguments)
     asyncio.run(measure())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
