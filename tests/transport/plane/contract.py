@@ -27,116 +27,29 @@ from tests.fakes.viewer import (
     audio_subscription,
     video_subscription,
 )
+from tests.transport.plane.bench import (
+    AUDIO_SSRC,
+    RTX_SSRC,
+    VIDEO_SSRC,
+    Bench,
+    assert_contiguous,
+    units_of,
+    write_all,
+)
 from transport.media import AccessUnit, Codec
 from transport.plane import bind_sockets, stun
 from transport.plane.framing import frame
 from transport.plane.interface import (
-    COUNTERS,
     AddressLearned,
     ConsentLost,
     DtlsReceived,
-    Event,
-    Feed,
     KeyframeWanted,
-    Peer,
     Plane,
     PlaneOptions,
     SrtpProfile,
-    Subscription,
 )
 from transport.rtp import rtcp
-from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
-
-VIDEO_SSRC, RTX_SSRC, AUDIO_SSRC = 0x1000, 0x1001, 0x2000
-
-
-class FakeClock:
-    """Runs with the real one, and can be set forward."""
-
-    def __init__(self) -> None:
-        self._ahead_s = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self._ahead_s
-
-    def advance(self, seconds: float) -> None:
-        self._ahead_s += seconds
-
-
-def units_of(packets: list[RtpPacket]) -> list[bytes]:
-    """Whole access units among these packets."""
-    depacketizer = Depacketizer(Codec.H264)
-    return [unit.data for packet in packets if (unit := depacketizer.push(packet)) is not None]
-
-
-def assert_contiguous(seqs: list[int]) -> None:
-    assert all((a + 1) & 0xFFFF == b for a, b in pairwise(seqs))
-
-
-class Bench:
-    """A plane, its clock, and viewers that are closed at the end."""
-
-    def __init__(
-        self,
-        open_plane: Callable[..., Plane],
-        options: PlaneOptions,
-        stack: ExitStack,
-        host: str = "127.0.0.1",
-    ) -> None:
-        self.clock = FakeClock()
-        udp, tcp = bind_sockets(host, 0)
-        self.address: tuple[str, int] = ("127.0.0.1", udp[0].getsockname()[1])
-        self.plane = open_plane(udp, tcp, options, clock=self.clock)
-        stack.callback(self.plane.close)
-        self.events: list[Event] = []
-        self._stack = stack
-        self._count = 0
-
-    def feed(self, codec: Codec = Codec.H264, epoch_s: float | None = None) -> Feed:
-        clock_rate = 90_000 if codec.is_video else 48_000
-        return self.plane.feed(codec, clock_rate, epoch_s=time.time() if epoch_s is None else epoch_s)
-
-    def peer(self, **options: object) -> tuple[Peer, FakeViewer]:
-        """A peer and its viewer, which has not said anything yet."""
-        self._count += 1
-        ufrag, pwd = f"ufrag{self._count}", f"password-of-twenty-two-{self._count}"
-        peer = self.plane.peer(ufrag, pwd)
-        viewer = FakeViewer(self.address, ufrag, pwd, **options)  # type: ignore[arg-type]
-        self._stack.callback(viewer.close)
-        return peer, viewer
-
-    def join(self, *feeds: tuple[Feed, Subscription], **options: object) -> tuple[Peer, FakeViewer]:
-        """A viewer with address and keys, subscribed."""
-        peer, viewer = self.peer(**options)
-        viewer.connect()
-        viewer.give_keys(peer)
-        for feed, subscription in feeds:
-            peer.subscribe(feed, subscription)
-        return peer, viewer
-
-    def counters(self, peer: Peer) -> dict[str, float]:
-        (row,) = [row for row in self.plane.snapshot() if row["peer_id"] == peer.id]
-        return {name: row[name].item() for name in COUNTERS.names or ()}
-
-    def counters_of_all(self, name: str) -> float:
-        return float(self.plane.snapshot()[name].sum())
-
-    def poll(self) -> list[Event]:
-        self.events += self.plane.poll()
-        return self.events
-
-    def wait_for_event(self, kind: type, count: int = 1) -> list[Event]:
-        end = time.monotonic() + PATIENCE_S
-        while len(found := [event for event in self.poll() if isinstance(event, kind)]) < count:
-            assert time.monotonic() < end, f"no {kind.__name__}"
-            select.select([self.plane.fileno()], [], [], 0.1)
-        return found
-
-
-def write_all(feed: Feed, units: list[AccessUnit]) -> None:
-    for unit in units:
-        feed.write(unit)
 
 
 class PlaneContract:

@@ -11,7 +11,8 @@ import pytest
 
 from tests.fakes.media import gop, h264_unit
 from tests.fakes.viewer import FakeViewer, video_subscription
-from tests.transport.plane.contract import VIDEO_SSRC, Bench, PlaneContract, assert_contiguous, units_of
+from tests.transport.plane.bench import VIDEO_SSRC, Bench, assert_contiguous, units_of
+from tests.transport.plane.contract import PlaneContract
 from transport.plane import stun
 from transport.plane.interface import ConsentLost, Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal

@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.fakes.media import gop, h264_unit
 from tests.fakes.viewer import FakeViewer, video_subscription
-from tests.transport.plane.contract import VIDEO_SSRC, PlaneContract
+from tests.transport.plane.bench import VIDEO_SSRC
+from tests.transport.plane.contract import PlaneContract
 from transport.media import Codec
 from transport.plane.interface import Plane, PlaneOptions
 from transport.plane.reference import ReferencePlane

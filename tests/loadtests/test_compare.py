@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadtests.compare import main, middle, peers_of, ratios
+from loadtests.fanout import Result, arithmetic
+from tests.loadtests.test_fanout import COURSE, JOINS, LOAD, SUBJECT
+
+_ONE = arithmetic(SUBJECT, LOAD, JOINS, COURSE)
+
+
+def round_of(**costs: float) -> list[Result]:
+    return [replace(_ONE, name=name, cpu_us_per_packet=cost) for name, cost in costs.items()]
+
+
+#: The machine is half as quick in the second one, and in the middle of the third one.
+_ROUNDS = [
+    round_of(slow=3.0, ours=2.0, peer=30.0),
+    round_of(slow=6.0, ours=4.0, peer=64.0),
+    round_of(slow=3.1, ours=2.1, peer=58.8),
+]
+
+
+def test_of_each_server_the_run_in_the_middle_is_shown():
+    assert [each.cpu_us_per_packet for each in middle(_ROUNDS)] == [3.1, 2.1, 58.8]
+    assert [each.cpu_us_per_packet for each in middle(_ROUNDS[:2])] == [3.0, 2.0, 30.0]
+
+
+def test_ratios_are_taken_within_a_round():
+    *_, slow, ours, peer = ratios(_ROUNDS).splitlines()
+    assert slow == "| slow, libsrtp | 3.10 | 1.5 | 1.5, 1.5, 1.5 |"
+    assert ours == "| ours, libsrtp | 2.10 | 1.0 | 1.0, 1.0, 1.0 |"
+    assert peer == "| peer, libsrtp | 58.80 | 16.0 | 15.0, 16.0, 28.0 |"
+
+
+def test_peers_come_with_a_number_of_viewers():
+    assert peers_of("janus=66,aiortc=25") == {"janus": 66, "aiortc": 25}
+    assert peers_of("") == {}
+
+
+def test_no_rounds_are_refused(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--rounds", "0"])
+    assert "--rounds is 0, expected at least 1" in capsys.readouterr().err
