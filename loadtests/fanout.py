@@ -67,8 +67,8 @@ class Result:
         cpu_us_per_packet: the server's.
         idle_cores: processors the server kept busy with the publisher alone.
         server_cores: processors the server kept busy in the window.
-        send_delay_p50_ms: from an access unit's writing until its last packet is with the kernel, in the last
-            ten seconds; NaN if the server does not tell.
+        send_delay_p50_ms: from an access unit's writing until its last packet is with the kernel (its first
+            packets, if it is paced), in the last ten seconds; NaN if the server does not tell.
         rss_kb_per_viewer: what the server grew by.
         profile: SRTP profile of most viewers.
         crowd_share: of the whole machine that the viewers took in the window.

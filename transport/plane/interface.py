@@ -266,7 +266,13 @@ class Plane(Protocol):
         ...
 
     def send_delays(self) -> Counts:
-        """From a unit's writing to the kernel, since the beginning: counts by bucket, see `delays.py`."""
+        """From a unit's writing until the kernel has it for every viewer, since the beginning.
+
+        Of a picture so large that it is paced, until the kernel has its first packets.
+
+        Returns:
+            Counts by bucket, see `delays.py`.
+        """
         ...
 
     def close(self) -> None:
