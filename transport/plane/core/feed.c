@@ -152,7 +152,7 @@ int feed_append(feed *f, unit *u, double now) {
         unit_release(u);
         return -1;
     }
-    u->index = f->next_index++;
+    u->index = f->next_index;
     u->first_packet = f->next_packet;
     u->at = now;
     u->interval = f->has_timestamp && u->timestamp > f->last_timestamp ? u->timestamp - f->last_timestamp : 0;
@@ -163,6 +163,7 @@ int feed_append(feed *f, unit *u, double now) {
     f->units[(f->units_first + f->units_count++) & (f->units_capacity - 1)] = u;
     if (u->keyframe)
         f->keyframes[(f->keyframes_first + f->keyframes_count++) & (f->keyframes_capacity - 1)] = u->index;
+    __atomic_store_n(&f->next_index, f->next_index + 1, __ATOMIC_RELEASE);
     unit *dropped = trim(f, now);
     pthread_mutex_unlock(&f->lock);
     release_all(dropped);
@@ -200,6 +201,13 @@ void feed_end(feed *f, int64_t *index, int64_t *packet) {
 }
 
 unit *feed_unit(feed *f, int64_t index, bool *is_gone) {
+    /* Every viewer asks for one more than there is: that is answered without the lock, for which the threads would
+     * queue. Who misses a unit that is added now will be called for it: it is announced only after that. */
+    if (index >= __atomic_load_n(&f->next_index, __ATOMIC_ACQUIRE)) {
+        if (is_gone != NULL)
+            *is_gone = false;
+        return NULL;
+    }
     pthread_mutex_lock(&f->lock);
     unit *u = find(f, index);
     if (u != NULL)

@@ -42,7 +42,8 @@ typedef struct feed {
     size_t units_capacity, units_first, units_count;
     int64_t *keyframes; /* ring of indices */
     size_t keyframes_capacity, keyframes_first, keyframes_count;
-    int64_t next_index, next_packet, last_timestamp;
+    int64_t next_index; /* atomic for who reads it without the lock */
+    int64_t next_packet, last_timestamp;
     bool has_timestamp;
     double keyframe_wanted_at;
 

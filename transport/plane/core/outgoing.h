@@ -71,35 +71,41 @@ typedef struct attachment {
 } attachment;
 
 typedef struct outgoing {
+    /* What is touched for every picture stands together, before `playout`; see `outgoing_expect`. */
     struct outgoing *next; /* of the same peer */
     struct peer *peer;
+    attachment links[2];
     subscription *subscription; /* the one in force */
     double deadline;            /* when `pull` has more to give, HUGE_VAL if only a new unit can change that */
     uint64_t packets, octets;   /* sent so far, payload only */
     uint64_t skipped;           /* packets left out: connection full, or fallen behind */
     int64_t next_number;        /* unwrapped */
     int64_t rollover_base;      /* of the keys in force: a multiple of 2**16 */
-    double reported_at;         /* -HUGE_VAL before the first report */
-    attachment links[2];
-    playout playout;
-
-    int64_t first_number;
-    segment segments[MAX_SEGMENTS];
-    unsigned segments_first, segments_count;
-    subscription *waiting_subscription; /* what it begins with, or moves to; NULL for nothing */
-    feed *waiting_feed;
-    int64_t waiting_from;
-    bool has_started, needs_keyframe;
     int64_t index, skipped_until;
     unit *unit;
     uint32_t place;
+    unsigned segments_first, segments_count;
+    bool has_started, needs_keyframe, has_last;
+    int64_t last_timestamp;
+    double last_at;
     double unit_started_at, gap_s;
     double burst_started_at;
     int64_t burst_until_index;
-    bool has_last;
-    int64_t last_timestamp;
-    double last_at;
+    subscription *waiting_subscription; /* what it begins with, or moves to; NULL for nothing */
+    feed *waiting_feed;
+    playout playout;
+
+    int64_t waiting_from;
+    double reported_at; /* -HUGE_VAL before the first report */
+    int64_t first_number;
+    segment segments[MAX_SEGMENTS];
 } outgoing;
+
+/* Let the processor fetch what `outgoing_pull` begins with. */
+static inline void outgoing_expect(const outgoing *o) {
+    for (size_t at = 0; at < offsetof(outgoing, waiting_from); at += 64)
+        __builtin_prefetch((const char *)o + at);
+}
 
 /* A packet as it was sent, or is to be sent; `unit` is a borrowed reference in `pull`, an own one in `find`. */
 typedef struct packet {

@@ -88,7 +88,25 @@ struct peer {
     plane *plane;
     shard *shard;
     uint64_t id;
+
+    /* What is touched for every picture stands together, see `viewer_expect`: */
+    peer *next_due; /* in this turn's list */
+    bool is_due;
+    bool is_added, is_lost, is_closed;
+    route *selected;
+    srtp *srtp;
+    outgoing *outgoings;
+    double consent_at, tick_at;
+    /* Timers: a pairing heap without allocations. */
+    bool is_timed;
+    double due;
+    peer *heap_child, *heap_next, *heap_previous;
     counters counters;
+    struct {
+        int64_t number[BUDGET_BINS];
+        uint32_t bytes[BUDGET_BINS];
+        double tokens, filled_at;
+    } budget;
 
     /* Under the tables' lock: */
     credentials *current, *former;
@@ -97,18 +115,8 @@ struct peer {
     address published;
 
     route routes[MAX_ROUTES + 1];
-    route *selected;
     uint64_t checks;
-    double consent_at, tick_at;
-    bool is_added, is_lost, is_closed;
-    srtp *srtp;
-    outgoing *outgoings;
     rtx_stream *rtx;
-    struct {
-        int64_t number[BUDGET_BINS];
-        uint32_t bytes[BUDGET_BINS];
-        double tokens, filled_at;
-    } budget;
     struct {
         uint32_t ssrc, number, at_ms;
         bool is_used;
@@ -117,13 +125,6 @@ struct peer {
     uint32_t reference_ssrc, reference_middle;
     double reference_at;
     peer *next_of_shard, **where_in_shard;
-    bool is_due; /* in this turn's list */
-    peer *next_due;
-
-    /* Timers: a pairing heap without allocations. */
-    bool is_timed;
-    double due;
-    peer *heap_child, *heap_next, *heap_previous;
 
     /* Under the events' lock: */
     bool is_mourned;
@@ -312,7 +313,8 @@ void conn_discard(plane *p, conn *c);
 
 /* viewer.c: of the shard's thread. */
 void viewer_pull(shard *s, peer *p, outgoing *o, double now);
-/* Let the processor fetch what `viewer_pull_due` will look at; NULL for nobody. */
+/* Let the processor fetch what `viewer_pull_due` will look at for this viewer and the two after it, the more the
+ * sooner it is needed: one must be here before what it points to can be fetched. NULL for nobody. */
 void viewer_expect(const peer *p);
 /* Of every feed that is due. */
 void viewer_pull_due(shard *s, peer *p, double now);

@@ -1,5 +1,6 @@
 /* One viewer's media, reports and repairs, encrypted. */
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,15 +138,21 @@ void viewer_pull(shard *s, peer *p, outgoing *o, double now) {
 void viewer_expect(const peer *p) {
     if (p == NULL)
         return;
-    __builtin_prefetch(&p->budget);
-    __builtin_prefetch(&p->counters);
-    __builtin_prefetch(p->selected);
-    if (p->next_due != NULL)
-        __builtin_prefetch(&p->next_due->selected);
     if (p->srtp != NULL)
         srtp_expect(p->srtp);
     for (const outgoing *o = p->outgoings; o != NULL; o = o->next)
-        __builtin_prefetch(&o->unit);
+        if (o != p->outgoings)
+            outgoing_expect(o);
+    const peer *second = p->next_due;
+    if (second == NULL)
+        return;
+    __builtin_prefetch(second->selected);
+    __builtin_prefetch(second->srtp);
+    if (second->outgoings != NULL)
+        outgoing_expect(second->outgoings);
+    const char *third = (const char *)second->next_due;
+    for (size_t at = 0; third != NULL && at < offsetof(peer, current); at += 64)
+        __builtin_prefetch(third + at);
 }
 
 static bool is_due(const shard *s, const attachment *a) {
