@@ -9,9 +9,9 @@ A virtual machine is not the same from one minute to the next, by a third and mo
 turn, for some rounds; ratios are taken within a round, and the middle one counts. The table shows of each
 server the run whose cost is in the middle.
 
-A packet costs more on a machine that is busy, so every peer gets as many
-viewers as keep about as much of it busy as ours does, one processor of two; or fewer if that is more than it
-can bear: one that is behind leaves out work, and seems cheap.
+A packet costs more on a machine that is busy, so every peer gets as many viewers as keep about as much of it
+busy as ours does, one processor of two; or fewer if that is more than it can bear: one that is behind leaves
+out work, and seems cheap.
 """
 
 from __future__ import annotations
@@ -43,13 +43,17 @@ def peers_of(text: str) -> dict[str, int]:
     """Peers and how many viewers each gets, from such as "janus=66,aiortc=25".
 
     Raises:
-        argparse.ArgumentTypeError: it is written otherwise.
+        argparse.ArgumentTypeError: it is written otherwise, or a peer is not known.
     """
     peers = {}
     for part in filter(None, text.split(",")):
         name, _, viewers = part.partition("=")
-        if not viewers.isdecimal():
+        if not name or not viewers.isdecimal():
             raise argparse.ArgumentTypeError(f"{part!r}, expected a peer and its viewers, such as janus=66")
+        try:
+            subject_for(name, 1.0)  # which starts nothing yet
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         peers[name] = int(viewers)
     return peers
 

@@ -2,9 +2,9 @@
 
     python -m loadtests demux-delay
 
-It needs the ffmpeg and gst-launch-1.0 commands. Streams are handed
-over packet by packet, and a packet is taken to arrive when a live encoder would have sent it, at the decoding
-time of the picture or sound it belongs to. So the result is exact, whatever else this machine does.
+It needs the ffmpeg and gst-launch-1.0 commands. Streams are handed over packet by packet, and a packet is
+taken to arrive when a live encoder would have sent it, at the decoding time of the picture or sound it
+belongs to. So the result is exact, whatever else this machine does.
 """
 
 from __future__ import annotations

@@ -110,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--packets", type=int, default=10, help="in one run")
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args(arguments)
+    if given.viewers < 1 or not 1 <= given.packets <= 50 or given.seconds <= 0:
+        parser.error("expected viewers, 1 to 50 packets a run, and seconds")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     cut, whole = (

@@ -5,7 +5,7 @@
 One process writes ready-made pictures and sound into the plane; viewers are sockets that proved their address
 and drop what comes, as those of the crowd do. The kernel alone is measured beside it, see `floor.py`: no
 server can be cheaper than the kernel and the cipher together, and no picture can be out sooner than the plane
-alone needs for it.
+alone needs for it. Above 4 Mb/s the plane paces pictures, and only their first packets count for the delay.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ from transport.plane.interface import Feed, Peer, Plane, PlaneOptions, SrtpProfi
 
 _FPS, _SOUNDS_PER_S = 30, 50
 _SOUND_BYTES = 240
-#: Of a picture's size; none is so large that the plane would pace it.
+#: Of a picture's size.
 _SPREAD = 0.07
+#: Nothing more was sent for so long: it is over.
+_QUIET_S = 0.3
 _VIDEO = Track(id=1, codec=Codec.H264, clock_rate=90_000, width=1280, height=720)
 _AUDIO = Track(id=2, codec=Codec.OPUS, clock_rate=48_000, sample_rate=48_000, channels=2)
 _PROFILE = SrtpProfile.AEAD_AES_256_GCM
@@ -87,32 +89,32 @@ def measure(viewers: int, mbps: float, seconds: float, options: PlaneOptions) ->
                 raise RuntimeError("the plane did not take every viewer's address")
             time.sleep(0.05)
         write_programme(feeds.video, feeds.audio, mbps, 1.0)
-        sent, delays = _packets(plane), plane.send_delays()
+        sent, delays = _all_sent(plane), plane.send_delays()
         used_s = time.process_time() - time.thread_time()
-        write_programme(feeds.video, feeds.audio, mbps, seconds)
+        write_programme(feeds.video, feeds.audio, mbps, seconds, from_s=1.0)
+        sent, delays = _all_sent(plane) - sent, plane.send_delays() - delays
         used_s = time.process_time() - time.thread_time() - used_s
-        sent, delays = _packets(plane) - sent, plane.send_delays() - delays
         p50, p99, longest = (1000 * percentile_s(delays, share) for share in (0.5, 0.99, 1.0))
         return Cost(plane.cipher, sent, used_s * 1e6 / sent, p50, p99, longest)
 
 
-def write_programme(video: Feed, audio: Feed, mbps: float, seconds: float) -> None:
-    """Write pictures and sound at their times; the first picture is a keyframe, and small.
+def write_programme(video: Feed, audio: Feed, mbps: float, seconds: float, *, from_s: float = 0.0) -> None:
+    """Write pictures and sound at their times, from `from_s` of the programme on.
 
-    Sound comes with the picture it belongs to, as from an encoder that multiplexes both.
+    The first picture is a keyframe, of the size of the others. Sound comes with the picture it belongs to, as from an encoder that multiplexes both.
     """
     rng = random.Random(1)
     mean = mbps * 1e6 / 8 / _FPS
     start = time.monotonic()
-    sounds = 0
+    sounds = round(from_s * _SOUNDS_PER_S)
     for number in range(round(seconds * _FPS)):
         time.sleep(max(0.0, start + number / _FPS - time.monotonic()))
         size = round(rng.uniform(1 - _SPREAD, 1 + _SPREAD) * mean)
-        video.write(_unit(_VIDEO, number / _FPS, _picture(rng, size, is_key=number == 0)))
-        while sounds / _SOUNDS_PER_S <= number / _FPS:
+        at_s = from_s + number / _FPS
+        video.write(_unit(_VIDEO, at_s, _picture(rng, size, is_key=number == 0)))
+        while sounds / _SOUNDS_PER_S <= at_s:
             audio.write(_unit(_AUDIO, sounds / _SOUNDS_PER_S, rng.randbytes(_SOUND_BYTES)))
             sounds += 1
-    time.sleep(0.2)
 
 
 def _picture(rng: random.Random, size: int, *, is_key: bool) -> bytes:
@@ -147,8 +149,14 @@ def _viewer(plane: Plane, number: int, address: tuple[str, int], feeds: _Feeds) 
         yield peer
 
 
-def _packets(plane: Plane) -> int:
-    return int(plane.snapshot()["packets_sent"].sum())
+def _all_sent(plane: Plane) -> int:
+    """Packets sent to all viewers together, once that stands still."""
+    sent, since = -1, time.monotonic()
+    while time.monotonic() - since < _QUIET_S:
+        time.sleep(_QUIET_S / 10)
+        if (now := int(plane.snapshot()["packets_sent"].sum())) != sent:
+            sent, since = now, time.monotonic()
+    return sent
 
 
 def table(costs: Sequence[Cost]) -> str:
@@ -171,17 +179,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="0 for one per core")
     report_arguments(parser)
     given = parser.parse_args(arguments)
+    if given.viewers < 1 or given.mbps <= 0 or given.seconds * _FPS < 1 or given.threads < 0:
+        parser.error(f"expected viewers, Mb/s and at least 1/{_FPS} s, and no negative number of threads")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    costs = [
-        measure(
-            given.viewers, given.mbps, given.seconds, PlaneOptions(threads=given.threads, ipsec_mb=quickest)
-        )
-        for quickest in (False, True)
-    ]
-    cut, whole = (
-        floor.send_us(given.viewers, 10, 3.0, takes_runs=takes_runs) for takes_runs in (False, True)
-    )
+    plans = [PlaneOptions(threads=given.threads, ipsec_mb=quickest) for quickest in (False, True)]
+    costs = [measure(given.viewers, given.mbps, given.seconds, options) for options in plans]
+    cut, whole = (floor.send_us(given.viewers, 10, 3.0, takes_runs=each) for each in (False, True))
     beside = (
         f"The kernel alone, runs of 10 packets: {cut:.2f} µs a packet, "
         f"{whole:.2f} where viewers take runs as they are.\n"

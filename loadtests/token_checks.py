@@ -2,11 +2,11 @@
 
     python -m loadtests token-checks
 
-A check is a whole decision of the authority: signature or the
-memory of it, times, revocation, limits, and the grants of the issuer. `first` are tokens that were never
-seen, as at a join; `again` the same ones later, as with every request of a page. Processor time of one
-thread, so that what else runs on the machine does not count. `lag` is for how long nothing else on the event
-loop had its turn while everything was read anew and every permit looked at again; it counts what else runs.
+A check is a whole decision of the authority: signature or the memory of it, times, revocation, limits, and
+the grants of the issuer. `first` are tokens that were never seen, as at a join; `again` the same ones later,
+as with every request of a page. Processor time of one thread, so that what else runs on the machine does not
+count. `lag` is for how long nothing else on the event loop had its turn while everything was read anew and
+every permit looked at again; it counts what else runs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,14 @@ def test_ratios_are_taken_within_a_round():
 def test_peers_come_with_a_number_of_viewers():
     assert peers_of("janus=66,aiortc=25") == {"janus": 66, "aiortc": 25}
     assert peers_of("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("janus", "such as janus=66"), ("=3", "such as janus=66"), ("nginx=3", "not 'nginx'")]
+)
+def test_what_is_no_peer_is_refused_before_anything_runs(text: str, why: str):
+    with pytest.raises(ArgumentTypeError, match=why):
+        peers_of(text)
 
 
 def test_no_rounds_are_refused(capsys: pytest.CaptureFixture[str]):

@@ -13,3 +13,10 @@ def test_it_sends_runs_and_tells_what_they_cost(capsys: pytest.CaptureFixture[st
     least, _, rest = whole.partition(" ")
     assert rest == "where runs are taken as they are\n"
     assert float(used) > 0 and float(least) > 0
+
+
+@pytest.mark.parametrize("wrong", [["--viewers", "0"], ["--packets", "51"], ["--seconds", "0"]])
+def test_what_cannot_be_measured_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        floor.main(wrong)
+    assert "1 to 50 packets a run" in capsys.readouterr().err

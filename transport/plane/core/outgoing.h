@@ -71,7 +71,7 @@ typedef struct attachment {
 } attachment;
 
 typedef struct outgoing {
-    /* What is touched for every picture stands together, before `playout`; see `outgoing_expect`. */
+    /* What is touched for every picture stands together, up to `playout`; see `outgoing_expect`. */
     struct outgoing *next; /* of the same peer */
     struct peer *peer;
     attachment links[2];
