@@ -101,7 +101,8 @@ def measure(viewers: int, mbps: float, seconds: float, options: PlaneOptions) ->
 def write_programme(video: Feed, audio: Feed, mbps: float, seconds: float, *, from_s: float = 0.0) -> None:
     """Write pictures and sound at their times, from `from_s` of the programme on.
 
-    The first picture is a keyframe, of the size of the others. Sound comes with the picture it belongs to, as from an encoder that multiplexes both.
+    The first picture is a keyframe, of the size of the others. Sound comes with the picture it belongs to, as
+    from an encoder that multiplexes both.
     """
     rng = random.Random(1)
     mean = mbps * 1e6 / 8 / _FPS
