@@ -26,8 +26,9 @@ from transport.plane.interface import (
 
 
 class FakeFeed:
-    def __init__(self, plane: FakePlane, codec: Codec, clock_rate: int) -> None:
+    def __init__(self, plane: FakePlane, codec: Codec, clock_rate: int, *, sealed: bool) -> None:
         self.codec = codec
+        self.sealed = sealed
         self.clock_rate = clock_rate
         self.units: list[AccessUnit] = []
         self.closed = False
@@ -124,10 +125,10 @@ class FakePlane:
     def keyframe(self, feed: Feed) -> None:
         self.happens(KeyframeWanted(feed))
 
-    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float) -> FakeFeed:
+    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float, sealed: bool = False) -> FakeFeed:
         if codec is self.fails_to_make:
             raise RuntimeError("no feed for you")
-        self.feeds.append(FakeFeed(self, codec, clock_rate))
+        self.feeds.append(FakeFeed(self, codec, clock_rate, sealed=sealed))
         return self.feeds[-1]
 
     def peer(self, ufrag: str, pwd: str) -> FakePeer:

@@ -1,4 +1,4 @@
-"""Opus packets: how long one lasts and how many channels it has (RFC 6716 section 3.1)."""
+"""Opus packets: how long one lasts, how many channels it has, and two as one (RFC 6716 section 3)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _CELT = (120, 240, 480, 960)
 _FRAME_SAMPLES = _SILK * 3 + _HYBRID * 2 + _CELT * 4
 # RFC 6716 section 3.2.5 (R5): 120 ms.
 _MAX_SAMPLES = 5760
+# Of two packets as one: what a lost one takes with it should still be short.
+_MAX_PAIR_SAMPLES = 1920
+_MAX_FRAME_BYTES = 1275
 
 
 def packet_samples(packet: bytes) -> int:
@@ -48,3 +51,28 @@ def packet_channels(packet: bytes) -> int:
     if not packet:
         raise WireError("opus: empty packet")
     return 2 if packet[0] & 4 else 1
+
+
+def pair(first: bytes, second: bytes) -> bytes | None:
+    """Two packets that follow each other as one, without coding anything again (RFC 6716 section 3.2).
+
+    Returns:
+        A packet of two frames. None if they are not of one configuration, hold more than a frame each, or
+        would last longer than 40 ms.
+    """
+    if not first or not second or first[0] != second[0] or first[0] & 3:
+        return None
+    frames = first[1:], second[1:]
+    if 2 * packet_samples(first) > _MAX_PAIR_SAMPLES or max(map(len, frames)) > _MAX_FRAME_BYTES:
+        return None
+    if len(first) == len(second):
+        return bytes((first[0] | 1,)) + b"".join(frames)
+    return bytes((first[0] | 2,)) + _frame_length(len(frames[0])) + b"".join(frames)
+
+
+def _frame_length(size_bytes: int) -> bytes:
+    """RFC 6716 section 3.2.1."""
+    if size_bytes < 252:
+        return bytes((size_bytes,))
+    low = 252 + (size_bytes & 3)
+    return bytes((low, (size_bytes - low) >> 2))

@@ -238,7 +238,7 @@ class Plane(Protocol):
         """Whose AES-GCM runs: "libsrtp", "openssl" or "ipsec-mb"."""
         ...
 
-    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float) -> Feed:
+    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float, sealed: bool = False) -> Feed:
         """Make a feed.
 
         Args:
@@ -246,6 +246,8 @@ class Plane(Protocol):
             clock_rate: of the RTP timestamps; units on another clock are converted.
             epoch_s: wall-clock time (seconds since 1970) of the units' pts 0; every feed of a stream shares
                 it, which is what keeps sound and picture together (sender reports, RFC 3550 6.4.1).
+            sealed: units are encrypted from end to end, so every one has to arrive as it is. Of others a
+                plane with many viewers may send two Opus packets that are written together as one.
         """
         ...
 

@@ -48,6 +48,7 @@ cdef extern from "core/feed.h" nogil:
     void feed_release(feed *f)
     unit *unit_new(uint32_t count, size_t size)
     int feed_append(feed *f, unit *u, double now)
+    int feed_replace(feed *f, unit *u)
     void feed_close(feed *f)
     bint feed_is_closed(feed *f)
     int64_t feed_next_index(feed *f)
@@ -152,6 +153,7 @@ cdef extern from "core/plane.h" nogil:
     command *command_new(int kind, peer *p, size_t size)
     void command_free(command *c)
     void feed_announce(plane *p, feed *f, double now)
+    bint plane_lingers(plane *p)
     int event_take(plane *p, event *out)
     int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t ufrag_bytes,
                                const uint8_t *password, size_t password_bytes, double now)

@@ -81,12 +81,34 @@ cdef const uint8_t *_bytes(bytes data) noexcept:
     return <const uint8_t *>PyBytes_AS_STRING(data)
 
 
+cdef unit *_packed(list payloads, int64_t timestamp, bint keyframe) except NULL:
+    cdef size_t total = 0
+    cdef uint32_t count = 0, at = 0
+    for payload in payloads:  # a subclass of bytes, some of them
+        total += PyBytes_GET_SIZE(payload)
+    if total > 0xFFFFFFFF:
+        raise ValueError("an access unit of more than 4 GB")
+    cdef unit *made = unit_new(<uint32_t>len(payloads), total)
+    if made == NULL:
+        raise MemoryError
+    for payload in payloads:
+        memcpy(made.data + at, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+        at += <uint32_t>PyBytes_GET_SIZE(payload)
+        made.is_padded[count] = isinstance(payload, PaddedPayload)
+        count += 1
+        made.offsets[count] = at
+    made.timestamp = timestamp
+    made.keyframe = keyframe
+    return made
+
+
 cdef class NativeFeed:
     """See `interface.Feed`."""
 
     cdef feed *_feed
     cdef NativePlane _plane
     cdef object _codec, _clock_rate, _base, _packetizer
+    cdef bint _pairs
     cdef readonly int malformed
 
     def __dealloc__(self):
@@ -115,33 +137,29 @@ cdef class NativeFeed:
             raise ValueError(f"{unit.track.codec} written to a feed of {self._codec}")
         if feed_is_closed(self._feed) or (not keyframe and feed_next_index(self._feed) == 0):
             return  # nobody can start before the first keyframe
+        if self._pairs and plane_lingers(self._plane._plane) and self._is_paired(unit):
+            return
         try:
             payloads = self._packetizer.packetize(unit)
         except WireError:
             self.malformed += 1
             return
         if payloads:
-            timestamp = self._base + unit.pts * self._clock_rate // unit.track.clock_rate
-            self._append(payloads, timestamp, keyframe, self._plane._monotonic())
+            self._append(payloads, self._timestamp(unit), keyframe, self._plane._monotonic())
+
+    cdef bint _is_paired(self, sound) except -1:
+        """Whether this sound goes out in one packet with the last one, which no thread has taken yet."""
+        pair = self._packetizer.pair(sound)
+        if pair is None:
+            return False
+        payload, first = pair
+        return feed_replace(self._feed, _packed([payload], self._timestamp(first), True)) == 0
+
+    cdef int64_t _timestamp(self, sound) except? -1:
+        return self._base + sound.pts * self._clock_rate // sound.track.clock_rate
 
     cdef _append(self, list payloads, int64_t timestamp, bint keyframe, double now):
-        cdef size_t total = 0
-        cdef uint32_t count = 0, at = 0
-        for payload in payloads:  # a subclass of bytes, some of them
-            total += PyBytes_GET_SIZE(payload)
-        if total > 0xFFFFFFFF:
-            raise ValueError("an access unit of more than 4 GB")
-        cdef unit *made = unit_new(<uint32_t>len(payloads), total)
-        if made == NULL:
-            raise MemoryError
-        for payload in payloads:
-            memcpy(made.data + at, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
-            at += <uint32_t>PyBytes_GET_SIZE(payload)
-            made.is_padded[count] = isinstance(payload, PaddedPayload)
-            count += 1
-            made.offsets[count] = at
-        made.timestamp = timestamp
-        made.keyframe = keyframe
+        cdef unit *made = _packed(payloads, timestamp, keyframe)
         with nogil:
             if feed_append(self._feed, made, now) == 0:
                 feed_announce(self._plane._plane, self._feed, now)
@@ -447,8 +465,8 @@ cdef class NativePlane:
         """Whether runs of packets go out in one message on the first socket."""
         return self._plane.has_gso[0]
 
-    def feed(self, codec, clock_rate, *, epoch_s):
-        """Make a feed.
+    def feed(self, codec, clock_rate, *, epoch_s, sealed=False):
+        """See `interface.Plane`.
 
         Raises:
             ValueError: a codec that WebRTC does not carry.
@@ -464,6 +482,7 @@ cdef class NativePlane:
         made._codec, made._clock_rate = codec, clock_rate
         made._base = offset + round(epoch_s * clock_rate)
         made._packetizer = Packetizer(self._options.max_payload_bytes)
+        made._pairs = codec is Codec.OPUS and not sealed
         made._feed = feed_new(
             codec.is_video, clock_rate, offset, self._options.history_s, self._options.max_history_bytes
         )

@@ -241,8 +241,8 @@ class ReferencePlane:
         """Datagrams ignored so far: malformed, not authentic, or from strangers."""
         return self._loop.garbage
 
-    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float) -> Feed:
-        """Make a feed.
+    def feed(self, codec: Codec, clock_rate: int, *, epoch_s: float, sealed: bool = False) -> Feed:
+        """Make a feed; every unit goes as it is.
 
         Raises:
             ValueError: a codec that WebRTC does not carry.

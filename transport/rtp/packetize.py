@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from transport.errors import WireError
-from transport.media import AccessUnit, Codec
+from transport.media import AccessUnit, Codec, opus
 from transport.media.annexb import split_annexb
 from transport.rtp.padding import SteadySize, even
 
@@ -40,13 +40,32 @@ class Packetizer:
     def __init__(self, max_payload_bytes: int) -> None:
         self._max_payload_bytes = max_payload_bytes
         self._sound = SteadySize()
+        self._last_sound: AccessUnit | None = None
 
     def packetize(self, unit: AccessUnit) -> list[bytes]:
         """See `packetize`; of sound, packets about as long as the last are padded to one size."""
         payloads = packetize(unit, self._max_payload_bytes)
         if unit.track.is_video:
             return payloads
+        self._last_sound = unit
         return [self._sound.pad(payload, self._max_payload_bytes) for payload in payloads]
+
+    def pair(self, unit: AccessUnit) -> tuple[bytes, AccessUnit] | None:
+        """Two Opus packets in one: the last that was packetized, if it was not sent yet, and one behind it.
+
+        To be asked before `packetize`, which is needed only if this leads to nothing. There are no triples.
+
+        Returns:
+            The payload in place of the last one, and the unit whose time it has. None if the two do not
+            follow each other, cannot be one packet or are too long for one.
+        """
+        last, self._last_sound = self._last_sound, None
+        payload = None if last is None else opus.pair(last.data, unit.data)
+        if last is None or payload is None or len(payload) > self._max_payload_bytes:
+            return None
+        if not _follows(last, unit):
+            return None
+        return self._sound.pad(payload, self._max_payload_bytes), last
 
 
 def packetize(unit: AccessUnit, max_payload_bytes: int) -> list[bytes]:
@@ -135,6 +154,15 @@ def packetize_opus(packet: bytes, max_payload_bytes: int) -> list[bytes]:
     if len(packet) > max_payload_bytes:
         raise WireError(f"opus: a packet of {len(packet)} bytes, {max_payload_bytes} fit")
     return [packet] if packet else []
+
+
+def _follows(first: AccessUnit, second: AccessUnit) -> bool:
+    """Whether one sound begins where the other ends, to the millisecond."""
+    ticks_per_s = second.track.clock_rate
+    if first.track.clock_rate != ticks_per_s:
+        return False
+    lasts_s = opus.packet_samples(first.data) / opus.CLOCK_RATE
+    return abs((second.pts - first.pts) / ticks_per_s - lasts_s) < 0.001
 
 
 def _aggregate(

@@ -72,7 +72,8 @@ class Outputs:
         taken = self._taken.get(output)
         if taken is None:
             clock_rate = _VIDEO_CLOCK if output.codec.is_video else _AUDIO_CLOCK
-            feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s)
+            is_sealed = self._ring is not None
+            feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s, sealed=is_sealed)
             try:
                 self._taken[output] = taken = _Taken(feed, self._origin(output), self._ring)
             except BaseException:

@@ -9,13 +9,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.fakes.media import gop, h264_unit
-from tests.fakes.viewer import FakeViewer, video_subscription
-from tests.transport.plane.bench import VIDEO_SSRC, Bench, assert_contiguous, units_of
+from tests.fakes.media import AUDIO, gop, h264_unit, noise
+from tests.fakes.viewer import FakeViewer, audio_subscription, video_subscription
+from tests.transport.plane.bench import AUDIO_SSRC, VIDEO_SSRC, Bench, assert_contiguous, units_of
 from tests.transport.plane.contract import PlaneContract
+from transport.media import AccessUnit, Codec, opus
 from transport.plane import stun
 from transport.plane.interface import ConsentLost, Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal
+from transport.rtp.header import RtpPacket
 
 #: From asm-generic/socket.h.
 _SO_NO_CHECK = 11
@@ -402,3 +404,72 @@ def test_credentials_that_are_too_long_are_refused(crowd: Crowd) -> None:
         crowd.plane.peer("u" * 257, "password")
     with pytest.raises(ValueError, match="bytes"):
         crowd.plane.peer("ufrag", "")
+
+
+#: From as many on a thread waits a moment for what is written together.
+_MANY = 64
+
+
+class Listeners:
+    """A plane with many viewers, one of whom listens to the sound of one feed."""
+
+    def __init__(self, stack: ExitStack, *, sealed: bool, viewers: int = _MANY) -> None:
+        self.bench = Bench(NativePlane, PlaneOptions(threads=1), stack)
+        self.feed = self.bench.plane.feed(Codec.OPUS, 48_000, epoch_s=0.0, sealed=sealed)
+        for n in range(viewers - 1):
+            self.bench.plane.peer(f"idle{n}", "password-of-twenty-two-chars")
+        _, self.viewer = self.bench.join((self.feed, audio_subscription()))
+        self.viewer.connect()  # answered after the subscription took effect
+        self.sounds: list[bytes] = []
+
+    def write(self, count: int) -> None:
+        """Sounds that follow each other, at once."""
+        for _ in range(count):
+            n = len(self.sounds)
+            self.sounds.append(b"\xfc" + noise(200 + n % 90, n))
+            pts = 960 * n
+            self.feed.write(AccessUnit(AUDIO, pts, pts, self.sounds[-1], keyframe=True, received_at=0.0))
+
+    def heard(self) -> list[bytes]:
+        """The frames that came, in order, and nothing that was not written."""
+        frames: list[bytes] = []
+        for packet in self.viewer.packets(AUDIO_SSRC):
+            one, two = self.sounds[len(frames) : len(frames) + 1], self.sounds[len(frames) : len(frames) + 2]
+            assert packet.timestamp - self._first().timestamp & 0xFFFFFFFF == 960 * len(frames)
+            frames += one if packet.payload == one[0] else two
+            assert packet.payload in (one[0], opus.pair(*two) if len(two) == 2 else None)
+        return frames
+
+    def wait(self) -> None:
+        self.viewer.wait(lambda: len(self.heard()) == len(self.sounds))
+
+    def _first(self) -> RtpPacket:
+        return self.viewer.packets(AUDIO_SSRC)[0]
+
+    def count(self) -> int:
+        return len(self.viewer.packets(AUDIO_SSRC))
+
+
+def test_sounds_written_together_share_a_packet_where_many_listen() -> None:
+    with ExitStack() as stack:
+        listeners = Listeners(stack, sealed=False)
+        for _ in range(200):
+            before = listeners.count()
+            listeners.write(3)
+            listeners.wait()
+            assert_contiguous(listeners.viewer.seqs(AUDIO_SSRC))
+            if listeners.count() == before + 2:  # else the thread was quicker than the three were written
+                break
+        else:
+            pytest.fail("three sounds never went in two packets")
+        assert listeners.viewer.undecipherable == 0
+
+
+@pytest.mark.parametrize(("sealed", "viewers"), [(True, _MANY), (False, 1)], ids=["sealed", "few listen"])
+def test_other_sounds_go_as_they_are(sealed: bool, viewers: int) -> None:
+    with ExitStack() as stack:
+        listeners = Listeners(stack, sealed=sealed, viewers=viewers)
+        for _ in range(20):
+            listeners.write(2)
+            listeners.wait()
+        assert listeners.count() == 40

@@ -4,7 +4,7 @@ import pytest
 
 from tests.fakes.media import AUDIO, VIDEO, VIDEO_H265, noise
 from transport.errors import WireError
-from transport.media import AccessUnit, Codec, Track
+from transport.media import AccessUnit, Codec, Track, opus
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
 from transport.rtp.packetize import Packetizer, packetize, packetize_h264, packetize_h265
@@ -134,3 +134,28 @@ def test_sound_is_padded_track_by_track() -> None:
     packets = [packetizer.packetize(unit(AUDIO, noise(size, size))) for size in (200, 190, 205)]
     assert [len(payloads[0]) for payloads in packets] == [200, 200, 208]
     assert isinstance(packets[1][0], PaddedPayload) and strip(packets[1][0]) == noise(190, 190)
+
+
+def _sound(at_ms: float, data: bytes) -> AccessUnit:
+    pts = round(at_ms * AUDIO.clock_rate / 1000)
+    return AccessUnit(track=AUDIO, pts=pts, dts=pts, data=data, keyframe=True, received_at=0.0)
+
+
+def test_two_sounds_that_follow_each_other_are_one_payload() -> None:
+    packetizer = Packetizer(1160)
+    first, second, third = (_sound(20 * n, b"\xfc" + noise(100 + n, n)) for n in range(3))
+    assert packetizer.pair(first) is None
+    packetizer.packetize(first)
+    pair = packetizer.pair(second)
+    assert pair is not None and pair[1] is first
+    assert strip(pair[0]) == opus.pair(first.data, second.data) and len(pair[0]) % 8 == 0
+    assert packetizer.pair(third) is None, "no triples"
+
+
+@pytest.mark.parametrize(
+    "second", [_sound(40, b"\xfc1"), _sound(0, b"\xfc1"), _sound(20, b"\xfc" + bytes(1159))]
+)
+def test_sounds_with_a_gap_or_too_long_for_one_packet_stay_two(second: AccessUnit) -> None:
+    packetizer = Packetizer(1160)
+    packetizer.packetize(_sound(0, b"\xfc1"))
+    assert packetizer.pair(second) is None

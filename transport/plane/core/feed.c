@@ -71,6 +71,14 @@ void unit_release(unit *u) {
 
 static unit *unit_at(const feed *f, size_t n) { return f->units[(f->units_first + n) & (f->units_capacity - 1)]; }
 
+/* A reference for somebody outside. */
+static unit *taken(unit *u) {
+    if (u == NULL)
+        return NULL;
+    u->is_taken = true;
+    return unit_hold(u);
+}
+
 static int64_t keyframe_at(const feed *f, size_t n) {
     return f->keyframes[(f->keyframes_first + n) & (f->keyframes_capacity - 1)];
 }
@@ -170,6 +178,24 @@ int feed_append(feed *f, unit *u, double now) {
     return 0;
 }
 
+int feed_replace(feed *f, unit *u) {
+    unit *last = NULL;
+    pthread_mutex_lock(&f->lock);
+    size_t place = (f->units_first + f->units_count - 1) & (f->units_capacity - 1);
+    if (!f->closed && f->units_count > 0 && !f->units[place]->is_taken && f->units[place]->count == u->count) {
+        last = f->units[place];
+        u->index = last->index;
+        u->first_packet = last->first_packet;
+        u->at = last->at;
+        u->interval = last->interval;
+        f->bytes += u->offsets[u->count] - last->offsets[last->count];
+        f->units[place] = u;
+    }
+    pthread_mutex_unlock(&f->lock);
+    unit_release(last != NULL ? last : u);
+    return last != NULL ? 0 : -1;
+}
+
 void feed_close(feed *f) {
     unit *dropped = NULL;
     pthread_mutex_lock(&f->lock);
@@ -209,9 +235,7 @@ unit *feed_unit(feed *f, int64_t index, bool *is_gone) {
         return NULL;
     }
     pthread_mutex_lock(&f->lock);
-    unit *u = find(f, index);
-    if (u != NULL)
-        unit_hold(u);
+    unit *u = taken(find(f, index));
     if (is_gone != NULL)
         *is_gone = index < (f->units_count > 0 ? unit_at(f, 0)->index : f->next_index);
     pthread_mutex_unlock(&f->lock);
@@ -220,16 +244,14 @@ unit *feed_unit(feed *f, int64_t index, bool *is_gone) {
 
 unit *feed_keyframe(feed *f) {
     pthread_mutex_lock(&f->lock);
-    unit *u = f->keyframes_count > 0 ? find(f, keyframe_at(f, f->keyframes_count - 1)) : NULL;
-    if (u != NULL)
-        unit_hold(u);
+    unit *u = f->keyframes_count > 0 ? taken(find(f, keyframe_at(f, f->keyframes_count - 1))) : NULL;
     pthread_mutex_unlock(&f->lock);
     return u;
 }
 
 unit *feed_newest(feed *f) {
     pthread_mutex_lock(&f->lock);
-    unit *u = f->units_count > 0 ? unit_hold(unit_at(f, f->units_count - 1)) : NULL;
+    unit *u = f->units_count > 0 ? taken(unit_at(f, f->units_count - 1)) : NULL;
     pthread_mutex_unlock(&f->lock);
     return u;
 }
@@ -246,7 +268,7 @@ unit *feed_packet(feed *f, int64_t number, uint32_t *place) {
             else
                 high = middle;
         }
-        u = unit_hold(unit_at(f, low));
+        u = taken(unit_at(f, low));
         *place = (uint32_t)(number - u->first_packet);
     }
     pthread_mutex_unlock(&f->lock);

@@ -22,6 +22,7 @@ typedef struct unit {
     int64_t interval;     /* ticks since the unit before, 0 if unknown */
     double at;            /* monotonic seconds when it was written */
     bool keyframe;
+    bool is_taken; /* somebody has had it: under the lock of its feed */
     uint32_t *offsets;
     bool *is_padded;
     uint8_t *data;
@@ -79,6 +80,9 @@ static inline size_t unit_padding(const unit *u, uint32_t place) {
 /* Add the next unit, which the history owns from now on, and drop what is too old. 0, or -1 (out of memory, or
  * closed): then the unit is gone. */
 int feed_append(feed *f, unit *u, double now);
+/* Put this unit in the place of the last one if nobody has had that yet; index, packet number and time are the
+ * last one's, whose payloads are as many. 0, or -1: then the unit is gone and nothing has changed. */
+int feed_replace(feed *f, unit *u);
 void feed_close(feed *f);
 
 bool feed_is_closed(feed *f);

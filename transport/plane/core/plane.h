@@ -183,7 +183,7 @@ struct shard {
 
     /* The thread's own: */
     peer *peers, *heap;
-    int peers_count;
+    int peers_count; /* atomic for who reads it elsewhere */
     double linger_until; /* 0: nothing written waits for company */
     conn *conns, *dirty;
     int batch_socket, batch_count;
@@ -258,6 +258,8 @@ void shard_command_later(shard *s, command *c);
 command *command_new(int kind, peer *p, size_t bytes);
 void command_free(command *c);
 void feed_announce(plane *p, feed *f, double now);
+/* Whether a thread has so many viewers that what is written waits a moment for company. */
+bool plane_lingers(plane *p);
 void wake(shard *s);
 
 /* events.c */

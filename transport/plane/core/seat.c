@@ -162,7 +162,7 @@ void seat_remove(shard *s, peer *p, bool with_bye, double now) {
     }
     srtp_free(p->srtp);
     p->srtp = NULL;
-    s->peers_count--;
+    COUNT(s->peers_count, -1);
     *p->where_in_shard = p->next_of_shard;
     if (p->next_of_shard != NULL)
         p->next_of_shard->where_in_shard = p->where_in_shard;

@@ -30,7 +30,7 @@ static void run_command(shard *s, command *c, double now) {
         if (s->peers != NULL)
             s->peers->where_in_shard = &p->next_of_shard;
         s->peers = peer_hold(p);
-        s->peers_count++;
+        COUNT(s->peers_count, 1);
         seat_tick(s, p, now);
         viewer_schedule(s, p);
         break;
@@ -109,6 +109,13 @@ static void drain_inbox(shard *s, double now) {
         handed = c->next_handed;
         conn_adopt(s, c, now);
     }
+}
+
+bool plane_lingers(plane *p) {
+    for (int n = 0; n < p->shards_count; n++)
+        if (__atomic_load_n(&p->shards[n].peers_count, __ATOMIC_RELAXED) >= LINGER_PEERS)
+            return true;
+    return false;
 }
 
 static bool is_time_for_feeds(shard *s, double now) {

@@ -66,6 +66,7 @@ class TestFeeds:
         rig.outputs.take(SOURCE_H264)
         (feed,) = rig.plane.feeds
         assert rig.outputs.feed(SOURCE_H264) is feed
+        assert not feed.sealed
         assert rig.outputs.owns(feed) == SOURCE_H264
         assert (feed.codec, feed.clock_rate) == (Codec.H264, 90_000)
         rig.outputs.give_back(SOURCE_H264)
@@ -149,6 +150,7 @@ class TestSealing:
         data = b"\0\0\0\1\x65\x88\x84picture"
         unit = dataclasses.replace(picture(0.0, keyframe=True), data=data)
         rig.publication.write(unit)
+        assert rig.plane.feeds[0].sealed
         (sealed,) = rig.plane.feeds[0].units
         assert b"picture" not in sealed.data
         assert (sealed.keyframe, sealed.track) == (True, H264)
