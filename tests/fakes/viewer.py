@@ -70,7 +70,7 @@ class FakeViewer:
 
     Attributes:
         streams: RTP by ssrc.
-        rtcp: packets in order of arrival.
+        rtcp: packets in order of arrival, and `compounds` as they came.
         dtls: DTLS datagrams.
         stun: answers to checks.
         undecipherable: packets that could not be decrypted, and were not among those that could be before.
@@ -94,6 +94,7 @@ class FakeViewer:
         self.streams: dict[int, Received] = {}
         self.rtcp: list[rtcp.RtcpPacket] = []
         self.rtcp_at: list[float] = []
+        self.compounds: list[list[rtcp.RtcpPacket]] = []
         self.dtls: list[bytes] = []
         self.stun: list[stun.Message] = []
         self.is_ended = False
@@ -238,6 +239,7 @@ class FakeViewer:
             return
         packets = rtcp.parse_compound(plain)
         self.rtcp += packets
+        self.compounds.append(packets)
         self.rtcp_at += [time.monotonic()] * len(packets)
 
     def _take_rtp(self, datagram: bytes) -> None:

@@ -6,6 +6,7 @@ sockets and calls this from the plane's one thread.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ _REPORT_INTERVAL_S = 1.0
 #: The answer to a receiver's clock goes out at once, but not more often than this.
 _MIN_REPORT_INTERVAL_S = 0.2
 _MAX_RTT_S = 60.0
+#: A compound as long as this takes no further stream.
+_FULL_COMPOUND_BYTES = 680
 _U64 = (1 << 64) - 1
 
 
@@ -124,19 +127,27 @@ class Viewer:
         return datagrams
 
     def reports(self, now: float, wall_s: float) -> list[bytes]:
-        """Sender reports that are due, encrypted: one a second, the first right after the first packet."""
-        if self._srtp is None:
+        """Sender reports, encrypted: one a second, the first right after the first packet.
+
+        One stream's that is due takes the others' along, and from then on they are due together: a compound
+        for all of them (RFC 8108 section 5.2).
+        """
+        interval = _MIN_REPORT_INTERVAL_S if self._reference_times else _REPORT_INTERVAL_S
+        told = {
+            ssrc: outgoing
+            for ssrc, outgoing in self._outgoing.items()
+            if outgoing.packets and not outgoing.source.closed
+        }
+        is_due = any(now - self._reported_at.get(ssrc, -math.inf) >= interval for ssrc in told)
+        if self._srtp is None or not is_due:
             return []
-        datagrams: list[bytes] = []
-        for ssrc, outgoing in self._outgoing.items():
-            if not outgoing.packets or outgoing.source.closed:
-                continue
-            last = self._reported_at.get(ssrc)
-            interval = _MIN_REPORT_INTERVAL_S if self._reference_times else _REPORT_INTERVAL_S
-            if last is None or now - last >= interval:
-                self._reported_at[ssrc] = now
-                datagrams.append(self._srtp.protect_rtcp(self._sender_report(outgoing, now, wall_s)))
-        return datagrams
+        compounds = [b""]
+        for ssrc, outgoing in told.items():
+            self._reported_at[ssrc] = now
+            if len(compounds[-1]) > _FULL_COMPOUND_BYTES:
+                compounds.append(b"")
+            compounds[-1] += self._sender_report(outgoing, now, wall_s)
+        return [self._srtp.protect_rtcp(compound) for compound in compounds]
 
     def bye(self, now: float, wall_s: float) -> list[bytes]:
         """A goodbye for every stream that was sent, encrypted."""

@@ -528,6 +528,20 @@ class PlaneContract:
             viewer.wait(lambda count=count: len(viewer.reports(VIDEO_SSRC)) == count)  # type: ignore[misc]
             bench.clock.advance(1.0)
 
+    def test_reports_of_one_viewer_come_in_one_datagram(self, bench: Bench) -> None:
+        video, audio = bench.feed(), bench.feed(Codec.OPUS)
+        write_all(video, gop(0, 1))
+        _, viewer = bench.join((video, video_subscription()), (audio, audio_subscription()))
+        viewer.connect()
+        write_all(audio, audio_units(0, 1))
+        viewer.wait(lambda: viewer.reports(AUDIO_SSRC))
+        before = len(viewer.compounds)
+        bench.clock.advance(1.0)
+        viewer.wait(lambda: len(viewer.compounds) > before)
+        told = [packet.ssrc for packet in viewer.compounds[-1] if isinstance(packet, rtcp.SenderReport)]
+        assert sorted(told) == [VIDEO_SSRC, AUDIO_SSRC] and len(viewer.compounds) == before + 1
+        assert all(len(viewer.reports(ssrc)) == before + 1 - (ssrc == AUDIO_SSRC) for ssrc in told)
+
     def test_how_long_a_unit_took_is_counted_once_for_the_viewers_of_a_thread(self, bench: Bench) -> None:
         feed = bench.feed()
         write_all(feed, gop(0, 1))

@@ -11,7 +11,9 @@
 /* The answer to a receiver's clock goes out at once, but not more often than this. */
 #define MIN_REPORT_INTERVAL_S 0.2
 #define UNIX_TO_NTP_S 2208988800.0
-#define MAX_REPORT_BYTES 512
+/* One stream's: SR, SDES with the longest name, DLRR. */
+#define MAX_REPORT_BYTES 320
+#define MAX_COMPOUND_BYTES 1024
 #define BUDGET_BIN_S 0.1
 #define MIN_REPEAT_MS 10
 
@@ -279,21 +281,35 @@ static void send_rtcp(shard *s, peer *p, uint8_t *packet, size_t bytes) {
         send_copy(s, p, p->selected, packet, (size_t)size);
 }
 
+static bool has_something_to_report(const outgoing *o) {
+    return o->packets > 0 && !feed_is_closed(outgoing_feed(o));
+}
+
 void viewer_report(shard *s, peer *p, double now) {
-    if (!seat_can_send(p))
+    double interval = p->has_reference_time ? MIN_REPORT_INTERVAL_S : REPORT_INTERVAL_S;
+    bool is_due = false;
+    for (const outgoing *o = p->outgoings; o != NULL && !is_due; o = o->next)
+        is_due = now - o->reported_at >= interval && has_something_to_report(o);
+    if (!is_due || !seat_can_send(p))
         return;
+    /* One that is due takes the others along, from then on they are due together (RFC 8108 section 5.2). */
+    uint8_t compound[MAX_COMPOUND_BYTES];
+    size_t at = 0;
     for (outgoing *o = p->outgoings; o != NULL; o = o->next) {
-        double interval = p->has_reference_time ? MIN_REPORT_INTERVAL_S : REPORT_INTERVAL_S;
-        if (o->packets == 0 || now - o->reported_at < interval || feed_is_closed(outgoing_feed(o)))
+        if (!has_something_to_report(o))
             continue;
-        uint8_t packet[MAX_REPORT_BYTES];
+        if (at + MAX_REPORT_BYTES + SRTCP_MAX_OVERHEAD > sizeof compound) {
+            send_rtcp(s, p, compound, at);
+            at = 0;
+        }
         o->reported_at = now;
-        send_rtcp(s, p, packet, sender_report(p, o, packet, now, plane_wall(s->plane)));
+        at += sender_report(p, o, compound + at, now, plane_wall(s->plane));
     }
+    send_rtcp(s, p, compound, at);
 }
 
 void viewer_bye(shard *s, peer *p, double now) {
-    uint8_t packet[MAX_REPORT_BYTES];
+    uint8_t packet[MAX_COMPOUND_BYTES];
     uint32_t ssrcs[31];
     size_t count = 0, at = 0;
     for (outgoing *o = p->outgoings; o != NULL; o = o->next) {
