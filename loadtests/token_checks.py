@@ -24,18 +24,18 @@ from pathlib import Path
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from auth.actions import Action, Role
-from auth.authority import Authority
-from auth.credentials import SessionCredential, TokenCredential
-from auth.directory import Directory
-from auth.grants import NewGrant, add_grant
-from auth.limits import Limits
-from auth.permit import Permit
-from auth.principals import Kind, Principal
-from auth.schema import bump, generations, metadata
-from auth.tokens import TokenOrder
-from auth.vault import KEY_BYTES, MasterKey, Vault
-from auth.watch import PermitWatch
+from auth.access.authority import Authority
+from auth.access.permit import Permit
+from auth.access.watch import PermitWatch
+from auth.permissions.actions import Action, Role
+from auth.permissions.credentials import SessionCredential, TokenCredential
+from auth.permissions.directory import Directory
+from auth.permissions.grants import NewGrant, add_grant
+from auth.permissions.limits import Limits
+from auth.permissions.principals import Kind, Principal
+from auth.storage.schema import bump, generations, metadata
+from auth.tokens.tokens import TokenOrder
+from auth.vault.vault import KEY_BYTES, MasterKey, Vault
 from ops.memory import spare_the_collector
 
 _TOKENS = 4000

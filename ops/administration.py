@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from auth.invitations import Invitations
-from auth.sessions import Sessions
+from auth.accounts.invitations import Invitations
+from auth.signin.sessions import Sessions
 from ops.identity import Guard, Identity
 from streamer.web.access import Access
 from streamer.web.administration.audit import Audit

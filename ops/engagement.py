@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.audit import Event, append
-from auth.door import Entry
+from auth.access.door import Entry
+from auth.audit.entries import Event, append
 from auth.errors import AuthError, NoSuchPrincipal
-from auth.principals import Kind
+from auth.permissions.principals import Kind
 from ops import privacy
 from ops.identity import Identity
 from streamer.config import Config

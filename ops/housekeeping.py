@@ -8,11 +8,11 @@ import random
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.audit_reader import retain
+from auth.audit.reader import retain
 from auth.errors import AuthError
-from auth.grants import forget_expired
-from auth.issued import forget_over
-from auth.sessions import Sessions
+from auth.permissions.grants import forget_expired
+from auth.signin.sessions import Sessions
+from auth.tokens.issued import forget_over
 from ops.identity import Identity
 from streamer.sections.audit import AuditConfig
 

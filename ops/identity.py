@@ -19,28 +19,28 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from auth.accounts import Accounts
-from auth.api_keys import ApiKeys
-from auth.audit import Event, Outcome, append
-from auth.audit_writer import AuditLog
-from auth.authority import Authority
-from auth.connection_records import erase_owned
-from auth.credentials import NoCredential
-from auth.directory import Directory
-from auth.door import Ask, Door
+from auth.access.authority import Authority
+from auth.access.door import Ask, Door
+from auth.access.permit import Permit
+from auth.access.rates import Rate, RateLimiter, Rates
+from auth.access.seats import Seats
+from auth.access.watch import PermitWatch
+from auth.accounts.accounts import Accounts
+from auth.accounts.api_keys import ApiKeys
+from auth.accounts.groups import Groups
+from auth.accounts.roster import read_roster
+from auth.audit.entries import Event, Outcome, append
+from auth.audit.writer import AuditLog
 from auth.errors import AuthError, AuthUnavailable, RateLimited
-from auth.grants import administrators, is_last_administrator, withdraw_all
-from auth.groups import Groups
-from auth.issued import issue
-from auth.passwords import PasswordPolicy, Passwords
-from auth.permit import Permit
-from auth.rates import Rate, RateLimiter, Rates
-from auth.roster import read_roster
-from auth.seats import Seats
-from auth.tokens import SERVER, Issued, TokenOrder
-from auth.totp import Totp
-from auth.vault import Vault
-from auth.watch import PermitWatch
+from auth.factors.passwords import PasswordPolicy, Passwords
+from auth.factors.totp import Totp
+from auth.permissions.credentials import NoCredential
+from auth.permissions.directory import Directory
+from auth.permissions.grants import administrators, is_last_administrator, withdraw_all
+from auth.platforms.records import erase_owned
+from auth.tokens.issued import issue
+from auth.tokens.tokens import SERVER, Issued, TokenOrder
+from auth.vault.vault import Vault
 from ops.database import database_url, open_database
 from ops.others import Others
 from ops.vault import FileVault, open_vault

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from auth.authority import Authority
-from auth.door import Door
-from auth.jwks import JwksVerifier
-from auth.outside import OutsideIssuer
-from auth.webhook import Webhook
+from auth.access.authority import Authority
+from auth.access.door import Door
+from auth.access.webhook import Webhook
+from auth.tokens.jwks import JwksVerifier
+from auth.tokens.outside import OutsideIssuer
 from ops.outgoing import Outgoing
 from streamer.sections.others import OthersConfig
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from auth.errors import AuthUnavailable
-from auth.provider_keys import Fetched
+from auth.tokens.provider_keys import Fetched
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 _MAX_BODY_BYTES = 1 << 20
@@ -23,7 +23,7 @@ class Outgoing:
     async def __call__(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Fetched:
-        """Send a request; the `Fetch` of `auth.provider_keys`.
+        """Send a request; the `Fetch` of `auth.tokens.provider_keys`.
 
         Raises:
             AuthUnavailable: there was no answer, or one that is too long.
@@ -41,7 +41,7 @@ class Outgoing:
             raise AuthUnavailable(f"there was no answer: {type(error).__name__}") from None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        """Send a body; the `Post` of `auth.webhook`.
+        """Send a body; the `Post` of `auth.access.webhook`.
 
         Raises:
             AuthUnavailable: as above.

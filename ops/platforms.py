@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from auth.connections import Connections
-from auth.oauth import AppClient
-from auth.platform_facebook import FacebookLogin
-from auth.platform_login import PlatformLogin, PlatformOptions
-from auth.platform_twitch import TwitchLogin
-from auth.platform_youtube import YouTubeLogin
-from auth.provider_keys import Fetch
-from auth.quota import QuotaLedger
+from auth.platforms.connections import Connections
+from auth.platforms.facebook import FacebookLogin
+from auth.platforms.login import PlatformLogin, PlatformOptions
+from auth.platforms.oauth import AppClient
+from auth.platforms.quota import QuotaLedger
+from auth.platforms.twitch import TwitchLogin
+from auth.platforms.youtube import YouTubeLogin
+from auth.tokens.provider_keys import Fetch
 from ops.identity import Identity
 from ops.outgoing import Outgoing
 from streamer.relay.platforms.platforms import Platforms

@@ -18,10 +18,10 @@ from typing import Any
 from sqlalchemy import Column, Table, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.accounts import Account
-from auth.audit import Event, append
-from auth.audit_erasure import Person, forget
-from auth.audit_reader import AuditBroken
+from auth.accounts.accounts import Account
+from auth.audit.entries import Event, append
+from auth.audit.erasure import Person, forget
+from auth.audit.reader import AuditBroken
 from ops.identity import Identity
 from ops.migrations.declared import schema
 from streamer.config import Config

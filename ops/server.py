@@ -11,8 +11,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth.audit import Event
-from auth.tokens import SERVER
+from auth.audit.entries import Event
+from auth.tokens.tokens import SERVER
 from ops.administration import administration
 from ops.audience_metrics import AudienceMetrics
 from ops.differences import changed_keys

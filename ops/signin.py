@@ -10,28 +10,28 @@ from urllib.parse import urlsplit
 from aiohttp.typedefs import Middleware
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.actions import Action, Role
-from auth.ceremonies import Site
-from auth.credentials import SessionCredential
-from auth.door import Ask
-from auth.enrolment import Enrolments
+from auth.access.door import Ask
+from auth.accounts.external import External
+from auth.accounts.setup import Setup
 from auth.errors import AuthUnavailable
-from auth.external import External
-from auth.factors import Factors
-from auth.freshness import Freshness
-from auth.grants import NewGrant, add_grant
-from auth.lockout import Lockout
-from auth.logins import Doors as LoginDoors
-from auth.logins import Logins
-from auth.oidc import Oidc, OidcOptions
-from auth.passkeys import Passkeys
-from auth.patterns import EVERYTHING
-from auth.protocols import Protocol
-from auth.recovery import Recovery
-from auth.session_records import Session, SessionPolicy, Standing
-from auth.sessions import Sessions
-from auth.setup import Setup
-from auth.tokens import SERVER
+from auth.factors.ceremonies import Site
+from auth.factors.factors import Factors
+from auth.factors.passkeys import Passkeys
+from auth.factors.recovery import Recovery
+from auth.permissions.actions import Action, Role
+from auth.permissions.credentials import SessionCredential
+from auth.permissions.grants import NewGrant, add_grant
+from auth.permissions.patterns import EVERYTHING
+from auth.permissions.protocols import Protocol
+from auth.signin.enrolment import Enrolments
+from auth.signin.lockout import Lockout
+from auth.signin.logins import Doors as LoginDoors
+from auth.signin.logins import Logins
+from auth.signin.oidc import Oidc, OidcOptions
+from auth.signin.session_records import Session, SessionPolicy, Standing
+from auth.signin.sessions import Sessions
+from auth.storage.freshness import Freshness
+from auth.tokens.tokens import SERVER
 from ops.identity import Guard, Identity
 from ops.outgoing import Outgoing
 from streamer.config import Config
@@ -46,7 +46,7 @@ from streamer.web.signin.login import Login
 from streamer.web.signin.sso import SingleSignOn
 
 if TYPE_CHECKING:
-    from auth.ldap import Ldap
+    from auth.signin.ldap import Ldap
 
 
 class SignIn:
@@ -173,7 +173,7 @@ def _directory(config: Config) -> Ldap | None:
     if not config.ldap.urls:
         return None
     # Here, as few have one, and what asks it is long to import.
-    from auth.ldap import Ldap
+    from auth.signin.ldap import Ldap
 
     try:
         return Ldap(config.ldap.options())

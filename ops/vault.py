@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 from auth.errors import VaultError
-from auth.master_keys import keys_from_command, keys_from_file, parse_keys
-from auth.vault import Vault
+from auth.vault.master_keys import keys_from_command, keys_from_file, parse_keys
+from auth.vault.vault import Vault
 from streamer.sections.vault import VaultConfig
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.engine import URL
 
-from auth.vault import MasterKey, Vault
+from auth.vault.vault import MasterKey, Vault
 from ops.database import open_database
 from streamer.engagement.audience import Audience
 from streamer.engagement.collector import Collector, Delivery

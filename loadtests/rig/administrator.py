@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from auth.actions import Action
-from auth.patterns import EVERYTHING
-from auth.tokens import TokenOrder, implied
+from auth.permissions.actions import Action
+from auth.permissions.patterns import EVERYTHING
+from auth.tokens.tokens import TokenOrder, implied
 from ops.database import database_url, open_database
 from ops.identity import open_identity
 from streamer.config import Config, load, parse

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auth.audit_reader import Filter, export, verify
+from auth.audit.reader import Filter, export, verify
 from ops.commands.desk import ConfigFile, on_database
 from ops.identity import Identity
 

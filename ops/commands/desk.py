@@ -16,10 +16,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from auth.accounts import Account
-from auth.actions import Action, Role
+from auth.accounts.accounts import Account
 from auth.errors import AuthError
-from auth.principals import Kind
+from auth.permissions.actions import Action, Role
+from auth.permissions.principals import Kind
 from ops.identity import Identity, open_identity
 from streamer.config import load
 from streamer.errors import StreamerError

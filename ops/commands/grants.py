@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from auth.grants import GrantKind, NewGrant, add_grant, change_expiry, list_grants, withdraw_grant
-from auth.tokens import SERVER
+from auth.permissions.grants import GrantKind, NewGrant, add_grant, change_expiry, list_grants, withdraw_grant
+from auth.tokens.tokens import SERVER
 from ops.commands.desk import (
     ConfigFile,
     day,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from auth.master_keys import add_key, drop_old_keys
-from auth.rewrap import rewrap_all
-from auth.signing import rotate_keys
+from auth.tokens.signing import rotate_keys
+from auth.vault.master_keys import add_key, drop_old_keys
+from auth.vault.rewrap import rewrap_all
 from ops.commands.desk import ConfigFile, on_database
 from ops.identity import Identity
 

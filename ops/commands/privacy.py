@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auth.principals import Kind
+from auth.permissions.principals import Kind
 from ops import privacy
 from ops.commands.desk import ConfigFile, day, named, on_database, table
 from ops.identity import Identity

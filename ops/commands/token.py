@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from auth.actions import Action
-from auth.issued import find_token, list_tokens, revoke
-from auth.limits import Limits
-from auth.patterns import EVERYTHING
-from auth.principals import Kind
-from auth.tokens import SERVER, TokenOrder, implied
+from auth.permissions.actions import Action
+from auth.permissions.limits import Limits
+from auth.permissions.patterns import EVERYTHING
+from auth.permissions.principals import Kind
+from auth.tokens.issued import find_token, list_tokens, revoke
+from auth.tokens.tokens import SERVER, TokenOrder, implied
 from ops.commands.desk import ConfigFile, day, named, on_database, seconds, table
 from ops.identity import Identity
 

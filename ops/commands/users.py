@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from auth.invitations import Invitations
-from auth.principals import Kind
-from auth.sessions import end_sessions
+from auth.accounts.invitations import Invitations
+from auth.permissions.principals import Kind
+from auth.signin.sessions import end_sessions
 from ops.commands.desk import ConfigFile, day, in_from_now, named, on_database, seconds, table
 from ops.identity import Identity
 from streamer.config import load

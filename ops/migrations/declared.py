@@ -8,7 +8,7 @@ import pkgutil
 from sqlalchemy import MetaData
 
 import auth
-from auth.schema import metadata
+from auth.storage.schema import metadata
 
 
 def schema() -> MetaData:

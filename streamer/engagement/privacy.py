@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import VaultError
-from auth.vault import Vault
+from auth.vault.vault import Vault
 from streamer.engagement.batch import DAY_S
 from streamer.engagement.store import overwrite
 from streamer.engagement.tables import salts

@@ -18,7 +18,7 @@ from sqlalchemy import Table, delete, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from auth.tables import principals
+from auth.storage.tables import principals
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
 from streamer.engagement.session import COUNTED
 from streamer.engagement.sketch import Durations, Scores, Sketch

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from auth.schema import metadata
+from auth.storage.schema import metadata
 from streamer.engagement.session import COUNTED
 
 _NAME = String(64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from auth.actions import Action
-from auth.credentials import API_KEY_MARK, Credential, KeyCredential, credential_of
-from auth.door import Ask
+from auth.access.door import Ask
 from auth.errors import AuthError, BadCredentials, Forbidden, LockedOut, RateLimited, TokenInvalid
-from auth.protocols import Protocol
-from auth.secrets import same_secret
+from auth.permissions.actions import Action
+from auth.permissions.credentials import API_KEY_MARK, Credential, KeyCredential, credential_of
+from auth.permissions.protocols import Protocol
+from auth.vault.comparing import same_secret
 from streamer.sections.stream import StreamConfig
 from transport.srt import Refused, RejectReason, StreamId
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from auth.door import Door
+from auth.access.door import Door
 from auth.errors import AuthError
 from streamer.config import Config
 from streamer.errors import AlreadyPublished, NoSuchStream

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.sealing import Sealer
+from auth.vault.sealing import Sealer
 from streamer.relay.destination import Destination, Settings
 from streamer.relay.errors import NoSuchDestination, RelayRefused
 from streamer.relay.tables import destination_context, destinations, memories

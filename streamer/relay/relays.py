@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthError
-from auth.sealing import Sealer
+from auth.vault.sealing import Sealer
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Double, String, Table, Text, UniqueConstraint
 
-from auth.rewrap import SealedColumn, register
-from auth.schema import metadata
+from auth.storage.schema import metadata
+from auth.vault.rewrap import SealedColumn, register
 
 #: `secrets.token_hex(8)`, with room.
 _ID_CHARACTERS = 32

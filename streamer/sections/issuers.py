@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from auth.actions import Action, Role
-from auth.outside import ClaimMap, OutsideIssuer
-from auth.provider_keys import ALGORITHMS
+from auth.permissions.actions import Action, Role
+from auth.tokens.outside import ClaimMap, OutsideIssuer
+from auth.tokens.provider_keys import ALGORITHMS
 from streamer.sections.base import Section
 
 

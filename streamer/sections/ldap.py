@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, model_validator
 
-from auth.ldap_options import LdapOptions
+from auth.signin.ldap_options import LdapOptions
 from streamer.sections.base import Section
 
 
@@ -41,7 +41,7 @@ class LdapConfig(Section):
         return self
 
     def options(self) -> LdapOptions:
-        """As `auth.ldap` takes them.
+        """As `auth.signin.ldap` takes them.
 
         Raises:
             ValueError: they cannot be used.

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from auth.access.rates import API, LOGIN, WHEP, Rate
+from auth.access.webhook import WebhookConfig
 from auth.addresses import is_safe
-from auth.rates import API, LOGIN, WHEP, Rate
-from auth.webhook import WebhookConfig
 from streamer.sections.base import Section
 from streamer.sections.issuers import IssuerConfig
 

@@ -1,7 +1,7 @@
 """Who asks: the bearer token of a request, or the session of a browser, and what it opens.
 
-`auth.door` decides, about tokens, API keys of service accounts and sessions alike. Who may `listen` to a
-stream and not `watch` it gets its sound alone.
+`auth.access.door` decides, about tokens, API keys of service accounts and sessions alike. Who may `listen` to
+a stream and not `watch` it gets its sound alone.
 
 Who watches a public stream needs nothing. What he presents all the same counts where it would let him in: he
 is then known by it, takes one of its seats and leaves with its end. Where it would not, because it is wrong,
@@ -15,12 +15,12 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from auth.actions import Action
-from auth.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
-from auth.door import Ask, Door, Entry
+from auth.access.door import Ask, Door, Entry
+from auth.access.permit import Permit
 from auth.errors import Forbidden, TokenInvalid
-from auth.permit import Permit
-from auth.protocols import Protocol
+from auth.permissions.actions import Action
+from auth.permissions.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
+from auth.permissions.protocols import Protocol
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
 from streamer.web.sessions import session_credential

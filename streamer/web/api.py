@@ -15,8 +15,8 @@ import prometheus_client
 from aiohttp import web
 from pydantic import BaseModel
 
-from auth.permit import Permit
-from auth.protocols import Protocol
+from auth.access.permit import Permit
+from auth.permissions.protocols import Protocol
 from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream

@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import BaseModel
 
-from auth.connecting import Connecting
-from auth.connection_records import Connection
-from auth.connections import Asker, Connections
+from auth.access.permit import Basis, Permit
 from auth.errors import AuthError, AuthUnavailable, BadCredentials, NoSuchConnection, PlatformRefused
-from auth.oidc import BEGUN_S
-from auth.permit import Basis, Permit
-from auth.platform_login import PlatformLogin
-from auth.platforms import LOGINS
+from auth.platforms.connecting import Connecting
+from auth.platforms.connections import Asker, Connections
+from auth.platforms.login import PlatformLogin
+from auth.platforms.records import Connection
+from auth.platforms.supported import LOGINS
+from auth.signin.oidc import BEGUN_S
 from streamer.web import connection_models as models
 from streamer.web.access import Access
 from streamer.web.inputs import read_body

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from auth.audit import Event
-from auth.audit_writer import AuditLog
-from auth.lru import LruCache
-from auth.permit import Permit
+from auth.access.permit import Permit
+from auth.audit.entries import Event
+from auth.audit.writer import AuditLog
+from auth.storage.lru import LruCache
 from streamer.web.origin import client_address
 
 #: Pages that show something live ask again every few seconds; the same look counts once in so long.

@@ -1,4 +1,4 @@
-"""Limits how often one address may ask, with defaults that no crowd of viewers meets (`auth.rates`).
+"""Limits how often one address may ask, with defaults that no crowd of viewers meets (`auth.access.rates`).
 
 Joining over WHEP, logging in and everything else of the API count apart from each other; pages and what they
 need are free, as are the questions of supervisors. Who asks too often gets a 429 that says when to come back.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from auth.rates import RateLimiter, Rates
+from auth.access.rates import RateLimiter, Rates
 from streamer.web.origin import client_address
 from streamer.web.problems import Handler
 

@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from auth.audit import Event
-from auth.connections import Connections
+from auth.audit.entries import Event
 from auth.errors import NoSuchConnection
+from auth.platforms.connections import Connections
 from streamer.hub.registry import Registry
 from streamer.relay.destination import Destination, Settings
 from streamer.relay.destinations import new_id

@@ -6,7 +6,8 @@ session from counting (no CSRF token, a second factor still to be set up) is sai
 public stream may be watched without.
 
 A browser sends the cookie with whatever page asks, so a request that changes something must also carry a
-token that only pages of this server know (`auth.csrf`), in a header that no other site's page can send.
+token that only pages of this server know (`auth.signin.csrf`), in a header that no other site's page can
+send.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from auth.credentials import NOTHING, Credential, SessionCredential
-from auth.csrf import csrf_token, is_csrf_token
 from auth.errors import AuthError, AuthUnavailable, BadCredentials, TokenInvalid
-from auth.session_records import OpenedSession, Session, Standing
-from auth.sessions import Sessions
+from auth.permissions.credentials import NOTHING, Credential, SessionCredential
+from auth.signin.csrf import csrf_token, is_csrf_token
+from auth.signin.session_records import OpenedSession, Session, Standing
+from auth.signin.sessions import Sessions
 from streamer.web.operations import CSRF_HEADER, SAFE_METHODS
 from streamer.web.origin import is_https
 from streamer.web.problems import Handler, Problem

@@ -16,11 +16,11 @@ from typing import Protocol as Interface
 
 from aiohttp import web
 
-from auth.actions import Action
-from auth.door import Entry
+from auth.access.door import Entry
 from auth.errors import AuthError
-from auth.principals import ANONYMOUS
-from auth.protocols import Protocol
+from auth.permissions.actions import Action
+from auth.permissions.principals import ANONYMOUS
+from auth.permissions.protocols import Protocol
 from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream

@@ -10,14 +10,14 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from auth.actions import Action, Role
-from auth.authority import Authority
-from auth.credentials import SessionCredential
-from auth.directory import ApiKeyOwner, Directory
-from auth.grants import Grant, GrantKind, NewGrant, add_grant
-from auth.principals import Kind, Principal
-from auth.schema import generations, metadata
-from auth.vault import KEY_BYTES, MasterKey, Vault
+from auth.access.authority import Authority
+from auth.permissions.actions import Action, Role
+from auth.permissions.credentials import SessionCredential
+from auth.permissions.directory import ApiKeyOwner, Directory
+from auth.permissions.grants import Grant, GrantKind, NewGrant, add_grant
+from auth.permissions.principals import Kind, Principal
+from auth.storage.schema import generations, metadata
+from auth.vault.vault import KEY_BYTES, MasterKey, Vault
 
 NOON = 1_790_000_000.0
 

@@ -6,23 +6,23 @@ import pyotp
 from cryptography.fernet import Fernet
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from auth.accounts import Account, Accounts
-from auth.ceremonies import Site
-from auth.enrolment import Enrolments
-from auth.external import External
-from auth.factors import Factors
-from auth.freshness import Freshness
-from auth.groups import Groups
-from auth.lockout import Lockout
-from auth.logins import Directory, Doors, Logins
-from auth.passkeys import Passkeys
-from auth.passwords import PasswordPolicy, Passwords
-from auth.principals import Kind
-from auth.recovery import Recovery
-from auth.roster import read_roster
-from auth.sessions import Sessions
-from auth.totp import Totp
-from auth.visitors import Visitor
+from auth.accounts.accounts import Account, Accounts
+from auth.accounts.external import External
+from auth.accounts.groups import Groups
+from auth.accounts.roster import read_roster
+from auth.factors.ceremonies import Site
+from auth.factors.factors import Factors
+from auth.factors.passkeys import Passkeys
+from auth.factors.passwords import PasswordPolicy, Passwords
+from auth.factors.recovery import Recovery
+from auth.factors.totp import Totp
+from auth.permissions.principals import Kind
+from auth.signin.enrolment import Enrolments
+from auth.signin.lockout import Lockout
+from auth.signin.logins import Directory, Doors, Logins
+from auth.signin.sessions import Sessions
+from auth.signin.visitors import Visitor
+from auth.storage.freshness import Freshness
 from tests.rigs.authenticator import Authenticator
 
 #: As cheap as argon2 lets it be.

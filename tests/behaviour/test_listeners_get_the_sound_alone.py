@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from auth.actions import Action
-from auth.links import Link, Target, build_link
-from auth.tokens import TokenOrder
+from auth.permissions.actions import Action
+from auth.tokens.links import Link, Target, build_link
+from auth.tokens.tokens import TokenOrder
 from loadtests.rig.browser import Watcher, chromium
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from auth.actions import Action, Role
-from auth.grants import NewGrant, add_grant
-from auth.issued import issue
-from auth.principals import Kind
-from auth.tokens import SERVER, TokenOrder
+from auth.permissions.actions import Action, Role
+from auth.permissions.grants import NewGrant, add_grant
+from auth.permissions.principals import Kind
+from auth.tokens.issued import issue
+from auth.tokens.tokens import SERVER, TokenOrder
 from loadtests.crowd.crowd import Crowd, Whep
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.process import wait_until

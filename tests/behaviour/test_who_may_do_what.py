@@ -1,6 +1,7 @@
 """Every action, by every role, over every protocol that is served: allowed or refused as the table says.
 
-The table is `auth/PERMISSIONS.md`, which is rendered from what is asked here too: `actions_of`, `PROTOCOLS`.
+The table is `auth/permissions/PERMISSIONS.md`, which is rendered from what is asked here too: `actions_of`,
+`PROTOCOLS`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from auth.actions import Action, Role, actions_of
-from auth.protocols import PROTOCOLS, Protocol
-from auth.tokens import TokenOrder
+from auth.permissions.actions import Action, Role, actions_of
+from auth.permissions.protocols import PROTOCOLS, Protocol
+from auth.tokens.tokens import TokenOrder
 from loadtests.rig.administrator import issue_tokens
 from loadtests.rig.server import Server
 from transport.srt import ConnectError, SrtOptions, SrtTarget, connect

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable
-from auth.schema import bump, generation
+from auth.storage.schema import bump, generation
 from ops.database import DatabaseError, database_url, make_engine, open_database
 from ops.migrations import newest
 from ops.migrations.declared import schema

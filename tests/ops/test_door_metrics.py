@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auth.actions import Action
-from auth.credentials import NOTHING
-from auth.door import Ask
+from auth.access.door import Ask
+from auth.access.rates import Rate
 from auth.errors import AuthError, RateLimited
-from auth.protocols import Protocol
-from auth.rates import Rate
+from auth.permissions.actions import Action
+from auth.permissions.credentials import NOTHING
+from auth.permissions.protocols import Protocol
 from ops.door_metrics import DoorCollector
 from ops.identity import Guard, open_identity
 from streamer.config import parse

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from auth.actions import Action, Role
-from auth.audit_reader import export, verify
-from auth.grants import NewGrant, add_grant, grants_table
-from auth.issued import issue, tokens_table
-from auth.principals import Kind
-from auth.tables import sessions
-from auth.tokens import SERVER, TokenOrder
-from auth.visitors import Visitor
+from auth.audit.reader import export, verify
+from auth.permissions.actions import Action, Role
+from auth.permissions.grants import NewGrant, add_grant, grants_table
+from auth.permissions.principals import Kind
+from auth.signin.visitors import Visitor
+from auth.storage.tables import sessions
+from auth.tokens.issued import issue, tokens_table
+from auth.tokens.tokens import SERVER, TokenOrder
 from ops.housekeeping import Housekeeping
 from ops.identity import Guard, Identity, open_identity
 from ops.signin import SignIn

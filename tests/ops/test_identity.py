@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from auth.actions import Action, Role
-from auth.audit import Event
-from auth.audit_reader import export, verify
-from auth.credentials import NOTHING, ApiKeyCredential, TokenCredential
-from auth.door import Ask
+from auth.access.door import Ask
+from auth.audit.entries import Event
+from auth.audit.reader import export, verify
 from auth.errors import AccountConflict, AuthError, BadCredentials, TokenInvalid, VaultError
-from auth.grants import NewGrant, add_grant
-from auth.principals import Kind
-from auth.protocols import Protocol
-from auth.tokens import SERVER
+from auth.permissions.actions import Action, Role
+from auth.permissions.credentials import NOTHING, ApiKeyCredential, TokenCredential
+from auth.permissions.grants import NewGrant, add_grant
+from auth.permissions.principals import Kind
+from auth.permissions.protocols import Protocol
+from auth.tokens.tokens import SERVER
 from ops.database import DatabaseError
 from ops.identity import Guard, Identity, open_identity
 from streamer.config import Config, parse

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from auth.actions import Action
-from auth.credentials import TokenCredential
-from auth.door import Ask
+from auth.access.door import Ask
+from auth.access.permit import Permit
 from auth.errors import AuthError, Forbidden, TokenInvalid
-from auth.permit import Permit
-from auth.protocols import Protocol
+from auth.permissions.actions import Action
+from auth.permissions.credentials import TokenCredential
+from auth.permissions.protocols import Protocol
 from ops.identity import Guard, open_identity
 from streamer.config import parse
 from streamer.sections.others import OthersConfig

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from auth.errors import VaultError
-from auth.master_keys import add_key, drop_old_keys
+from auth.vault.master_keys import add_key, drop_old_keys
 from ops.vault import FileVault, open_vault
 from streamer.config import parse
 from streamer.errors import ConfigError

@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.connecting import Connecting
-from auth.connection_records import Connection
-from auth.connections import Asker, Connections
-from auth.oauth import AppClient
-from auth.platform_facebook import FacebookLogin
-from auth.platform_login import PlatformLogin, PlatformOptions
-from auth.platform_twitch import TwitchLogin
-from auth.platform_youtube import YouTubeLogin
-from auth.vault import Vault
+from auth.platforms.connecting import Connecting
+from auth.platforms.connections import Asker, Connections
+from auth.platforms.facebook import FacebookLogin
+from auth.platforms.login import PlatformLogin, PlatformOptions
+from auth.platforms.oauth import AppClient
+from auth.platforms.records import Connection
+from auth.platforms.twitch import TwitchLogin
+from auth.platforms.youtube import YouTubeLogin
+from auth.vault.vault import Vault
 from ops.outgoing import Outgoing
 from ops.sandbox.app import Sandbox
 from ops.sandbox.parties import CLIENTS, FACEBOOK_CLIENT_TOKEN, ClientKind, Platform

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.schema import generations
+from auth.storage.schema import generations
 from ops.database import make_engine, open_database
 from ops.migrations.declared import schema
 

@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from auth.webhook import SIGNATURE_HEADER, is_signed
+from auth.access.webhook import SIGNATURE_HEADER, is_signed
 
 SECRET = "what-webhook-and-server-know"
 ISSUER = "https://idp.example"

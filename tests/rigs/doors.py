@@ -6,8 +6,8 @@ import asyncio
 import threading
 from pathlib import Path
 
-from auth.actions import Action
-from auth.tokens import TokenOrder
+from auth.permissions.actions import Action
+from auth.tokens.tokens import TokenOrder
 from ops.identity import Guard, Identity, open_identity
 from streamer.config import parse
 

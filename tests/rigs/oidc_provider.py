@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
-from auth.provider_keys import Fetched
+from auth.tokens.provider_keys import Fetched
 from tests.fakes.wait import wait_until
 from tests.rigs.processes import answers, free_port, running
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auth.rates import WHEP
+from auth.access.rates import WHEP
 from streamer.config import Config, load, parse
 from streamer.errors import ConfigError, Finding
 from streamer.sections.base import split_address

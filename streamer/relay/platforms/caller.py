@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from auth.connections import Access, Connections
 from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
-from auth.provider_keys import Fetch, Fetched, json_object
+from auth.platforms.connections import Access, Connections
+from auth.tokens.provider_keys import Fetch, Fetched, json_object
 from streamer.relay.platforms.errors import Exhausted, NeedsReconnect, PlatformError
 
 _MAX_RETRY_S = 3600.0

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from auth.platform_facebook import VERSION
-from auth.provider_keys import Fetched
+from auth.platforms.facebook import VERSION
+from auth.tokens.provider_keys import Fetched
 from streamer.relay.platforms.caller import Caller, said
 from streamer.relay.platforms.errors import Exhausted, NeedsReconnect, PlatformError
 

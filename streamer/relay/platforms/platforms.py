@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from auth.connections import Connections
-from auth.provider_keys import Fetch
-from auth.quota import QuotaLedger
+from auth.platforms.connections import Connections
+from auth.platforms.quota import QuotaLedger
+from auth.tokens.provider_keys import Fetch
 from streamer.relay.platforms import custom, facebook, twitch, youtube
 from streamer.relay.platforms.broadcast import Announcement, Broadcast, Traits
 from streamer.relay.platforms.errors import PlatformError

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from auth.connections import Access
-from auth.platform_twitch import BROADCAST
-from auth.provider_keys import Fetched
+from auth.platforms.connections import Access
+from auth.platforms.twitch import BROADCAST
+from auth.tokens.provider_keys import Fetched
 from streamer.relay.platforms.broadcast import Announcement, Health, HealthState, Ingest, Traits
 from streamer.relay.platforms.caller import Caller, said
 from streamer.relay.platforms.errors import NeedsReconnect, PlatformError

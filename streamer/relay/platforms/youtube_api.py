@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from auth.connections import Connections
-from auth.provider_keys import Fetch, Fetched
-from auth.quota import QuotaLedger
+from auth.platforms.connections import Connections
+from auth.platforms.quota import QuotaLedger
+from auth.tokens.provider_keys import Fetch, Fetched
 from streamer.relay.platforms.caller import Caller, said
 from streamer.relay.platforms.errors import Exhausted, NeedsReconnect, PlatformError
 

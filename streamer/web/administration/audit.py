@@ -6,7 +6,7 @@ import dataclasses
 
 from aiohttp import web
 
-from auth.audit_reader import Filter, export, latest, verify
+from auth.audit.reader import Filter, export, latest, verify
 from auth.errors import NoSuchPrincipal
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import NO_STORE, Names, Office, answer

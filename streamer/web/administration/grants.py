@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from auth.actions import Action
+from auth.access.holder import Holder
+from auth.access.permit import Permit
 from auth.errors import Forbidden
-from auth.grants import (
+from auth.permissions.actions import Action
+from auth.permissions.grants import (
     Grant,
     NewGrant,
     add_grant,
@@ -18,8 +20,6 @@ from auth.grants import (
     list_grants,
     withdraw_grant,
 )
-from auth.holder import Holder
-from auth.permit import Permit
 from streamer.web.access import presented
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import Names, Office, answer

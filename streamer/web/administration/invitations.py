@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from auth.audit import Event, Outcome
-from auth.audit_writer import AuditLog
+from auth.access.rates import LOGIN, RateLimiter
+from auth.accounts.invitations import Invitations
+from auth.audit.entries import Event, Outcome
+from auth.audit.writer import AuditLog
 from auth.errors import TokenInvalid
-from auth.invitations import Invitations
-from auth.rates import LOGIN, RateLimiter
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import answer
 from streamer.web.inputs import read_body

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from auth.accounts import Account
-from auth.principals import Kind
+from auth.accounts.accounts import Account
+from auth.permissions.principals import Kind
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import Office, answer
 from streamer.web.inputs import read_body

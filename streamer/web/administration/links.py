@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from auth.actions import Action
 from auth.errors import BadGrant
-from auth.links import Link, Target, build_link
-from auth.tokens import implied
+from auth.permissions.actions import Action
+from auth.tokens.links import Link, Target, build_link
+from auth.tokens.tokens import implied
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import answer
 from streamer.web.administration.tokens import TokenOffice, token_model

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from auth.actions import Action, Role
-from auth.grants import GrantKind
-from auth.links import Target
-from auth.principals import Kind
+from auth.permissions.actions import Action, Role
+from auth.permissions.grants import GrantKind
+from auth.permissions.principals import Kind
+from auth.tokens.links import Target
 
 
 class NamedModel(BaseModel):

@@ -11,20 +11,20 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.accounts import Account, Accounts
-from auth.actions import Action
-from auth.api_keys import ApiKeys
-from auth.authority import Authority
-from auth.directory import Directory
+from auth.access.authority import Authority
+from auth.access.holder import Holder
+from auth.access.permit import Permit
+from auth.accounts.accounts import Account, Accounts
+from auth.accounts.api_keys import ApiKeys
+from auth.accounts.groups import Groups
+from auth.accounts.invitations import Invitations
 from auth.errors import AuthError, Forbidden, NoSuchPrincipal
-from auth.groups import Groups
-from auth.holder import Holder
-from auth.invitations import Invitations
-from auth.permit import Permit
-from auth.principals import Kind
-from auth.sessions import Sessions
-from auth.tokens import SERVER
-from auth.vault import Vault
+from auth.permissions.actions import Action
+from auth.permissions.directory import Directory
+from auth.permissions.principals import Kind
+from auth.signin.sessions import Sessions
+from auth.tokens.tokens import SERVER
+from auth.vault.vault import Vault
 from streamer.web.access import Access, presented
 from streamer.web.administration import models
 from streamer.web.ledger import Ledger

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from auth.actions import Action, Role
-from auth.audit import Outcome
-from auth.grants import MAX_REASON_CHARACTERS, GrantKind
-from auth.limits import MAX_NETWORKS, MAX_VIEWERS, Limits
-from auth.links import Target
-from auth.patterns import MAX_CHARACTERS
-from auth.principals import Kind
-from auth.tables import MAX_NAME_CHARACTERS
-from auth.tokens import MAX_PATTERNS
+from auth.audit.entries import Outcome
+from auth.permissions.actions import Action, Role
+from auth.permissions.grants import MAX_REASON_CHARACTERS, GrantKind
+from auth.permissions.limits import MAX_NETWORKS, MAX_VIEWERS, Limits
+from auth.permissions.patterns import MAX_CHARACTERS
+from auth.permissions.principals import Kind
+from auth.storage.tables import MAX_NAME_CHARACTERS
+from auth.tokens.links import Target
+from auth.tokens.tokens import MAX_PATTERNS
 from streamer.web.inputs import Body, Query
 
 _CENTURY_S = 100 * 365.25 * 86_400

@@ -6,13 +6,13 @@ import json
 
 from aiohttp import web
 
-from auth.actions import Action
+from auth.access.holder import Holder
+from auth.access.permit import Permit
 from auth.errors import BadGrant
-from auth.holder import Holder
-from auth.issued import TokenRecord, find_token, issue, list_tokens, revoke
-from auth.links import Target
-from auth.permit import Permit
-from auth.tokens import Issued, TokenOrder, implied
+from auth.permissions.actions import Action
+from auth.tokens.issued import TokenRecord, find_token, issue, list_tokens, revoke
+from auth.tokens.links import Target
+from auth.tokens.tokens import Issued, TokenOrder, implied
 from streamer.web.access import presented
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import Names, Office, answer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from auth.accounts import Account
-from auth.principals import Kind
-from auth.roll import Particulars, particulars, particulars_of
+from auth.accounts.accounts import Account
+from auth.accounts.roll import Particulars, particulars, particulars_of
+from auth.permissions.principals import Kind
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import Names, Office, answer
 from streamer.web.inputs import read_body

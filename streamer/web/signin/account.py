@@ -11,7 +11,7 @@ import json
 from aiohttp import web
 
 from auth.errors import AuthError
-from auth.session_records import Session, SessionRecord, Standing
+from auth.signin.session_records import Session, SessionRecord, Standing
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
-from auth.accounts import Accounts
-from auth.actions import Action
-from auth.audit import Event, Outcome
-from auth.csrf import csrf_token
-from auth.enrolment import Enrolments
+from auth.accounts.accounts import Accounts
+from auth.accounts.external import External
+from auth.accounts.groups import Groups
+from auth.accounts.setup import Setup
+from auth.audit.entries import Event, Outcome
 from auth.errors import AuthError, AuthUnavailable
-from auth.external import External
-from auth.factors import Factors
-from auth.groups import Groups
-from auth.logins import Logins
-from auth.oidc import Oidc
-from auth.passwords import Passwords
-from auth.session_records import OpenedSession, Session
-from auth.sessions import Sessions
-from auth.setup import Setup
-from auth.visitors import Visitor
+from auth.factors.factors import Factors
+from auth.factors.passwords import Passwords
+from auth.permissions.actions import Action
+from auth.signin.csrf import csrf_token
+from auth.signin.enrolment import Enrolments
+from auth.signin.logins import Logins
+from auth.signin.oidc import Oidc
+from auth.signin.session_records import OpenedSession, Session
+from auth.signin.sessions import Sessions
+from auth.signin.visitors import Visitor
 from streamer.web.origin import client_address, is_https
 from streamer.web.sessions import presented_cookie, set_session
 from streamer.web.signin.models import OidcModel, SessionModel

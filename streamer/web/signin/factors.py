@@ -7,9 +7,9 @@ import json
 import segno
 from aiohttp import web
 
-from auth.ceremonies import Ceremony
-from auth.enrolment import Enrolled
-from auth.session_records import Session, Standing
+from auth.factors.ceremonies import Ceremony
+from auth.signin.enrolment import Enrolled
+from auth.signin.session_records import Session, Standing
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.sessions import presented_cookie, require_session, set_session

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from auth.errors import AuthError, FactorNeeded, NoSuchPrincipal
-from auth.factors import Proof
-from auth.session_records import OpenedSession, Standing
+from auth.factors.factors import Proof
+from auth.signin.session_records import OpenedSession, Standing
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.sessions import (

@@ -20,8 +20,8 @@ from auth.errors import (
     FactorNeeded,
     TokenInvalid,
 )
-from auth.oidc import BEGUN_S, Oidc, Return
-from auth.session_records import OpenedSession, Standing
+from auth.signin.oidc import BEGUN_S, Oidc, Return
+from auth.signin.session_records import OpenedSession, Standing
 from streamer.web.operations import Operation
 from streamer.web.origin import is_https
 from streamer.web.signin.entrance import OIDC_PATH, Entrance, visitor

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from auth.actions import Action, Role
+from auth.permissions.actions import Action, Role
 from ops.commands.desk import day, role_or_action, seconds, table
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pyotp
 import pytest
 
-from auth.actions import Action
 from auth.errors import TokenInvalid
-from auth.signing import KeyRing
-from auth.tokens import TokenOrder
+from auth.permissions.actions import Action
+from auth.tokens.signing import KeyRing
+from auth.tokens.tokens import TokenOrder
 from ops.identity import Identity
 from tests.ops.commands.rig import Commands
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.audit_reader import verify
+from auth.audit.reader import verify
 from ops.identity import Identity
 from streamer.engagement.store import Store
 from tests.ops.commands.rig import Commands

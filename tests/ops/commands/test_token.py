@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from auth.actions import Action, Role, actions_of
-from auth.claims import Claims
-from auth.tokens import SERVER
+from auth.permissions.actions import Action, Role, actions_of
+from auth.tokens.claims import Claims
+from auth.tokens.tokens import SERVER
 from ops.identity import Identity
 from tests.ops.commands.rig import Commands
 

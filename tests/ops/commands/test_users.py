@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from auth.ceremonies import Site
-from auth.factors import Factors
-from auth.freshness import Freshness
-from auth.invitations import Invitations
-from auth.passkeys import Passkeys
-from auth.recovery import Recovery
-from auth.sessions import Sessions
-from auth.visitors import Visitor
+from auth.accounts.invitations import Invitations
+from auth.factors.ceremonies import Site
+from auth.factors.factors import Factors
+from auth.factors.passkeys import Passkeys
+from auth.factors.recovery import Recovery
+from auth.signin.sessions import Sessions
+from auth.signin.visitors import Visitor
+from auth.storage.freshness import Freshness
 from ops.identity import Identity
 from tests.ops.commands.rig import Commands
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.vault import MasterKey, Vault
+from auth.vault.vault import MasterKey, Vault
 from streamer.engagement.checkpoint import recover
 from streamer.engagement.collector import Collector, Delivery
 from streamer.engagement.privacy import Salts

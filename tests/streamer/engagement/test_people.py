@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from auth.accounts import Account
-from auth.audit import audit_log
-from auth.audit_reader import verify
-from auth.principals import Kind
+from auth.accounts.accounts import Account
+from auth.audit.entries import audit_log
+from auth.audit.reader import verify
+from auth.permissions.principals import Kind
 from ops import privacy
 from ops.identity import Identity, open_identity
 from streamer.cluster.batches import QUEUE, Queue

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.vault import MasterKey, Vault
+from auth.vault.vault import MasterKey, Vault
 from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.places import Places, PlacesError
 from streamer.engagement.privacy import Salts

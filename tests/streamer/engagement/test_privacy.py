@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.vault import MasterKey, Vault
+from auth.vault.vault import MasterKey, Vault
 from streamer.engagement.decisions import LATE_S
 from streamer.engagement.disclosure import Disclosure
 from streamer.engagement.places import Places

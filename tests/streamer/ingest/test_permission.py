@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from auth.actions import Action
-from auth.credentials import Credential, KeyCredential, TokenCredential
 from auth.errors import (
     AuthError,
     AuthUnavailable,
@@ -13,7 +11,9 @@ from auth.errors import (
     TokenExpired,
     TokenInvalid,
 )
-from auth.protocols import Protocol
+from auth.permissions.actions import Action
+from auth.permissions.credentials import Credential, KeyCredential, TokenCredential
+from auth.permissions.protocols import Protocol
 from streamer.ingest.permission import publishing, refusal
 from streamer.sections.stream import StreamConfig
 from transport.srt import RejectReason

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.actions import Action
+from auth.permissions.actions import Action
 from streamer.config import Config, parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State

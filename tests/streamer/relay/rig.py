@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.vault import MasterKey, Vault
+from auth.vault.vault import MasterKey, Vault
 from streamer.config import parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream

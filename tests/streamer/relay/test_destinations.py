@@ -5,8 +5,8 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.rewrap import rewrap_all
-from auth.vault import MasterKey, Vault
+from auth.vault.rewrap import rewrap_all
+from auth.vault.vault import MasterKey, Vault
 from streamer.relay.destination import Destination, Platform, Settings, When
 from streamer.relay.destinations import (
     add_destination,

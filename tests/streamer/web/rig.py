@@ -13,12 +13,12 @@ import prometheus_client
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from auth.actions import Action
-from auth.grants import NewGrant, add_grant
-from auth.limits import Limits
-from auth.passwords import Passwords
-from auth.principals import Kind
-from auth.tokens import SERVER, TokenOrder, implied
+from auth.factors.passwords import Passwords
+from auth.permissions.actions import Action
+from auth.permissions.grants import NewGrant, add_grant
+from auth.permissions.limits import Limits
+from auth.permissions.principals import Kind
+from auth.tokens.tokens import SERVER, TokenOrder, implied
 from ops.administration import administration
 from ops.identity import Guard, open_identity
 from ops.metrics import make_registry

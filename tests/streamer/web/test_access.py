@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from auth.actions import Action
-from auth.issued import revoke
-from auth.schema import bump
+from auth.permissions.actions import Action
+from auth.storage.schema import bump
+from auth.tokens.issued import revoke
 from tests.fakes.wait import until
 from tests.streamer.egress.webrtc.rig import CHROMIUM
 from tests.streamer.web.rig import SDP, WebRig

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from auth.actions import Action
+from auth.permissions.actions import Action
 from ops.engagement import Engagement
 from streamer.config import parse
 from streamer.web.access import Access
@@ -187,7 +187,7 @@ class TestBeacons:
 
 class TestPrivacy:
     async def test_people(self, audience: AudienceRig) -> None:
-        from auth.principals import Kind
+        from auth.permissions.principals import Kind
 
         await audience.rig.identity.accounts.create(Kind.USER, "anna")
         users = "/api/v1/privacy/users"

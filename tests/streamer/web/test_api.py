@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auth.actions import Action
+from auth.permissions.actions import Action
 from streamer.config import parse
 from streamer.hub.stream import IngestStatus, Publisher
 from tests.fakes.units import H264_B_FRAMES

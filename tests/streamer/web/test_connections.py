@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 from yarl import URL
 
-from auth.actions import Action, Role
+from auth.permissions.actions import Action, Role
 from loadtests.rig.browser import chromium_path
 from ops.sandbox.app import Sandbox
 from tests.auth.rig import PASSWORD

@@ -5,9 +5,9 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from auth.actions import Action
-from auth.permit import Basis, Permit
-from auth.principals import Kind, Principal
+from auth.access.permit import Basis, Permit
+from auth.permissions.actions import Action
+from auth.permissions.principals import Kind, Principal
 from streamer.web.ledger import LOOKS_EVERY_S, Ledger
 from tests.streamer.web.administration.desk import Desk
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.rates import Rate
+from auth.access.rates import Rate
 from tests.streamer.egress.webrtc.rig import CHROMIUM
 from tests.streamer.web.rig import SDP, WebRig
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from auth.actions import Action
-from auth.audit import audit_log
+from auth.audit.entries import audit_log
+from auth.permissions.actions import Action
 from tests.streamer.web.rig import PASSPHRASE, WebRig
 
 KEY = "stream-key-123456"

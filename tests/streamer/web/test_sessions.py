@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auth.actions import Role
-from auth.principals import Kind
+from auth.permissions.actions import Role
+from auth.permissions.principals import Kind
 from streamer.egress.webrtc import NoSuchViewer
 from streamer.web.operations import CSRF_HEADER
 from tests.auth.rig import Clock

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.quota import QuotaLedger
+from auth.platforms.quota import QuotaLedger
 from ops.sandbox.faults import Fault, FaultKind
 from ops.sandbox.reception import StreamKey
 from streamer.relay.platforms.broadcast import Announcement, Broadcast, Ingest

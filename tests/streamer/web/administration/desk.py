@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from auth.actions import Action, Role
-from auth.audit import Event
-from auth.audit_reader import export
-from auth.grants import GrantKind, NewGrant, add_grant
-from auth.limits import NO_LIMITS
-from auth.principals import Kind
-from auth.tokens import SERVER, TokenOrder, implied
+from auth.audit.entries import Event
+from auth.audit.reader import export
+from auth.permissions.actions import Action, Role
+from auth.permissions.grants import GrantKind, NewGrant, add_grant
+from auth.permissions.limits import NO_LIMITS
+from auth.permissions.principals import Kind
+from auth.tokens.tokens import SERVER, TokenOrder, implied
 from tests.streamer.web.rig import WebRig
 
 

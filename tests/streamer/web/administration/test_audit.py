@@ -4,8 +4,8 @@ import json
 
 from sqlalchemy import update
 
-from auth.actions import Role
-from auth.audit import audit_log
+from auth.audit.entries import audit_log
+from auth.permissions.actions import Role
 from tests.streamer.web.administration.desk import Desk
 
 

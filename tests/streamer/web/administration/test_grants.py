@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from auth.actions import Action, Role
+from auth.permissions.actions import Action, Role
 from tests.streamer.web.administration.desk import Desk
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from auth.actions import Role
+from auth.permissions.actions import Role
 from tests.streamer.web.administration.desk import Desk
 
 

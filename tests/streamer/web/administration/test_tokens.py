@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from auth.actions import Action, Role
+from auth.permissions.actions import Action, Role
 from tests.streamer.web.administration.desk import Desk
 
 WATCH = {"actions": ["watch"], "streams": ["cam"], "lifetime_s": 60}

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from auth.actions import Action, Role
-from auth.credentials import TokenCredential
 from auth.errors import AuthError
-from auth.grants import GrantKind
-from auth.visitors import Visitor
+from auth.permissions.actions import Action, Role
+from auth.permissions.credentials import TokenCredential
+from auth.permissions.grants import GrantKind
+from auth.signin.visitors import Visitor
 from tests.streamer.web.administration.desk import Desk
 
 

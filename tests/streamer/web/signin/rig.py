@@ -9,12 +9,12 @@ from typing import Any
 import pyotp
 from sqlalchemy import select
 
-from auth.accounts import Account
-from auth.actions import Role
-from auth.audit import Event, audit_log
-from auth.grants import Grant, NewGrant, add_grant
-from auth.principals import Kind
-from auth.tokens import SERVER
+from auth.accounts.accounts import Account
+from auth.audit.entries import Event, audit_log
+from auth.permissions.actions import Role
+from auth.permissions.grants import Grant, NewGrant, add_grant
+from auth.permissions.principals import Kind
+from auth.tokens.tokens import SERVER
 from streamer.web.operations import CSRF_HEADER
 from tests.auth.rig import PASSWORD, Clock
 from tests.rigs.authenticator import Authenticator

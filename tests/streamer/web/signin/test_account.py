@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from auth.principals import Kind
+from auth.permissions.principals import Kind
 from streamer.web.operations import CSRF_HEADER
 from tests.auth.rig import PASSWORD, Clock
 from tests.streamer.web.rig import WebRig

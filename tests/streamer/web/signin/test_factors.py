@@ -6,7 +6,7 @@ import json
 import pyotp
 import pytest
 
-from auth.principals import Kind
+from auth.permissions.principals import Kind
 from tests.auth.rig import PASSWORD
 from tests.rigs.authenticator import Authenticator
 from tests.streamer.web.rig import WebRig

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from auth.lockout import LockoutPolicy
+from auth.signin.lockout import LockoutPolicy
 from tests.auth.rig import PASSWORD, Clock
 from tests.rigs.authenticator import Authenticator
 from tests.streamer.web.rig import WebRig

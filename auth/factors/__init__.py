@@ -1,0 +1,1 @@
+"""What proves who somebody is: passwords, authenticator apps, passkeys, recovery codes."""

@@ -1,0 +1,1 @@
+"""Secrets at rest: sealed where they must be readable again, hashed where not. Start with `vault.py`."""

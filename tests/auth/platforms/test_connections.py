@@ -1,0 +1,234 @@
+"""Connections at the stand-in platforms, which check everything that the real ones check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from auth.audit.entries import audit_log
+from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
+from auth.platforms.connections import Asker
+from auth.platforms.records import ConnectionState, erase_owned
+from auth.platforms.tables import connections as table
+from auth.vault.rewrap import rewrap_all
+from auth.vault.vault import KEY_BYTES, MasterKey, Vault
+from ops.sandbox.faults import Fault, FaultKind
+from ops.sandbox.oauth import Use
+from ops.sandbox.parties import Platform
+from tests.auth.ground import vault
+from tests.fakes.wait import until
+from tests.rigs.connected import ASKER, Rig, connected_rig
+
+ALL = ["youtube", "facebook", "twitch"]
+PAGE = "61550000000000011"
+
+
+@pytest.fixture
+async def rig(sqlite_engine: AsyncEngine) -> AsyncIterator[Rig]:
+    async with connected_rig(sqlite_engine, vault()) as rig:
+        yield rig
+
+
+async def audited(rig: Rig) -> list[tuple[str, str]]:
+    async with rig.engine.connect() as connection:
+        rows = await connection.execute(
+            select(audit_log.c.what, audit_log.c.outcome).order_by(audit_log.c.seq)
+        )
+        return [(row.what, row.outcome) for row in rows]
+
+
+async def stored(rig: Rig) -> str:
+    """Everything that the database file holds of connections and the audit log, as text."""
+    async with rig.engine.connect() as connection:
+        rows = [*(await connection.execute(select(table))), *(await connection.execute(select(audit_log)))]
+        return repr(rows)
+
+
+class TestFacebook:
+    async def test_pages_are_picked_and_spoken_for_with_their_own_tokens(self, rig: Rig) -> None:
+        record = await rig.connect("facebook")
+        assert [page.name for page in record.pages] == ["Harbour Radio", "Harbour Kitchen"]
+        assert record.page == ""
+        own = await rig.connections.access(record.id)
+        picked = await rig.connections.pick_page(record.id, PAGE, ASKER)
+        assert picked.page == PAGE
+        access = await rig.connections.access(record.id)
+        assert (access.acts_as, access.page) == (PAGE, PAGE)
+        assert access.token != own.token
+        assert access.token not in await stored(rig)
+        assert (await rig.connections.access(record.id, page="")).token == own.token
+        with pytest.raises(PlatformRefused):
+            await rig.connections.pick_page(record.id, "1", ASKER)
+
+    async def test_a_page_that_was_picked_stays_when_connected_again(self, rig: Rig) -> None:
+        record = await rig.connect("facebook")
+        await rig.connections.pick_page(record.id, PAGE, ASKER)
+        assert (await rig.connect("facebook")).page == PAGE
+
+    async def test_without_the_profile_a_page_is_picked(self, rig: Rig) -> None:
+        assert (await rig.connect("facebook", without=frozenset({"publish_video"}))).page == PAGE
+
+    async def test_without_either_it_must_be_connected_again(self, rig: Rig) -> None:
+        record = await rig.connect("facebook", without=frozenset({"publish_video", "pages_manage_posts"}))
+        assert (
+            record.reason
+            == "Facebook was connected without pages_manage_posts; connect it again and allow that"
+        )
+
+    async def test_the_token_lasts_and_is_exchanged_again_in_time(self, rig: Rig) -> None:
+        record = await rig.connect("facebook")
+        assert record.expires_at is not None
+        assert record.expires_at - rig.clock.now() > 59 * 86_400
+        rig.clock.advance(40 * 86_400)
+        await rig.connections.look_after()
+        expires_at = (await rig.connections.find(record.id)).expires_at
+        assert expires_at is not None and expires_at - rig.clock.now() > 59 * 86_400
+
+    async def test_a_token_that_was_let_expire_is_over(self, rig: Rig) -> None:
+        record = await rig.connect("facebook")
+        rig.clock.advance(61 * 86_400)
+        with pytest.raises(ReconnectNeeded):
+            await rig.connections.access(record.id)
+
+
+class TestRefreshing:
+    @pytest.mark.parametrize("platform", ["youtube", "twitch"])
+    async def test_many_who_need_a_token_refresh_it_once(self, rig: Rig, platform: str) -> None:
+        record = await rig.connect(platform)
+        old = (await rig.connections.access(record.id)).token
+        rig.clock.advance(5 * 3600)
+        before = rig.calls(platform).count("oauth.token")
+        found = await asyncio.gather(*(rig.connections.access(record.id) for _ in range(10)))
+        assert rig.calls(platform).count("oauth.token") == before + 1
+        assert len({access.token for access in found}) == 1
+        assert found[0].token != old
+
+    async def test_a_refresh_token_that_changes_is_kept_before_anything_else(
+        self, sqlite_engine: AsyncEngine
+    ) -> None:
+        async with connected_rig(sqlite_engine, vault(), rotates=True) as rig:
+            record = await rig.connect("youtube")
+            for _ in range(3):
+                rig.clock.advance(4000)
+                await rig.connections.access(record.id)
+
+    async def test_who_gives_up_waiting_loses_no_token(self, sqlite_engine: AsyncEngine) -> None:
+        async with connected_rig(sqlite_engine, vault(), rotates=True) as rig:
+            record = await rig.connect("youtube")
+            rig.clock.advance(4000)
+            rig.sandbox.world.faults.add(Fault("youtube", FaultKind.SLOW, "oauth.token", seconds=0.3))
+            waiting = asyncio.create_task(rig.connections.access(record.id))
+            await until(lambda: rig.calls("youtube").count("oauth.token") == 2, "the refresh")
+            waiting.cancel()
+            await asyncio.wait({waiting})
+            assert (await rig.connections.access(record.id)).token
+            assert rig.calls("youtube").count("oauth.token") == 2
+
+    async def test_what_was_revoked_must_be_connected_again(self, rig: Rig) -> None:
+        record = await rig.connect("youtube")
+        for grant in rig.sandbox.youtube.tokens.grants:
+            grant.ended = "removed"
+        rig.clock.advance(4000)
+        with pytest.raises(ReconnectNeeded, match="revoked or has expired"):
+            await rig.connections.access(record.id)
+        found = await rig.connections.find(record.id)
+        assert (found.state, found.reason != "") == (ConnectionState.RECONNECT, True)
+        assert (await audited(rig))[-1] == ("connection.refresh", "failed")
+
+    async def test_a_rejected_token_is_replaced(self, rig: Rig) -> None:
+        record = await rig.connect("youtube")
+        access = await rig.connections.access(record.id)
+        rig.sandbox.youtube.tokens.expire(Use.ACCESS)
+        assert (await rig.connections.access(record.id, rejected=access.token)).token != access.token
+
+    async def test_a_platform_that_is_away_breaks_nothing(self, rig: Rig) -> None:
+        record = await rig.connect("youtube")
+        old = await rig.connections.access(record.id)
+        rig.sandbox.world.faults.add(Fault("youtube", FaultKind.ERROR, "oauth.token", count=None, status=503))
+        rig.clock.advance(3500)  # due, but good for a little while yet
+        assert (await rig.connections.access(record.id)).token == old.token
+        rig.clock.advance(200)
+        with pytest.raises(AuthUnavailable):
+            await rig.connections.access(record.id)
+        assert (await rig.connections.find(record.id)).is_usable
+
+    async def test_twitch_is_asked_every_hour_and_tells_of_revocation(self, rig: Rig) -> None:
+        record = await rig.connect("twitch")
+        rig.clock.advance(3601)
+        await rig.connections.look_after()
+        assert (await rig.connections.find(record.id)).checked_at == pytest.approx(rig.clock.now(), abs=30)
+        for grant in rig.sandbox.twitch.tokens.grants:
+            grant.ended = "removed"
+        await rig.connections.look_after()  # not due yet
+        assert (await rig.connections.find(record.id)).is_usable
+        rig.clock.advance(3601)
+        await rig.connections.look_after()
+        assert not (await rig.connections.find(record.id)).is_usable
+
+    async def test_google_tells_when_an_app_in_testing_must_be_connected_again(
+        self, sqlite_engine: AsyncEngine
+    ) -> None:
+        async with connected_rig(sqlite_engine, vault(), testing=True) as rig:
+            record = await rig.connect("youtube")
+            assert record.expires_at == pytest.approx(rig.clock.now() + 7 * 86_400, abs=30)
+
+
+class TestDisconnecting:
+    @pytest.mark.parametrize("platform", ALL)
+    async def test_the_platform_forgets_and_so_does_the_database(self, rig: Rig, platform: str) -> None:
+        record = await rig.connect(platform)
+        erased: list[str] = []
+
+        async def erase(connection: object, connection_id: str) -> None:
+            erased.append(connection_id)
+
+        rig.connections.on_disconnect.append(erase)
+        assert await rig.connections.disconnect(record.id, ASKER)
+        faces = {
+            "youtube": rig.sandbox.youtube,
+            "facebook": rig.sandbox.facebook,
+            "twitch": rig.sandbox.twitch,
+        }
+        assert [grant.ended for grant in faces[platform].tokens.grants] == ["revoked"]
+        assert erased == [record.id]
+        with pytest.raises(NoSuchConnection):
+            await rig.connections.access(record.id)
+        assert (await audited(rig))[-1] == ("connection.disconnect", "done")
+
+    async def test_a_platform_that_is_away_does_not_keep_the_tokens_here(self, rig: Rig) -> None:
+        record = await rig.connect("youtube")
+        rig.sandbox.world.faults.add(Fault("youtube", FaultKind.ERROR, "oauth.revoke", status=503))
+        assert not await rig.connections.disconnect(record.id, ASKER)
+        assert await rig.connections.list() == []
+
+
+async def test_tokens_open_under_a_new_master_key(rig: Rig) -> None:
+    record = await rig.connect("twitch")
+    new, old = MasterKey(b"n" * KEY_BYTES), MasterKey(bytes([1]) * KEY_BYTES)
+    async with rig.engine.begin() as connection:
+        assert await rewrap_all(connection, Vault([new, old])) == 1
+        assert await rewrap_all(connection, Vault([new])) == 0
+    assert record.platform == Platform.TWITCH
+
+
+async def test_an_account_that_is_deleted_takes_its_own_connections_along(rig: Rig) -> None:
+    shared = await rig.connect("youtube")
+    await rig.connect("youtube", asker=Asker("id-ben", owner="id-ben"))
+    async with rig.engine.begin() as connection:
+        await erase_owned(connection, "id-ben")
+    assert [each.id for each in await rig.connections.list()] == [shared.id]
+
+
+async def test_logs_carry_no_token(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    record = await rig.connect("facebook")
+    access = await rig.connections.access(record.id, page=PAGE)
+    rig.sandbox.world.faults.add(Fault("facebook", FaultKind.ERROR, "permissions.delete", status=503))
+    await rig.connections.disconnect(record.id, ASKER)
+    for grant_token in rig.sandbox.facebook.tokens.tokens(lambda token: True):
+        assert grant_token.text not in caplog.text
+    assert access.token not in caplog.text
