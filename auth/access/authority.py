@@ -41,7 +41,7 @@ from auth.storage.schema import generation
 from auth.tokens.jwks import JwksVerifier
 from auth.tokens.signing import ensure_key
 from auth.tokens.tokens import TokenOrder, Tokens
-from auth.vault.vault import Sealer
+from auth.vault.sealing import Sealer
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from auth.storage.schema import generation
 from auth.tokens.issued import EVERYBODY, load_cutoffs, load_revoked
 from auth.tokens.signing import KeyRing, load_keys
 from auth.turns import in_turns
-from auth.vault.vault import Sealer
+from auth.vault.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,14 +327,15 @@ class Connections:
             reason = f"{login.name} does not take the connection any more: {error}"
             await self._over(record.id, reason)
             raise ReconnectNeeded(reason) from None
-        pages = {page.id: page.token for page in identity.pages}
-        if pages.get(record.page, rejected) == rejected:
-            reason = f"{login.name} does not let the page be published to any more"
-            await self._over(record.id, reason)
-            raise ReconnectNeeded(reason)
+        # One whose token is what was rejected is lost, be it picked or named by who asks; the others go on.
+        pages = {page.id: page.token for page in identity.pages if page.token not in ("", rejected)}
         held = replace(held, pages=pages)
         async with self._engine.begin() as connection:
             await store_tokens(connection, self._vault, record.id, held, self.clock())
+        if record.page and record.page not in pages:
+            reason = f"{login.name} does not let the page be published to any more"
+            await self._over(record.id, reason)
+            raise ReconnectNeeded(reason)
         return record, held
 
     async def _over(self, connection_id: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -105,15 +105,14 @@ class Sessions:
         values = {name: getattr(record, name) for name in SessionRecord.__slots__}
         try:
             async with self._engine.begin() as connection:
-                mine = sessions.c.principal_id == principal_id
-                kept = select(sessions.c.hash).where(mine).order_by(sessions.c.seen_at.desc())
-                kept = kept.limit(self.policy.max_per_account - 1)
-                await connection.execute(delete(sessions).where(mine, sessions.c.hash.not_in(kept)))
+                gave_way = await self._make_room(connection, principal_id)
                 await connection.execute(insert(sessions).values(hash=digest(cookie), **values))
                 # In here, so that nothing is left of a session for somebody who cannot act.
                 session = await self._complete(connection, record)
         except IntegrityError:
             raise NoSuchPrincipal(principal_id) from None
+        if gave_way:
+            self._freshness.doubt()
         return OpenedSession(session, cookie)
 
     async def authenticate(self, cookie: str) -> Session:
@@ -217,6 +216,18 @@ class Sessions:
             count = int((await connection.execute(delete(sessions).where(condition))).rowcount)
         self._freshness.doubt()
         return count
+
+    async def _make_room(self, connection: AsyncConnection, principal_id: str) -> bool:
+        """End those of an account that were not used for longest, so that one more fits; whether any did."""
+        mine = sessions.c.principal_id == principal_id
+        counted = await connection.execute(select(func.count()).select_from(sessions).where(mine))
+        if counted.scalar_one() < self.policy.max_per_account:
+            return False
+        await bump(connection)  # first, as everywhere: two transactions wait for each other in one order only
+        kept = select(sessions.c.hash).where(mine).order_by(sessions.c.seen_at.desc())
+        kept = kept.limit(self.policy.max_per_account - 1)
+        await connection.execute(delete(sessions).where(mine, sessions.c.hash.not_in(kept)))
+        return True
 
     def _over(self) -> ColumnElement[bool]:
         now = self._clock()

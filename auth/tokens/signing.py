@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth.errors import AuthUnavailable
 from auth.storage.schema import bump, metadata
 from auth.vault.rewrap import SealedColumn, register
-from auth.vault.vault import Sealer
+from auth.vault.sealing import Sealer
 
 #: RFC 7518 section 3.2: a key as long as the hash output at least.
 _SECRET_BYTES = 32

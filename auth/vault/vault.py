@@ -25,7 +25,6 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -38,16 +37,6 @@ KEY_BYTES = 32
 _VERSION = "v1"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-
-
-class Sealer(Protocol):
-    """What the rest of `auth` needs of a vault."""
-
-    def seal(self, plaintext: bytes, context: str) -> str:
-        """Encrypt for storage."""
-
-    def open(self, sealed: str, context: str) -> bytes:
-        """Decrypt what was sealed in the same context."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,31 @@ class TestFacebook:
         with pytest.raises(PlatformRefused):
             await rig.connections.pick_page(record.id, "1", ASKER)
 
+    async def test_a_page_whose_token_is_rejected_gets_another(self, rig: Rig) -> None:
+        """Whether it was picked or is named by who asks."""
+        record = await rig.connect("facebook")
+        for _ in range(2):
+            old = await rig.connections.access(record.id, page=PAGE)
+            rig.sandbox.facebook.tokens.expire(Use.PAGE)
+            new = await rig.connections.access(record.id, page=PAGE, rejected=old.token)
+            assert new.token != old.token
+            assert (await rig.connections.find(record.id)).is_usable
+            await rig.connections.pick_page(record.id, PAGE, ASKER)
+
+    @pytest.mark.parametrize("picked", [True, False])
+    async def test_a_page_that_is_given_no_other_token_is_lost(self, rig: Rig, picked: bool) -> None:
+        record = await rig.connect("facebook")
+        old = await rig.connections.access(record.id, page=PAGE)
+        if picked:
+            await rig.connections.pick_page(record.id, PAGE, ASKER)
+        with pytest.raises(ReconnectNeeded, match="publish"):
+            await rig.connections.access(
+                record.id, page=PAGE, rejected=old.token
+            )  # the platform gives the same
+        assert (await rig.connections.find(record.id)).is_usable is not picked
+        if not picked:
+            assert (await rig.connections.access(record.id, page="")).token
+
     async def test_a_page_that_was_picked_stays_when_connected_again(self, rig: Rig) -> None:
         record = await rig.connect("facebook")
         await rig.connections.pick_page(record.id, PAGE, ASKER)

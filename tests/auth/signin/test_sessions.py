@@ -224,6 +224,16 @@ class TestHousekeeping:
         ] * 3
         assert not await is_over(people.sessions, hers.cookie)
 
+    async def test_what_gives_way_ends_at_once_though_it_was_just_used(self, people: People) -> None:
+        people.sessions.policy = replace(SessionPolicy(), max_per_account=1)
+        jane = await people.user("jane")
+        first = await opened(people, jane)
+        assert not await is_over(people.sessions, first.cookie)
+        people.clock.advance(1)
+        second = await opened(people, jane)
+        assert await is_over(people.sessions, first.cookie)
+        assert not await is_over(people.sessions, second.cookie)
+
 
 class TestCookie:
     def test_how_it_is_set(self, sqlite_engine: AsyncEngine) -> None:
