@@ -106,6 +106,11 @@ class Result:
     crowd_share: float
     crowd_overflowed: int
 
+    @property
+    def viewers_per_core(self) -> float:
+        """How many a processor would serve at this cost; NaN if that is not known."""
+        return self.joined / self.server_cores if self.server_cores else math.nan
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -233,6 +238,7 @@ def table(results: Sequence[Result]) -> str:
         "loss",
         "**CPU µs/packet**",
         "cores",
+        "viewers/core",
         "sent after p50/p99/max ms",
         "RSS KB/viewer",
     )
@@ -255,6 +261,7 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{result.loss:.3%}",
         f"**{result.cpu_us_per_packet:.2f}**",
         f"{result.server_cores:.2f}",
+        f"{result.viewers_per_core:.0f}",
         f"{result.send_delay_p50_ms:.1f}/{result.send_delay_p99_ms:.1f}/{result.send_delay_max_ms:.1f}",
         f"{result.rss_kb_per_viewer:.0f}",
     )

@@ -13,7 +13,11 @@ _ONE = arithmetic(SUBJECT, LOAD, JOINS, COURSE)
 
 
 def round_of(**costs: float) -> list[Result]:
-    return [replace(_ONE, name=name, cpu_us_per_packet=cost) for name, cost in costs.items()]
+    """What a packet costs each; a processor serves that many fewer."""
+    return [
+        replace(_ONE, name=name, cpu_us_per_packet=cost, joined=100, server_cores=cost / 10)
+        for name, cost in costs.items()
+    ]
 
 
 #: The machine is half as quick in the second one, and in the middle of the third one.
@@ -31,18 +35,18 @@ def test_of_each_server_the_run_in_the_middle_is_shown():
 
 def test_ratios_are_taken_within_a_round():
     *_, slow, ours, peer = ratios(_ROUNDS).splitlines()
-    assert slow == "| slow, libsrtp | 3.10 | 1.5 | 1.5, 1.5, 1.5 |"
-    assert ours == "| ours, libsrtp | 2.10 | 1.0 | 1.0, 1.0, 1.0 |"
-    assert peer == "| peer, libsrtp | 58.80 | 16.0 | 15.0, 16.0, 28.0 |"
+    assert slow == "| slow, libsrtp | 3.10 | 1.5 | 1.5, 1.5, 1.5 | 323 | 1.5 | 1.5, 1.5, 1.5 |"
+    assert ours == "| ours, libsrtp | 2.10 | 1.0 | 1.0, 1.0, 1.0 | 476 | 1.0 | 1.0, 1.0, 1.0 |"
+    assert peer == "| peer, libsrtp | 58.80 | 16.0 | 15.0, 16.0, 28.0 | 17 | 16.0 | 15.0, 16.0, 28.0 |"
 
 
 def test_peers_come_with_a_number_of_viewers():
-    assert peers_of("janus=66,aiortc=25") == {"janus": 66, "aiortc": 25}
+    assert peers_of("janus=90,aiortc=35") == {"janus": 90, "aiortc": 35}
     assert peers_of("") == {}
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("janus", "such as janus=66"), ("=3", "such as janus=66"), ("nginx=3", "not 'nginx'")]
+    ("text", "why"), [("janus", "such as janus=90"), ("=3", "such as janus=90"), ("nginx=3", "not 'nginx'")]
 )
 def test_what_is_no_peer_is_refused_before_anything_runs(text: str, why: str):
     with pytest.raises(ArgumentTypeError, match=why):

@@ -63,7 +63,7 @@ def test_the_table_and_the_remarks():
     head, rule, row = table([result]).splitlines()
     assert head.count("|") == rule.count("|") == row.count("|")
     assert "| Streamer | python, libsrtp, AEAD_AES_256_GCM | 39/40 |" in row
-    assert "| 0.204% | **20.00** | 0.20 |" in row
+    assert "| 0.204% | **20.00** | 0.20 | 195 |" in row
     assert "1 viewers failed: 503" in remarks(result)
 
 
