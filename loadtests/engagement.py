@@ -25,7 +25,7 @@ from loadtests.audience.measure import measure
 from loadtests.results import report, report_arguments
 from loadtests.rig.redis import redis
 from loadtests.rig.server import Server, free_ports
-from ops.database import open_database
+from ops.storage.database import open_database
 
 _KEY = "key-of-the-encoder"
 _WORST = 15

@@ -36,7 +36,7 @@ from auth.permissions.principals import Kind, Principal
 from auth.storage.schema import bump, generations, metadata
 from auth.tokens.tokens import TokenOrder
 from auth.vault.vault import KEY_BYTES, MasterKey, Vault
-from ops.memory import spare_the_collector
+from ops.process.memory import spare_the_collector
 
 _TOKENS = 4000
 _REGISTERED = 10_000

@@ -12,10 +12,10 @@ import uvloop
 
 from auth.errors import AuthError
 from ops import demo as demonstration
-from ops import logs
 from ops.commands import audit, grants, groups, keys, privacy, relays, token, users
 from ops.commands.desk import ConfigFile
 from ops.commands.sandbox import sandbox
+from ops.process import logs
 from streamer.config import Config, load
 from streamer.errors import ConfigError, StreamerError
 from transport.errors import LinkError

@@ -13,23 +13,23 @@ from aiohttp import web
 
 from auth.audit.entries import Event
 from auth.tokens.tokens import SERVER
-from ops.administration import administration
-from ops.audience_metrics import AudienceMetrics
-from ops.differences import changed_keys
-from ops.door_metrics import DoorCollector
-from ops.engagement import Engagement
-from ops.health import LoopLag, SendDelay
-from ops.housekeeping import Housekeeping
-from ops.https import Https
-from ops.identity import Guard, Identity, open_identity
-from ops.logs import Redactor
-from ops.memory import Trimmer, heap_trim, spare_the_collector
-from ops.metrics import make_registry
-from ops.platforms import PlatformDesk
-from ops.relay_metrics import RelayCollector
-from ops.relays import make_relays
-from ops.reload import Reloader
-from ops.signin import SignIn
+from ops.certificates.https import Https
+from ops.components.administration import administration
+from ops.components.engagement import Engagement
+from ops.components.housekeeping import Housekeeping
+from ops.components.platforms import PlatformDesk
+from ops.components.relays import make_relays
+from ops.components.signin import SignIn
+from ops.identity.identity import Guard, Identity, open_identity
+from ops.metrics.audience import AudienceMetrics
+from ops.metrics.door import DoorCollector
+from ops.metrics.registry import make_registry
+from ops.metrics.relays import RelayCollector
+from ops.process.differences import changed_keys
+from ops.process.health import LoopLag, SendDelay
+from ops.process.logs import Redactor
+from ops.process.memory import Trimmer, heap_trim, spare_the_collector
+from ops.process.reload import Reloader
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy.engine import URL
 
 from auth.vault.vault import MasterKey, Vault
-from ops.database import open_database
+from ops.storage.database import open_database
 from streamer.engagement.audience import Audience
 from streamer.engagement.collector import Collector, Delivery
 from streamer.engagement.privacy import Salts

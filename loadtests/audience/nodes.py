@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from auth.vault.vault import MasterKey, Vault
-from ops.cluster import Cluster
-from ops.database import open_database
+from ops.components.cluster import Cluster
+from ops.storage.database import open_database
 from streamer.engagement.audience import Audience
 from streamer.engagement.collector import Collector, Delivery
 from streamer.engagement.privacy import Salts

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from auth.permissions.actions import Action
 from auth.permissions.patterns import EVERYTHING
 from auth.tokens.tokens import TokenOrder, implied
-from ops.database import database_url, open_database
-from ops.identity import open_identity
+from ops.identity.identity import open_identity
+from ops.storage.database import database_url, open_database
 from streamer.config import Config, load, parse
 
 _LIFETIME_S = 24 * 3600.0

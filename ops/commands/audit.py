@@ -9,7 +9,7 @@ import typer
 
 from auth.audit.reader import Filter, export, verify
 from ops.commands.desk import ConfigFile, on_database
-from ops.identity import Identity
+from ops.identity.identity import Identity
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 

@@ -20,7 +20,7 @@ from auth.accounts.accounts import Account
 from auth.errors import AuthError
 from auth.permissions.actions import Action, Role
 from auth.permissions.principals import Kind
-from ops.identity import Identity, open_identity
+from ops.identity.identity import Identity, open_identity
 from streamer.config import load
 from streamer.errors import StreamerError
 

@@ -18,7 +18,7 @@ from ops.commands.desk import (
     seconds,
     table,
 )
-from ops.identity import Identity
+from ops.identity.identity import Identity
 
 app = typer.Typer(help="Who may do what to which streams.", no_args_is_help=True)
 

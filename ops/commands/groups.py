@@ -8,7 +8,7 @@ import typer
 
 from auth.permissions.principals import Kind
 from ops.commands.desk import ConfigFile, named, on_database, table
-from ops.identity import Identity
+from ops.identity.identity import Identity
 
 app = typer.Typer(help="Groups of accounts, and of other groups.", no_args_is_help=True)
 

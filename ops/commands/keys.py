@@ -10,7 +10,7 @@ from auth.tokens.signing import rotate_keys
 from auth.vault.master_keys import add_key, drop_old_keys
 from auth.vault.rewrap import rewrap_all
 from ops.commands.desk import ConfigFile, on_database
-from ops.identity import Identity
+from ops.identity.identity import Identity
 
 app = typer.Typer(help="The keys that secrets are sealed and tokens are signed with.", no_args_is_help=True)
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from auth.permissions.principals import Kind
-from ops import privacy
 from ops.commands.desk import ConfigFile, day, named, on_database, table
-from ops.identity import Identity
+from ops.identity import privacy
+from ops.identity.identity import Identity
 from streamer.config import load
 from streamer.engagement.people import Register
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ops.commands.desk import ConfigFile, day, on_database, table
-from ops.identity import Identity
+from ops.identity.identity import Identity
 from streamer.config import load
 from streamer.relay.destination import Destination, fixed_destinations
 from streamer.relay.destinations import list_destinations

@@ -14,7 +14,7 @@ from auth.permissions.principals import Kind
 from auth.tokens.issued import find_token, list_tokens, revoke
 from auth.tokens.tokens import SERVER, TokenOrder, implied
 from ops.commands.desk import ConfigFile, day, named, on_database, seconds, table
-from ops.identity import Identity
+from ops.identity.identity import Identity
 
 app = typer.Typer(help="Tokens to publish, watch or administer with.")
 

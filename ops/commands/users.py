@@ -12,7 +12,7 @@ from auth.accounts.invitations import Invitations
 from auth.permissions.principals import Kind
 from auth.signin.sessions import end_sessions
 from ops.commands.desk import ConfigFile, day, in_from_now, named, on_database, seconds, table
-from ops.identity import Identity
+from ops.identity.identity import Identity
 from streamer.config import load
 
 app = typer.Typer(help="People, and service accounts for encoders and integrations.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""The database's history; `ops.database` lets it run at start where something is missing.
+"""The database's history; `ops.storage.database` lets it run at start where something is missing.
 
 A new step, against a database that is up to date, with `alembic_config(connection, schema())` in hand:
 `alembic.command.revision(config, "what it does", autogenerate=True, rev_id="0003")`. Look at what it wrote.

@@ -1,4 +1,4 @@
-"""Run by alembic: migrates on the connection, and in the transaction, that `ops.database` hands over."""
+"""Run by alembic: migrates on the connection and in the transaction that `ops.storage.database` gives it."""
 
 from __future__ import annotations
 

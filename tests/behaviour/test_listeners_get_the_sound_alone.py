@@ -13,7 +13,7 @@ from auth.tokens.tokens import TokenOrder
 from loadtests.rig.browser import Watcher, chromium
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.server import Server
-from ops.identity import open_identity
+from ops.identity.identity import open_identity
 from streamer.config import load
 from tests.behaviour.streams import KEY, stream_id
 

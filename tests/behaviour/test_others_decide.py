@@ -22,7 +22,7 @@ from loadtests.crowd.crowd import Crowd, Whep
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
-from ops.identity import Identity, open_identity
+from ops.identity.identity import Identity, open_identity
 from streamer.config import load
 from tests.behaviour.streams import KEY, stream_id
 from tests.rigs.decider import Decider

@@ -21,8 +21,8 @@ from loadtests.crowd.crowd import Crowd, Whep
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.process import wait_until
 from loadtests.rig.server import Server
-from ops.database import DatabaseError
-from ops.identity import Identity, open_identity
+from ops.identity.identity import Identity, open_identity
+from ops.storage.database import DatabaseError
 from streamer.config import load, parse
 from tests.behaviour.streams import stream_id
 from tests.rigs.decider import SECRET, Decider

@@ -19,7 +19,7 @@ from auth.platforms.records import Connection
 from auth.platforms.twitch import TwitchLogin
 from auth.platforms.youtube import YouTubeLogin
 from auth.vault.vault import Vault
-from ops.outgoing import Outgoing
+from ops.identity.outgoing import Outgoing
 from ops.sandbox.app import Sandbox
 from ops.sandbox.parties import CLIENTS, FACEBOOK_CLIENT_TOKEN, ClientKind, Platform
 from tests.rigs.sandbox import consent, sandbox

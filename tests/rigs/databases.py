@@ -12,8 +12,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.storage.schema import generations
-from ops.database import make_engine, open_database
 from ops.migrations.declared import schema
+from ops.storage.database import make_engine, open_database
 
 
 def sqlite_url(path: Path) -> URL:

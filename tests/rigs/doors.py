@@ -8,7 +8,7 @@ from pathlib import Path
 
 from auth.permissions.actions import Action
 from auth.tokens.tokens import TokenOrder
-from ops.identity import Guard, Identity, open_identity
+from ops.identity.identity import Guard, Identity, open_identity
 from streamer.config import parse
 
 

@@ -12,7 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ops.cli import app
-from ops.identity import Identity, open_identity
+from ops.identity.identity import Identity, open_identity
 from streamer.config import load
 
 _Found = TypeVar("_Found")

@@ -10,7 +10,7 @@ from auth.errors import TokenInvalid
 from auth.permissions.actions import Action
 from auth.tokens.signing import KeyRing
 from auth.tokens.tokens import TokenOrder
-from ops.identity import Identity
+from ops.identity.identity import Identity
 from tests.ops.commands.rig import Commands
 
 NEW_TOKEN = ("token", "--action", "watch", "--stream", "cam", "--for", "1h")

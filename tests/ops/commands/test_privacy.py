@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auth.audit.reader import verify
-from ops.identity import Identity
+from ops.identity.identity import Identity
 from streamer.engagement.store import Store
 from tests.ops.commands.rig import Commands
 from tests.streamer.engagement.rig import Crowd

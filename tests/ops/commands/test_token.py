@@ -3,7 +3,7 @@ from __future__ import annotations
 from auth.permissions.actions import Action, Role, actions_of
 from auth.tokens.claims import Claims
 from auth.tokens.tokens import SERVER
-from ops.identity import Identity
+from ops.identity.identity import Identity
 from tests.ops.commands.rig import Commands
 
 

@@ -8,7 +8,7 @@ from auth.factors.recovery import Recovery
 from auth.signin.sessions import Sessions
 from auth.signin.visitors import Visitor
 from auth.storage.freshness import Freshness
-from ops.identity import Identity
+from ops.identity.identity import Identity
 from tests.ops.commands.rig import Commands
 
 PASSWORD = "ein Pferd frisst Holz"

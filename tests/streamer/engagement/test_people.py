@@ -14,8 +14,8 @@ from auth.accounts.accounts import Account
 from auth.audit.entries import audit_log
 from auth.audit.reader import verify
 from auth.permissions.principals import Kind
-from ops import privacy
-from ops.identity import Identity, open_identity
+from ops.identity import privacy
+from ops.identity.identity import Identity, open_identity
 from streamer.cluster.batches import QUEUE, Queue
 from streamer.cluster.link import connect
 from streamer.config import Config, parse

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ops.logs import Redactor
+from ops.process.logs import Redactor
 from streamer.config import parse
 from tests.streamer.sections.findings import finding
 

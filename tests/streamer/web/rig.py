@@ -19,13 +19,13 @@ from auth.permissions.grants import NewGrant, add_grant
 from auth.permissions.limits import Limits
 from auth.permissions.principals import Kind
 from auth.tokens.tokens import SERVER, TokenOrder, implied
-from ops.administration import administration
-from ops.identity import Guard, open_identity
-from ops.metrics import make_registry
-from ops.platforms import PlatformDesk
-from ops.relay_metrics import RelayCollector
-from ops.relays import make_relays
-from ops.signin import SignIn
+from ops.components.administration import administration
+from ops.components.platforms import PlatformDesk
+from ops.components.relays import make_relays
+from ops.components.signin import SignIn
+from ops.identity.identity import Guard, open_identity
+from ops.metrics.registry import make_registry
+from ops.metrics.relays import RelayCollector
 from streamer.config import parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream

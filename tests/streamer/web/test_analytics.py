@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from auth.permissions.actions import Action
-from ops.engagement import Engagement
+from ops.components.engagement import Engagement
 from streamer.config import parse
 from streamer.web.access import Access
 from streamer.web.analytics import Analytics

@@ -1,0 +1,1 @@
+"""HTTPS and its certificates, from files or from an ACME server. Start with `https.py`."""

@@ -1,0 +1,1 @@
+"""What Prometheus is told: `registry.py` has the process and the streams, the others a part each."""
