@@ -30,6 +30,7 @@ from ops.process.health import LoopLag, SendDelay
 from ops.process.logs import Redactor
 from ops.process.memory import Trimmer, heap_trim, spare_the_collector
 from ops.process.reload import Reloader
+from ops.process.supervisor import Supervisor
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -79,6 +80,7 @@ class Server:
         self._ready = False
         self.registry = Registry()
         self.started = asyncio.Event()
+        self._supervisor = Supervisor()
 
     def stop(self) -> None:
         """Ask `run` to drain and return."""
@@ -167,6 +169,7 @@ class Server:
                     lag.run,
                     delay.run,
                     trimmer.run,
+                    self._supervisor.run,
                     egress.run,
                     self.engagement.run,
                     self.relays.run,
@@ -202,8 +205,10 @@ class Server:
                 spare_the_collector()
                 self._ready = True
                 self.started.set()
+                self._supervisor.ready()
                 await self._stop.wait()
                 self._ready = False
+                self._supervisor.stopping()
                 for task in background:
                     task.cancel()
         finally:

@@ -1,1 +1,1 @@
-"""The process itself: its logs, memory and event loop, and a configuration that changes while it runs."""
+"""The process itself: logs, memory, event loop, supervisor, and a configuration that changes meanwhile."""
