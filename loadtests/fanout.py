@@ -1,6 +1,6 @@
 """What it costs a server to send one stream to many viewers.
 
-    python -m loadtests fanout --viewers 1000 --mbps 2.5 --seconds 20 [--peer janus|aiortc|URL] [--json FILE]
+    python -m loadtests fanout --viewers 1000 --mbps 2.5 --seconds 20 [--peer NAME or URL] [--json FILE]
 
 Every twentieth viewer decrypts and counts all it gets. The others drop media in the kernel by a socket
 filter, and the kernel's count of what it dropped is what was delivered to them: nothing is extrapolated.
@@ -15,9 +15,10 @@ import argparse
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from loadtests.crowd.driver import Driver, Joins, Moment, crowd
 from loadtests.peers.aiortc_relay import aiortc_relay
@@ -293,7 +294,11 @@ def subject_for(peer: str, mbps: float, host: str = "127.0.0.1") -> AbstractCont
     raise ValueError(f"--peer is one of {', '.join(_PEERS)}, or a URL; not {peer!r}")
 
 
-_PEERS = {"aiortc": aiortc_relay, "janus": janus}
+_PEERS: dict[str, Callable[[float], AbstractContextManager[Subject]]] = {
+    "aiortc": aiortc_relay,
+    "aiortc-decoding": partial(aiortc_relay, decode=True),
+    "janus": janus,
+}
 
 
 def arguments_of(parser: argparse.ArgumentParser) -> None:
@@ -301,7 +306,9 @@ def arguments_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--viewers", type=int, default=1000)
     parser.add_argument("--mbps", type=float, default=2.5)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--peer", default="", help="janus, aiortc, or the URL of a WHEP endpoint")
+    parser.add_argument(
+        "--peer", default="", help="janus, aiortc, aiortc-decoding, or the URL of a WHEP endpoint"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
     parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
     report_arguments(parser)

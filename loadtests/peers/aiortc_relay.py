@@ -1,9 +1,10 @@
 """A relay made of aiortc as its documentation shows it: `MediaPlayer`, `MediaRelay`, a connection per viewer.
 
-    python -m loadtests.peers.aiortc_relay udp://127.0.0.1:5000 --host 198.18.0.2
+    python -m loadtests.peers.aiortc_relay udp://127.0.0.1:5000 --host 198.18.0.2 [--decode]
 
-It passes the coded pictures on ("play without decoding"), which is the cheapest it can do, and speaks WHEP.
-Prints its HTTP port when it serves.
+It passes the coded pictures on ("play without decoding"), which is the cheapest it can do. With `--decode`
+it does what `MediaPlayer` does unless told otherwise: decode, and encode again for every viewer. It speaks
+WHEP, and prints its HTTP port when it serves.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Relay:
         return web.Response()
 
 
-async def _serve(source: str, host: str) -> None:
-    relay = Relay(MediaPlayer(source, format="mpegts", decode=False))
+async def _serve(source: str, host: str, *, decode: bool) -> None:
+    relay = Relay(MediaPlayer(source, format="mpegts", decode=decode))
     application = web.Application()
     application.add_routes([web.post("/whep", relay.join), web.delete("/whep/{key}", relay.leave)])
     runner = web.AppRunner(application)
@@ -80,18 +81,19 @@ async def _serve(source: str, host: str) -> None:
 
 
 @contextmanager
-def aiortc_relay(mbps: float) -> Iterator[Subject]:
+def aiortc_relay(mbps: float, *, decode: bool = False) -> Iterator[Subject]:
     """The relay and its encoder in a namespace: aioice leaves loopback out of its candidates."""
     with namespace() as space:
         source = f"udp://127.0.0.1:{_UDP_PORT}"
         encoder = [*recorded_arguments(programme(mbps)), "-f", "mpegts", f"{source}?pkt_size=1316"]
         command = [sys.executable, "-m", "loadtests.peers.aiortc_relay", source, "--host", space.far]
+        command += ["--decode"] if decode else []
         with Process(space.command(encoder)), Process(space.command(command)) as relay:
             wait_until(lambda: relay.output.rstrip().isdigit() or not relay.running, 20, "the relay")
             if not relay.running:
                 raise RuntimeError(f"the relay ended at once:\n{relay.output}")
             yield Subject(
-                name="aiortc relay",
+                name="aiortc relay, decoding" if decode else "aiortc relay",
                 url=f"http://{space.far}:{relay.output.strip()}/whep",
                 host=space.near,
                 pid=relay.pid,
@@ -104,5 +106,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="An aiortc relay that serves WHEP.")
     parser.add_argument("source")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--decode", action="store_true", help="and encode again for every viewer")
     arguments = parser.parse_args()
-    asyncio.run(_serve(arguments.source, arguments.host))
+    asyncio.run(_serve(arguments.source, arguments.host, decode=arguments.decode))
