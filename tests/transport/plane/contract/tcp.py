@@ -1,0 +1,103 @@
+"""Viewers whose path is a TCP connection."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from contextlib import ExitStack
+from itertools import pairwise
+
+from tests.fakes.media import gop, h264_unit
+from tests.fakes.viewer import PATIENCE_S, video_subscription
+from tests.transport.plane.bench import VIDEO_SSRC, Bench, assert_contiguous, units_of
+from tests.transport.plane.contract.base import Contract
+from transport.media import AccessUnit
+from transport.plane import stun
+from transport.plane.framing import frame
+from transport.plane.interface import ConsentLost, DtlsReceived
+
+
+class Tcp(Contract):
+    def test_frames_in_pieces_are_put_together(self, bench: Bench) -> None:
+        peer, viewer = bench.peer(protocol="tcp")
+        viewer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = {stun.USERNAME: f"{viewer.ufrag}:x".encode()}
+        wire = frame(stun.serialize(stun.BINDING_REQUEST, bytes(12), request, viewer.pwd))
+        wire += frame(b"\x16first") + frame(b"\x16second")
+        for at in range(0, len(wire), 3):
+            viewer.socket.send(wire[at : at + 3])
+            time.sleep(0)  # lets the plane's thread read pieces
+        found = bench.wait_for_event(DtlsReceived, 2)
+        assert found == [DtlsReceived(peer, b"\x16first"), DtlsReceived(peer, b"\x16second")]
+        assert peer.protocol == "tcp" and peer.address == viewer.address
+
+    def test_a_slow_connection_loses_whole_pictures_up_to_a_keyframe(self, bench: Bench) -> None:
+        feed = bench.feed()
+        slow_peer, slow = bench.join((feed, video_subscription()), protocol="tcp", receive_bytes=16384)
+        _, quick = bench.join((feed, video_subscription()), protocol="tcp")
+        for peer_viewer in (slow, quick):
+            peer_viewer.connect()
+        pictures: list[AccessUnit] = []
+        while not pictures or bench.counters(slow_peer)["packets_dropped"] == 0:
+            more = gop(len(pictures) * 3000, 30, size=50_000)
+            pictures += more
+            slow.check()  # it sends what it has to, it only does not read
+            quick.check()
+            for number, unit in enumerate(more):
+                feed.write(unit)
+                done = len(pictures) - 30 + number + 1
+                quick.wait(lambda done=done: sum(p.marker for p in quick.packets(VIDEO_SSRC)) == done)  # type: ignore[misc]
+            assert len(pictures) < 3000
+        assert units_of(quick.packets(VIDEO_SSRC)) == [unit.data for unit in pictures]
+        # It reads again: what waits arrives, then the next keyframe.
+        last = h264_unit(len(pictures) * 3000, keyframe=True)
+
+        def is_live() -> bool:
+            stamps = {packet.timestamp for packet in slow.packets(VIDEO_SSRC)}
+            return bool(stamps) and wanted in stamps
+
+        sent = bench.counters(slow_peer)["packets_sent"]
+        slow.wait(lambda: len(slow.packets(VIDEO_SSRC)) >= sent)
+        feed.write(last)
+        quick.wait(lambda: sum(p.marker for p in quick.packets(VIDEO_SSRC)) == len(pictures) + 1)
+        wanted = quick.packets(VIDEO_SSRC)[-1].timestamp
+        slow.wait(is_live)
+        slow.wait(lambda: slow.packets(VIDEO_SSRC)[-1].marker)
+        assert_contiguous(slow.seqs(VIDEO_SSRC))
+        received = units_of(slow.packets(VIDEO_SSRC))
+        known = {unit.data: number for number, unit in enumerate([*pictures, last])}
+        numbers = [known[data] for data in received]
+        for before, after in pairwise(numbers):
+            assert after == before + 1 or after % 30 == 0  # a gap ends on a keyframe
+        assert len(received) < len(pictures)
+
+    def test_the_end_of_the_only_connection_ends_the_viewer(self, bench: Bench) -> None:
+        peer, viewer = bench.join(protocol="tcp")
+        viewer.close()
+        assert bench.wait_for_event(ConsentLost) == [ConsentLost(peer)]
+
+    def test_connections_that_prove_nothing_are_closed(self, bench: Bench) -> None:
+        _, silent = bench.peer(protocol="tcp")
+        _, good = bench.peer(protocol="tcp")
+        good.connect()
+        bench.clock.advance(10.5)
+        silent.wait(lambda: silent.is_ended)
+        good.connect()
+
+    def test_broken_framing_ends_the_connection(self, bench: Bench) -> None:
+        _, viewer = bench.peer(protocol="tcp")
+        viewer.socket.send(struct.pack("!H", 60_000) + b"x")
+        viewer.wait(lambda: viewer.is_ended)
+
+    def test_there_is_a_limit_to_connections_that_prove_nothing(self, bench: Bench) -> None:
+        with ExitStack() as stack:
+            connections = []
+            for _ in range(300):
+                connection = stack.enter_context(socket.create_connection(bench.address, timeout=PATIENCE_S))
+                connections.append(connection)
+            refused = select.select(connections, [], [], PATIENCE_S)[0]
+            assert refused and refused[0].recv(1) == b""
+            _, viewer = bench.join()  # UDP goes on
+            assert viewer.stun
