@@ -106,6 +106,11 @@ class _Streams(Collector):
             "retransmitted": CounterMetricFamily(
                 "streamer_viewer_packets_retransmitted", "Packets sent again on request", labels=["stream"]
             ),
+            "rtx_refused": CounterMetricFamily(
+                "streamer_viewer_retransmissions_refused",
+                "Packets asked for and not sent again: too old, or more than a viewer's share",
+                labels=["stream"],
+            ),
             "nacks": CounterMetricFamily(
                 "streamer_viewer_nacks", "Packets viewers asked for again", labels=["stream"]
             ),

@@ -437,6 +437,7 @@ def _viewer(viewer: Viewer) -> models.ViewerModel:
         bytes_sent=int(counters["bytes_sent"]),
         packets_dropped=int(counters["packets_dropped"]),
         retransmitted=int(counters["retransmitted"]),
+        rtx_refused=int(counters["rtx_refused"]),
         nacks=int(counters["nacks"]),
         plis=int(counters["plis"]),
         video_lost=int(counters["video_lost"]),

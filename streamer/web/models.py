@@ -143,6 +143,8 @@ class ViewerModel(BaseModel):
     bytes_sent: int
     packets_dropped: int
     retransmitted: int
+    #: Asked for and not sent again: too old, or more than its share.
+    rtx_refused: int
     nacks: int
     plis: int
     video_lost: int

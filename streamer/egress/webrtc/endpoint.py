@@ -50,7 +50,7 @@ _FRESH_S = 0.01
 # Sessions that failed, for the API, and why a session ended, for who still asks for it.
 _REMEMBERED_FAILURES = 100
 _REMEMBERED_ENDS = 1000
-_SUMMED = ("packets_sent", "bytes_sent", "packets_dropped", "retransmitted", "nacks", "plis")
+_SUMMED = ("packets_sent", "bytes_sent", "packets_dropped", "retransmitted", "rtx_refused", "nacks", "plis")
 
 
 class Full(StreamerError):

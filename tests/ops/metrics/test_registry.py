@@ -69,7 +69,12 @@ async def test_viewers_and_what_was_sent_to_those_who_left(rig: WebRig) -> None:
     rig.publish_to("cam")
     await rig.watch()
     (viewer,) = rig.egress.measured()
-    rig.plane.counters[viewer.peer.id] = {"packets_sent": 10, "bytes_sent": 100, "video_fraction_lost": 0.5}
+    rig.plane.counters[viewer.peer.id] = {
+        "packets_sent": 10,
+        "bytes_sent": 100,
+        "rtx_refused": 3,
+        "video_fraction_lost": 0.5,
+    }
     rig.egress._measure(0.0)
     found = await scrape(rig)
     assert found["streamer_viewers", "cam"] == 1
@@ -79,6 +84,7 @@ async def test_viewers_and_what_was_sent_to_those_who_left(rig: WebRig) -> None:
     found = await scrape(rig)
     assert found["streamer_viewers", "cam"] == 0
     assert found["streamer_viewer_packets_sent_total", "cam"] == 10
+    assert found["streamer_viewer_retransmissions_refused_total", "cam"] == 3
     assert found["streamer_viewer_loss_ratio", "cam"] == 0
 
 

@@ -150,12 +150,17 @@ class TestViewers:
         rig.publish_to("cam")
         await rig.watch()
         (viewer,) = rig.egress.measured()
-        rig.plane.counters[viewer.peer.id] = {"packets_sent": 2**40, "rtt_ms": 12.345, "video_lost": -1}
+        rig.plane.counters[viewer.peer.id] = {
+            "packets_sent": 2**40,
+            "rtt_ms": 12.345,
+            "rtx_refused": 7,
+            "video_lost": -1,
+        }
         rig.plane.learned(viewer.peer)
         rig.egress._measure(0.0)
         await until(lambda: viewer.peer.address)
         (shown,) = (await rig.json("/api/v1/viewers", headers=rig.admin))["viewers"]
-        assert (shown["packets_sent"], shown["video_lost"]) == (2**40, -1)
+        assert (shown["packets_sent"], shown["video_lost"], shown["rtx_refused"]) == (2**40, -1, 7)
         assert shown["rtt_ms"] == pytest.approx(12.35, abs=0.01)
         assert shown["address"] == "192.0.2.9:50000"
 
