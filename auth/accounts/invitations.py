@@ -64,6 +64,12 @@ class Invited:
     forget_factors: bool
 
 
+async def forget_expired(connection: AsyncConnection, before: float) -> int:
+    """Remove links that ended before a time; until then who opens one is told why it does not work."""
+    gone = await connection.execute(delete(invitations).where(invitations.c.expires_at < before))
+    return int(gone.rowcount)
+
+
 class Invitations:
     """All links of a database.
 

@@ -1,4 +1,4 @@
-"""What is over goes: sessions, grants and tokens that ended, and what the audit log need not keep."""
+"""What is over goes: sessions, grants, invitations, tokens, and what the audit log need not keep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from auth.accounts import invitations
 from auth.audit.reader import retain
 from auth.errors import AuthError
 from auth.permissions.grants import forget_expired
@@ -20,8 +21,8 @@ _log = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 _EVERY_S = 3600.0
-#: Grants that ended are shown for so long, to who wonders why something stopped.
-_GRANTS_SHOWN_S = 30 * _DAY_S
+#: Grants and invitations that ended are known for so long, to tell who wonders why something stopped.
+_KNOWN_S = 30 * _DAY_S
 
 
 class Housekeeping:
@@ -58,11 +59,15 @@ class Housekeeping:
         engine, now = self._identity.engine, self._identity.clock()
         ended = await self._sessions.sweep()
         async with engine.begin() as connection:
-            grants = await forget_expired(connection, now - _GRANTS_SHOWN_S)
+            grants = await forget_expired(connection, now - _KNOWN_S)
+            links = await invitations.forget_expired(connection, now - _KNOWN_S)
         longest_s = self._identity.authority.tokens.policy.longest()
         async with engine.begin() as connection:
             tokens = await forget_over(connection, now, longest_s)
-        _log.info("removed what is over: %d sessions, %d grants, %d tokens", ended, grants, tokens)
+        _log.info(
+            "removed what is over: %d sessions, %d grants, %d invitations, %d tokens",
+            *(ended, grants, links, tokens),
+        )
         if self._audit.keep_days:
             async with engine.begin() as connection:
                 before = now - self._audit.keep_days * _DAY_S

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from auth.accounts.invitations import Invitations, invitations
 from auth.audit.reader import export, verify
 from auth.permissions.actions import Action, Role
 from auth.permissions.grants import NewGrant, add_grant, grants_table
@@ -39,7 +40,7 @@ async def identity(tmp_path: Path, clock: Clock) -> AsyncIterator[Identity]:
 async def counts(identity: Identity) -> dict[str, int]:
     found = {}
     async with identity.engine.connect() as connection:
-        for table in (sessions, grants_table, tokens_table):
+        for table in (sessions, grants_table, tokens_table, invitations):
             counted = await connection.execute(select(func.count()).select_from(table))
             found[table.name.removeprefix("auth_")] = int(counted.scalar_one())
     return found
@@ -60,8 +61,12 @@ async def test_what_is_over_goes(identity: Identity, clock: Clock, keep_days: fl
         order = TokenOrder(frozenset({Action.WATCH}), ("cam",), DAY_S)
         ring = identity.authority.snapshot.ring
         await issue(connection, identity.authority.tokens, ring, order, clock())
+    links = Invitations(identity.engine, identity.accounts, identity.passwords, clock=clock)
+    await links.issue(anna.id)
     await identity.record("user.add", anna.id)
-    clock.advance(40 * DAY_S)
+    clock.advance(38 * DAY_S)
+    await links.issue((await identity.accounts.create(Kind.USER, "ben")).id)
+    clock.advance(2 * DAY_S)
     await signin.sessions.open(anna.id, visitor, method="password", with_factor=False)
     await identity.record("user.disable", anna.id)
     before = await counts(identity)
@@ -69,8 +74,9 @@ async def test_what_is_over_goes(identity: Identity, clock: Clock, keep_days: fl
     await housekeeping.sweep()
     after = await counts(identity)
     assert (before["session"], after["session"]) == (2, 1)
-    # One that ended a while ago is still to be seen, one that ended long ago is not.
+    # What ended a while ago is still to be seen, what ended long ago is not.
     assert (before["grant"], after["grant"]) == (3, 2)
+    assert (before["invitation"], after["invitation"]) == (2, 1)
     assert after["token"] == before["token"] - 1
     kept = [json.loads(line)["what"] async for line in export(identity.engine)]
     assert ("user.add" in kept) == (keep_days == 0)
