@@ -230,7 +230,9 @@ async def test_others_play_on_when_one_is_removed_and_on_schedule(server: Server
                 await stays.page.wait_for_timeout(100)
             assert current()["index"] != before
             await stays.wait_more(30)
-            assert (await e2e_figures(stays))["keyIndex"] == current()["index"]
+            # The next rotation may be close: the key that was current before or after the player was asked.
+            asked = current()["index"]
+            assert (await e2e_figures(stays))["keyIndex"] in (asked, current()["index"])
         figures = await e2e_figures(stays)
         await stays.close()
 
