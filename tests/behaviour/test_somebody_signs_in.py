@@ -77,11 +77,46 @@ async def streamer(server: Server, *arguments: str, typed: str = "") -> str:
     return await asyncio.to_thread(run)
 
 
+#: What is sent when, one answer after the other.
+ORDER = """import("/static/js/session.js").then(async ({ ask }) => {
+  const sent = [], answers = [];
+  window.fetch = (path) => new Promise((resolve) => {
+    sent.push(path);
+    answers.push(() => resolve(new Response("{}")));
+  });
+  const asked = ["/a", "/b", "/api/v1/account/passkeys", "/c", "/api/v1/logout"].map((path) =>
+    ask(path.startsWith("/api") ? "POST" : "GET", path));
+  const seen = [];
+  for (const one of asked.keys()) {
+    while (sent.length <= one) await new Promise((resolve) => setTimeout(resolve));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve));
+    seen.push([...sent]);
+    answers[one]();
+  }
+  await Promise.all(asked);
+  return seen;
+})"""
+
+
 async def sign_in(page: Page, server: Server, name: str, where: str) -> None:
     await page.goto(f"{url(server)}/login?next={where}")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
+
+
+async def test_no_request_is_under_way_with_the_old_cookie_while_it_is_renewed(
+    page: Page, server: Server
+) -> None:
+    await page.goto(f"{url(server)}/static/js/session.js")  # a page that asks for nothing itself
+    passkeys, logout = "/api/v1/account/passkeys", "/api/v1/logout"
+    assert await page.evaluate(ORDER) == [
+        ["/a", "/b"],
+        ["/a", "/b"],
+        ["/a", "/b", passkeys],
+        ["/a", "/b", passkeys, logout],
+        ["/a", "/b", passkeys, logout, "/c"],
+    ]
 
 
 async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) -> None:

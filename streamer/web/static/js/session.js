@@ -40,6 +40,13 @@ export function ownHeaders() {
   return csrf ? { [CSRF]: csrf } : {};
 }
 
+/** What may renew the cookie; with the old one a request is told that nobody is signed in. */
+const RENEWS = /^\/api\/v1\/(account|login|logout)/;
+/** Requests that are under way; what renews waits for them, and they for it. */
+const underWay = new Set();
+/** The end of the last one that renews, null when there is none. */
+let renewal = null;
+
 /**
  * @param {string} method
  * @param {string} path
@@ -48,6 +55,30 @@ export function ownHeaders() {
  * @throws {Refused} also, with status 0, when there was no answer
  */
 export async function ask(method, path, body) {
+  if (method !== "GET" && RENEWS.test(path)) {
+    const before = renewal;
+    let done;
+    const mine = (renewal = new Promise((resolve) => (done = resolve)));
+    await before;
+    await Promise.allSettled(underWay);
+    try {
+      return await send(method, path, body);
+    } finally {
+      if (renewal === mine) renewal = null;
+      done();
+    }
+  }
+  while (renewal) await renewal;
+  const sent = send(method, path, body);
+  underWay.add(sent);
+  try {
+    return await sent;
+  } finally {
+    underWay.delete(sent);
+  }
+}
+
+async function send(method, path, body) {
   const headers = { ...ownHeaders(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
   let response;
   let text;
