@@ -91,7 +91,7 @@ def send_us(viewers: int, packets: int, seconds: float, *, takes_runs: bool = Fa
 
 def _receiver(*, takes_runs: bool) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    kernel.drop_media(sock)
+    kernel.drop_media(sock, has_keys=True)
     if takes_runs:
         kernel.receive_runs(sock)
     sock.bind(("127.0.0.1", 0))

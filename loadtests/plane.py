@@ -134,7 +134,7 @@ def _viewer(plane: Plane, number: int, address: tuple[str, int], feeds: _Feeds) 
     ufrag, pwd = f"viewer{number}", secrets.token_hex(12)
     peer = plane.peer(ufrag, pwd)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        kernel.drop_media(sock)
+        kernel.drop_media(sock, has_keys=True)
         sock.connect(address)
         attributes = {
             stun.USERNAME: f"{ufrag}:far".encode(),

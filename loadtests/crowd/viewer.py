@@ -118,6 +118,8 @@ class Viewer:
             what = "DTLS handshake" if self._works else "answer to ICE checks"
             raise TimeoutError(f"no {what} within {timeout_s:g} s") from None
         self._begin(keys)
+        if not self.checks:
+            kernel.drop_media(self._socket, has_keys=True)
         if not remote.speaks_first:
             # The server's Finished was the last flight: OpenSSL has nothing left to do.
             self._handshake.stop()

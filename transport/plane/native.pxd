@@ -33,6 +33,10 @@ cdef extern from "core/crypto.h" nogil:
                  size_t size, uint8_t *out)
 
 
+cdef extern from "core/slab.h" nogil:
+    void *slab_take(size_t size)
+
+
 cdef extern from "core/feed.h" nogil:
     int MAX_SHARDS
     ctypedef struct unit:

@@ -289,7 +289,7 @@ cdef class NativePeer:
 
     cdef _hand_over(self, NativeFeed feed, object wanted, bytes extensions, bytes cname):
         cdef command *told = _command(COMMAND_SUBSCRIBE, self._peer, 0)
-        cdef subscription *s = <subscription *>calloc(1, sizeof(subscription))
+        cdef subscription *s = <subscription *>slab_take(sizeof(subscription))
         told.subscription = s
         if s == NULL:
             command_free(told)

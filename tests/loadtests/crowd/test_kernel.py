@@ -39,13 +39,27 @@ DROP = [bytes([first, 200, 2, 3]) for first in (4, 19, 64, 127, 192, 255)] + [
 ]
 
 
-def test_only_stun_dtls_and_rtcp_come_through(pair):
+@pytest.mark.parametrize("has_keys", [False, True])
+def test_only_stun_dtls_and_rtcp_come_through(pair, has_keys):
     near, far = pair
-    kernel.drop_media(near)
+    kernel.drop_media(near, has_keys=has_keys)
     for datagram in (*DROP, *PASS, *DROP, _LAST):
         far.send(datagram)
     assert arrived(near) == PASS
     assert kernel.dropped(near) == 2 * len(DROP)
+
+
+def test_a_large_flight_comes_through_until_there_are_keys(pair):
+    near, far = pair
+    flight = b"\x16\xfe\xfd" + bytes(1100)
+    kernel.drop_media(near)
+    far.send(flight)
+    assert near.recv(2048) == flight
+    kernel.drop_media(near, has_keys=True)
+    for datagram in (flight, bytes([0x80, 200]) + bytes(797), _LAST):
+        far.send(datagram)
+    assert arrived(near) == [bytes([0x80, 200]) + bytes(797)]
+    assert kernel.dropped(near) == 1
 
 
 def test_too_short_a_datagram_is_dropped_and_counted(pair):

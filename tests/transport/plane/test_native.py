@@ -5,7 +5,8 @@ import os
 import random
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -390,6 +391,14 @@ def test_authentic_nonsense_hurts_nobody(profile: SrtpProfile) -> None:
         feed.write(h264_unit(rounds * 60, keyframe=True))
         viewer.wait(lambda: marks(viewer) > written)
         assert viewer.undecipherable == 0
+
+
+def test_threads_have_names_that_top_shows(crowd: Crowd) -> None:
+    names = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # another thread has just ended
+            names.add(task.joinpath("comm").read_text().strip())
+    assert "plane-0" in names
 
 
 def test_wrong_options_are_refused() -> None:

@@ -1,8 +1,11 @@
 #include "crypto.h"
 
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "slab.h"
 
 /* From openssl/evp.h; part of the ABI since OpenSSL 1.1. */
 #define CTRL_AEAD_GET_TAG 0x10
@@ -52,9 +55,9 @@ static mb_encrypt mb_encrypt_128, mb_encrypt_256;
 static mb_prepare mb_prepare_128, mb_prepare_256;
 
 struct cipher {
-    evp_cipher_ctx *ctx;
+    evp_cipher_ctx *ctx; /* NULL if `encrypt` is not, and the other way round */
     mb_encrypt encrypt;
-    void *mb_key;
+    uint8_t mb_key[MB_KEY_BYTES] __attribute__((aligned(64))); /* only there for `encrypt` */
 };
 
 struct mac {
@@ -183,7 +186,7 @@ int crypto_load(int allow_ipsec_mb) {
 const char *crypto_name(void) { return mb_encrypt_128 != NULL ? "ipsec-mb" : "openssl"; }
 
 static cipher *new_cipher(const evp_cipher *kind, const uint8_t *key, int for_decryption) {
-    cipher *c = calloc(1, sizeof *c);
+    cipher *c = slab_take(offsetof(cipher, mb_key));
     if (c == NULL)
         return NULL;
     c->ctx = ssl.ctx_new();
@@ -199,15 +202,10 @@ static cipher *new_cipher(const evp_cipher *kind, const uint8_t *key, int for_de
 cipher *gcm_encrypter(const uint8_t *key, size_t key_bytes) {
     if (mb_encrypt_128 == NULL)
         return new_cipher(key_bytes == 32 ? ssl.gcm256() : ssl.gcm128(), key, 0);
-    cipher *c = calloc(1, sizeof *c);
+    cipher *c = slab_take(sizeof *c);
     if (c == NULL)
         return NULL;
     c->encrypt = key_bytes == 32 ? mb_encrypt_256 : mb_encrypt_128;
-    c->mb_key = aligned_alloc(64, MB_KEY_BYTES);
-    if (c->mb_key == NULL) {
-        free(c);
-        return NULL;
-    }
     (key_bytes == 32 ? mb_prepare_256 : mb_prepare_128)(key, c->mb_key);
     return c;
 }
@@ -225,17 +223,16 @@ void cipher_free(cipher *c) {
         return;
     if (c->ctx != NULL)
         ssl.ctx_free(c->ctx);
-    if (c->mb_key != NULL) {
-        wipe(c->mb_key, MB_KEY_BYTES);
-        free(c->mb_key);
-    }
-    free(c);
+    if (c->encrypt != NULL)
+        wipe(c->mb_key, sizeof c->mb_key);
+    slab_give(c);
 }
 
 void cipher_expect(const cipher *c) {
-    const char *key = c->mb_key;
-    for (size_t at = 0; key != NULL && at < MB_KEY_USED_BYTES; at += 64)
-        __builtin_prefetch(key + at);
+    /* What is not there for OpenSSL is some other piece of the slab: of no use, and no harm. */
+    for (size_t at = 0; at < MB_KEY_USED_BYTES; at += 64)
+        __builtin_prefetch(c->mb_key + at);
+    __builtin_prefetch(c);
 }
 
 int gcm_seal(cipher *c, const uint8_t iv[12], const uint8_t *aad, size_t aad_bytes, const uint8_t *in,

@@ -1,9 +1,9 @@
 #include "outgoing.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "slab.h"
 #include "wire.h"
 
 /* Packets that go out together, and the most time between two such runs and from first to last of a unit. */
@@ -27,7 +27,7 @@ subscription *subscription_hold(subscription *s) {
 
 void subscription_release(subscription *s) {
     if (s != NULL && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0)
-        free(s);
+        slab_give(s);
 }
 
 static segment *last_segment(const outgoing *o) {
@@ -57,7 +57,7 @@ static void wait_for(outgoing *o, subscription *s, feed *f, int64_t from) {
 }
 
 outgoing *outgoing_new(struct peer *peer, subscription *s, feed *f, int64_t first_number) {
-    outgoing *o = calloc(1, sizeof *o);
+    outgoing *o = slab_take(sizeof *o);
     if (o == NULL)
         return NULL;
     o->peer = peer;
@@ -79,7 +79,7 @@ void outgoing_free(outgoing *o) {
     clear_waiting(o);
     subscription_release(o->subscription);
     unit_release(o->unit);
-    free(o);
+    slab_give(o);
 }
 
 feed *outgoing_feed(const outgoing *o) {

@@ -107,6 +107,15 @@ static inline void outgoing_expect(const outgoing *o) {
         __builtin_prefetch((const char *)o + at);
 }
 
+/* And what `packet_header` is made from, once that is here. */
+static inline void outgoing_expect_header(const outgoing *o) {
+    const segment *last = &o->segments[(o->segments_first + o->segments_count - 1) % MAX_SEGMENTS];
+    for (size_t at = 0; at < sizeof *last; at += 64)
+        __builtin_prefetch((const char *)last + at);
+    for (size_t at = 0; at < offsetof(subscription, cname); at += 64)
+        __builtin_prefetch((const char *)o->subscription + at);
+}
+
 /* A packet as it was sent, or is to be sent; `unit` is a borrowed reference in `pull`, an own one in `find`. */
 typedef struct packet {
     const segment *segment;

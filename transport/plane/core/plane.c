@@ -1,6 +1,7 @@
 /* Making and ending a plane, and what any thread may ask of it. */
 #define _GNU_SOURCE
 #include "plane.h"
+#include "slab.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -132,7 +133,7 @@ void plane_stop(plane *p) {
 }
 
 peer *peer_new(plane *p, uint64_t id, double now) {
-    peer *made = calloc(1, sizeof *made);
+    peer *made = slab_take(sizeof *made);
     if (made == NULL)
         return NULL;
     made->refs = 1;
@@ -157,7 +158,7 @@ void peer_release(peer *p) {
     /* There are some if the plane ended before the viewer; then nobody looks for them any more. */
     tables_remove_credentials(p->plane, p);
     plane_release(p->plane);
-    free(p);
+    slab_give(p);
 }
 
 void wake(shard *s) { (void)!eventfd_write(s->wake_fd, 1); }

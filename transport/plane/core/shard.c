@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -263,6 +264,9 @@ static void leave(shard *s) {
 }
 
 void shard_run(shard *s) {
+    char name[16]; /* at most, with the zero: see `top -H` */
+    snprintf(name, sizeof name, "plane-%d", s->number);
+    pthread_setname_np(pthread_self(), name);
     while (has_work(s) || !s->is_over)
         turn(s);
     leave(s);

@@ -1,8 +1,8 @@
 #include "srtp.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "slab.h"
 #include "wire.h"
 
 #define SHA1_80_TAG_BYTES 10
@@ -63,7 +63,7 @@ static int derive_direction(srtp *s, const uint8_t *key, int profile, int is_tx)
 }
 
 srtp *srtp_new(int profile, const uint8_t *tx, const uint8_t *rx) {
-    srtp *s = calloc(1, sizeof *s);
+    srtp *s = slab_take(sizeof *s);
     if (s == NULL)
         return NULL;
     s->is_gcm = profile != PROFILE_AES_128_SHA1_80;
@@ -85,7 +85,7 @@ void srtp_free(srtp *s) {
     mac_free(s->tx_rtcp_mac);
     mac_free(s->rx_rtcp_mac);
     wipe(s, sizeof *s);
-    free(s);
+    slab_give(s);
 }
 
 /* RFC 7714 8.1 and 9.1: 00 00, SSRC, 48 bits of index (31 for SRTCP), all over the salt. */

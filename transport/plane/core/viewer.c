@@ -142,14 +142,17 @@ void viewer_expect(const peer *p) {
         return;
     if (p->srtp != NULL)
         srtp_expect(p->srtp);
-    for (const outgoing *o = p->outgoings; o != NULL; o = o->next)
+    for (const outgoing *o = p->outgoings; o != NULL; o = o->next) {
         if (o != p->outgoings)
             outgoing_expect(o);
+        outgoing_expect_header(o);
+    }
     const peer *second = p->next_due;
     if (second == NULL)
         return;
     __builtin_prefetch(second->selected);
-    __builtin_prefetch(second->srtp);
+    for (size_t at = 0; at < offsetof(srtp, heard); at += 64)
+        __builtin_prefetch((const char *)second->srtp + at);
     if (second->outgoings != NULL)
         outgoing_expect(second->outgoings);
     const char *third = (const char *)second->next_due;
