@@ -29,6 +29,8 @@ generations = Table(
     Column("number", Integer, nullable=False),
 )
 
+_PRESENT = select(generations.c.number)
+
 
 async def bump(connection: AsyncConnection) -> None:
     """Tell everybody on this database that principals, grants or tokens changed."""
@@ -37,4 +39,4 @@ async def bump(connection: AsyncConnection) -> None:
 
 async def generation(connection: AsyncConnection) -> int:
     """The present generation; another number than before means to read again."""
-    return int((await connection.execute(select(generations.c.number))).scalar_one())
+    return int((await connection.execute(_PRESENT)).scalar_one())

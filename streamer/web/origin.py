@@ -11,6 +11,7 @@ import ipaddress
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -109,6 +110,7 @@ def _is_trusted(request: web.Request, address: _Address) -> bool:
     return any(address in network for network in networks)
 
 
+@lru_cache(maxsize=256)  # one request asks for the same one several times
 def _parse(text: str) -> _Address | None:
     """An address as proxies write it: perhaps with a port, in brackets, or with a zone."""
     text = text.strip().strip('"')
