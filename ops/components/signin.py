@@ -71,7 +71,7 @@ class SignIn:
         self._guard = guard
         self._outgoing = Outgoing()
         engine, clock = identity.engine, identity.clock
-        site = _site(config)
+        site = passkey_site(config)
         passkeys = Passkeys(engine, site or Site("localhost", ()), clock=clock)
         factors = Factors(engine, identity.totp, passkeys, Recovery(engine))
         policy = SessionPolicy(idle_s=config.auth.session_idle_s, absolute_s=config.auth.session_max_s)
@@ -181,7 +181,7 @@ def _directory(config: Config) -> Ldap | None:
         raise AuthUnavailable(f"[ldap] ca_file cannot be used: {error}") from None
 
 
-def _site(config: Config) -> Site | None:
+def passkey_site(config: Config) -> Site | None:
     """What passkeys are bound to: a host's name, never an address; None while that is not known."""
     origin = config.http.origin
     if not origin and not config.http.has_tls:
