@@ -32,6 +32,8 @@ __all__ = ["DemuxCounters", "TsDemuxer"]
 
 # A picture is shown at most 16 frames after it is decoded; a larger distance is a corrupt timestamp.
 _MAX_REORDER_TICKS = 10 * TICKS_PER_S
+# As many fit into a message of SRT or UDP; who sends fewer has no more for now.
+_FULL_MESSAGE_BYTES = 7 * PACKET_BYTES
 # An elementary stream costs memory; a program of more than this is an attack or a mistake.
 _MAX_STREAMS = 32
 
@@ -62,6 +64,7 @@ class TsDemuxer:
         self.declared = False
         self._tail = b""
         self._synced = False
+        self._pauses = False  # whether nothing follows the bytes at hand, for now
         self._clock = ProgramClock()
         self._pat = SectionAssembler(PAT_TABLE)
         self._pmt: SectionAssembler | None = None
@@ -90,7 +93,7 @@ class TsDemuxer:
         """Take bytes in the order sent, cut anywhere.
 
         Args:
-            data: any number of bytes.
+            data: any number of bytes; messages as they were sent, where there are messages.
             now: time.monotonic() of their arrival, seconds.
 
         Returns:
@@ -101,8 +104,10 @@ class TsDemuxer:
         if not alone:
             data = self._tail + data
         end = len(data) - PACKET_BYTES
+        self._pauses = alone and len(data) < _FULL_MESSAGE_BYTES
         at = packets = 0
         streams = self._streams
+        stream: _Stream | None = None
         while at <= end:
             if data[at] != SYNC_BYTE or not self._synced:
                 at = self._find_grid(data, at, alone=alone)
@@ -129,6 +134,8 @@ class TsDemuxer:
             at += PACKET_BYTES
         self._tail = data[at:]
         self.counters.packets += packets
+        if self._pauses and stream is not None and not self._tail:
+            self._heed(stream.pes.pause(), stream, now, units)
         return units
 
     def flush(self, now: float) -> list[AccessUnit]:
@@ -177,7 +184,7 @@ class TsDemuxer:
                 return
         if not control & 0x10 or payload_at >= PACKET_BYTES:
             return
-        pes = stream.pes
+        pes, pauses = stream.pes, self._pauses and at + PACKET_BYTES == len(data)
         payload = payload_of(data, at, payload_at)
         follows = pes.follows(control & 15, payload)
         if follows is None:
@@ -190,17 +197,20 @@ class TsDemuxer:
                 self._complete(stream, now, units)
             if not follows:
                 stream.track.interrupt()
-            verdict = pes.begin(control & 15, payload, stuffed=stuffed)
+            verdict = pes.begin(control & 15, payload, stuffed=stuffed, pauses=pauses)
         else:
             if not follows and not pes.is_open:
                 # The beginning of a PES packet is lost, and with it what this is.
                 self.counters.dropped_units += 1
                 stream.track.interrupt()
-            verdict = pes.extend(control & 15, payload, stuffed=stuffed, gap=not follows)
+            verdict = pes.extend(control & 15, payload, stuffed=stuffed, pauses=pauses, gap=not follows)
+        self._heed(verdict, stream, now, units)
+
+    def _heed(self, verdict: Verdict, stream: _Stream, now: float, units: list[AccessUnit]) -> None:
         if verdict is Verdict.COMPLETE:
             self._complete(stream, now, units)
         elif verdict is Verdict.TOO_LONG:
-            pes.close()
+            stream.pes.close()
             self.counters.dropped_units += 1
         elif verdict is Verdict.MISSED_END:
             self.counters.early_flush_misses += 1

@@ -2,9 +2,12 @@
 
 A video PES packet usually has no length (2.4.3.7 allows 0), and demultiplexers then wait for the next one to
 begin: a whole frame of delay. But the last transport packet of a PES packet can only be filled up with
-stuffing in its adaptation field, so stuffing marks the end, in 183 of 184 cases; the other one is noticed
-when the next PES packet begins. Some muxers put stuffing elsewhere too. Hence a PID's first few PES packets
-are only watched, and a PID whose stuffing lied is watched for long before it is believed again.
+stuffing in its adaptation field, so stuffing marks the end, in 183 of 184 cases. In the other one a message
+that is not full may: encoders send what they have once a picture is complete. What neither marks is noticed
+when the next PES packet begins.
+
+Some muxers put stuffing elsewhere too, and some senders pause anywhere. Hence each sign is only watched at
+first, and one that lied is watched for long before it is believed again.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from transport.mpegts.wire import PACKET_BYTES
 
 MAX_PES_BYTES: Final = 8 * 1024 * 1024
 
-_WATCHED_AT_FIRST = 3
+_STUFFING_WATCHED, _PAUSES_WATCHED = 3, 30
 _WATCHED_AFTER_A_LIE = 300
 _WATCHED_AT_MOST = 30_000
 _CLOSED = -1
@@ -30,6 +33,45 @@ class Verdict(enum.Enum):
     COMPLETE = enum.auto()
     TOO_LONG = enum.auto()
     MISSED_END = enum.auto()  # belongs to one that was given out already
+
+
+class _Sign:
+    """Something that may mark the end of PES packets: watched before it is believed.
+
+    Attributes:
+        watched: so many PES packets more.
+    """
+
+    __slots__ = ("_at", "_lied", "_penalty", "watched")
+
+    def __init__(self, watched: int) -> None:
+        self.watched = watched
+        self._penalty = _WATCHED_AFTER_A_LIE
+        self._at = 0
+        self._lied = False
+
+    def begin(self) -> None:
+        """A PES packet begins."""
+        self._at = 0
+        self._lied = False
+
+    def seen(self, size: int) -> bool:
+        """It is there, after so many bytes of the PES packet; whether it is believed."""
+        self._lied = self._lied or 0 < self._at < size
+        self._at = size
+        return not self.watched
+
+    def learn(self, size: int) -> None:
+        """The PES packet had so many bytes, as is known from elsewhere."""
+        if self._lied or 0 < self._at < size:
+            self.distrust()
+        elif self._at and self.watched:
+            self.watched -= 1
+
+    def distrust(self) -> None:
+        """It lied."""
+        self.watched = self._penalty
+        self._penalty = min(self._penalty * 10, _WATCHED_AT_MOST)
 
 
 class PesAssembler:
@@ -47,17 +89,15 @@ class PesAssembler:
     """
 
     __slots__ = (
+        "_believed",
         "_continuity",
         "_ended_by_length",
-        "_ended_by_stuffing",
         "_gaps",
         "_last_payload",
         "_length_lies",
-        "_lied",
         "_need",
-        "_penalty",
-        "_stuffed_size",
-        "_watching",
+        "_pause",
+        "_stuffing",
         "broken",
         "hot",
         "limit",
@@ -74,11 +114,9 @@ class PesAssembler:
         self._continuity = _CLOSED
         self._gaps: list[int] = []
         self._need = 0
-        self._stuffed_size = 0
-        self._lied = False
-        self._watching = _WATCHED_AT_FIRST
-        self._penalty = _WATCHED_AFTER_A_LIE
-        self._ended_by_stuffing = False
+        self._stuffing = _Sign(_STUFFING_WATCHED)
+        self._pause = _Sign(_PAUSES_WATCHED)
+        self._believed: tuple[_Sign, ...] = ()  # what ended the last one
         self._ended_by_length = False
         self._length_lies = False
         self._last_payload = b""
@@ -104,36 +142,47 @@ class PesAssembler:
                 return None
         return False
 
-    def begin(self, continuity: int, payload: bytes, *, stuffed: bool) -> Verdict:
-        """Open a PES packet with its first transport packet; the one before must have been taken."""
+    def begin(self, continuity: int, payload: bytes, *, stuffed: bool, pauses: bool) -> Verdict:
+        """Open a PES packet with its first transport packet; the one before must have been taken.
+
+        Args:
+            continuity: its counter.
+            payload: of this transport packet.
+            stuffed: it has stuffing.
+            pauses: the sender had nothing more to send after it, for now.
+        """
         self.parts = [payload]
         self.size = len(payload)
         self._gaps = []
-        self._lied = False
-        self._stuffed_size = 0
+        self._stuffing.begin()
+        self._pause.begin()
         self.broken = False
-        self._ended_by_stuffing = self._ended_by_length = False
+        self._believed, self._ended_by_length = (), False
         length = int.from_bytes(payload[4:6], "big") if len(payload) >= 6 else 0
         self._need = 6 + length if length and not self._length_lies else 0
         self.limit = self._need or MAX_PES_BYTES
         self.hot = 0x10 | (continuity + 1) & 15
-        return self._judge(stuffed)
+        return self._judge(stuffed, pauses)
 
-    def extend(self, continuity: int, payload: bytes, *, stuffed: bool, gap: bool) -> Verdict:
-        """Add a transport packet that begins no PES packet."""
+    def extend(self, continuity: int, payload: bytes, *, stuffed: bool, pauses: bool, gap: bool) -> Verdict:
+        """Add a transport packet that begins no PES packet; `gap`: some are missing before it."""
         following = (continuity + 1) & 15
         if not self.is_open:
             self._continuity = following
             self._last_payload = payload
             if gap:
-                self._ended_by_stuffing = self._ended_by_length = False
+                self._believed, self._ended_by_length = (), False
             return self._own_up()
         self.hot = 0x10 | following
         if gap:
             self._gaps.append(len(self.parts))
         self.parts.append(payload)
         self.size += len(payload)
-        return self._judge(stuffed)
+        return self._judge(stuffed, pauses)
+
+    def pause(self) -> Verdict:
+        """The sender had nothing more to send after what was added last, for now."""
+        return self._judge(stuffed=False, pauses=True) if self.is_open else Verdict.MORE
 
     def close(self) -> list[bytes]:
         """Give out the bytes so far and wait for the next beginning.
@@ -142,8 +191,10 @@ class PesAssembler:
             The PES packet in one piece, or in several where transport packets are missing between them.
         """
         parts, gaps = self.parts, self._gaps
-        if self._need == 0 and not gaps and not self._ended_by_stuffing:
-            self._learn()
+        if self._need == 0 and not gaps:
+            for sign in (self._stuffing, self._pause):
+                if sign not in self._believed:
+                    sign.learn(self.size)
         self._last_payload = parts[-1]
         self._continuity = self.hot & 15
         self.hot = _CLOSED
@@ -159,40 +210,26 @@ class PesAssembler:
         """True when the open PES packet has fewer bytes than its header says."""
         return self.size < self._need
 
-    def _judge(self, stuffed: bool) -> Verdict:
+    def _judge(self, stuffed: bool, pauses: bool) -> Verdict:
         if self.size >= self.limit:
             self._ended_by_length = self._need > 0
             return Verdict.COMPLETE if self._need else Verdict.TOO_LONG
-        if not stuffed or (self._need and not self._gaps):
+        if not (stuffed or pauses) or (self._need and not self._gaps):
             return Verdict.MORE
-        if self._watching:
-            self._lied = self._lied or 0 < self._stuffed_size < self.size
-            self._stuffed_size = self.size
-            return Verdict.MORE
-        self._ended_by_stuffing = True
-        return Verdict.COMPLETE
-
-    def _learn(self) -> None:
-        """Judge the stuffing of a PES packet that ended because the next one began."""
-        if self._lied or 0 < self._stuffed_size < self.size:
-            self._distrust()
-        elif self._stuffed_size and self._watching:
-            self._watching -= 1
+        signs = ((self._stuffing, stuffed), (self._pause, pauses))
+        self._believed = tuple(sign for sign, is_there in signs if is_there and sign.seen(self.size))
+        return Verdict.COMPLETE if self._believed else Verdict.MORE
 
     def _own_up(self) -> Verdict:
         """More payload after the end: whatever marked the end is not believed any more."""
-        if self._ended_by_stuffing:
-            self._distrust()
-        elif self._ended_by_length:
+        for sign in self._believed:
+            sign.distrust()
+        if self._ended_by_length:
             self._length_lies = True
-        else:
+        elif not self._believed:
             return Verdict.MORE
-        self._ended_by_stuffing = self._ended_by_length = False
+        self._believed, self._ended_by_length = (), False
         return Verdict.MISSED_END
-
-    def _distrust(self) -> None:
-        self._watching = self._penalty
-        self._penalty = min(self._penalty * 10, _WATCHED_AT_MOST)
 
 
 def payload_of(data: bytes, start: int, payload_at: int) -> bytes:

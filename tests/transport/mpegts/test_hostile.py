@@ -217,6 +217,25 @@ def test_an_announced_discontinuity_is_no_error() -> None:
     assert demuxer.counters.continuity_errors == 0
 
 
+def test_a_picture_that_fits_exactly_comes_out_when_its_sender_pauses() -> None:
+    mux, demuxer = muxer.Muxer(), TsDemuxer()
+    demuxer.feed(mux.program(CODINGS[0]), 0.0)
+
+    def send(index: int, size: int) -> int:
+        """Units that come out with one picture, sent in messages of at most seven packets."""
+        whole = muxer.pes(PICTURES[0], 3000 * index)
+        data = mux.pes(muxer.VIDEO_PID, whole.ljust(size, b"\x01"))
+        messages = [data[at : at + 7 * 188] for at in range(0, len(data), 7 * 188)]
+        return sum(len(demuxer.feed(message, index / 30)) for message in messages)
+
+    fits, fits_not = (len(PICTURES[0]) // (7 * 184) + 1) * 7 * 184 + 3 * 184, 0
+    assert sum(send(index, fits_not) for index in range(34)) == 34
+    assert send(34, fits) == 1
+    assert send(35, fits + 4 * 184) == 0  # in a full message, as which any other may be
+    assert send(36, fits_not) == 2
+    assert demuxer.counters.early_flush_misses == 0
+
+
 def test_a_torn_keyframe_is_still_one() -> None:
     mux, demuxer = muxer.Muxer(), TsDemuxer()
     demuxer.feed(mux.program(CODINGS[0]), 0.0)

@@ -14,27 +14,31 @@ class Feeder:
         self.whole: list[bytes] = []
         self.misses = 0
 
-    def packet(self, payload: bytes, *, begins: bool = False, stuffed: bool = False) -> Verdict:
+    def packet(
+        self, payload: bytes, *, begins: bool = False, stuffed: bool = False, pauses: bool = False
+    ) -> Verdict:
         follows = self.pes.follows(self.continuity, payload)
         assert follows is not None
         if begins:
             if self.pes.is_open:
                 self.whole += self.pes.close()
-            verdict = self.pes.begin(self.continuity, payload, stuffed=stuffed)
+            verdict = self.pes.begin(self.continuity, payload, stuffed=stuffed, pauses=pauses)
         else:
-            verdict = self.pes.extend(self.continuity, payload, stuffed=stuffed, gap=not follows)
+            verdict = self.pes.extend(
+                self.continuity, payload, stuffed=stuffed, pauses=pauses, gap=not follows
+            )
         if verdict is Verdict.COMPLETE:
             self.whole += self.pes.close()
         self.misses += verdict is Verdict.MISSED_END
         self.continuity = (self.continuity + 1) & 15
         return verdict
 
-    def picture(self, *, stuffed_at: int | None = 2) -> list[Verdict]:
-        """Three packets, one of them with stuffing."""
+    def picture(self, *, stuffed_at: int | None = 2, pauses_at: int | None = None) -> list[Verdict]:
+        """Three packets, one of them with stuffing, and perhaps a pause of the sender after one."""
         return [
-            self.packet(HEAD + b"a", begins=True, stuffed=stuffed_at == 0),
-            self.packet(b"b", stuffed=stuffed_at == 1),
-            self.packet(b"c", stuffed=stuffed_at == 2),
+            self.packet(HEAD + b"a", begins=True, stuffed=stuffed_at == 0, pauses=pauses_at == 0),
+            self.packet(b"b", stuffed=stuffed_at == 1, pauses=pauses_at == 1),
+            self.packet(b"c", stuffed=stuffed_at == 2, pauses=pauses_at == 2),
         ]
 
 
@@ -55,6 +59,38 @@ def test_a_fit_without_stuffing_teaches_nothing_and_ends_when_the_next_begins() 
         assert feeder.picture(stuffed_at=None)[-1] is MORE
     assert feeder.picture()[-1] is MORE
     assert len(feeder.whole) == 10
+
+
+def test_a_pause_ends_a_fit_without_stuffing_once_it_was_watched_doing_so() -> None:
+    feeder = Feeder()
+    for _ in range(29):
+        feeder.picture(pauses_at=2)
+    assert feeder.picture(stuffed_at=None, pauses_at=2)[-1] is MORE  # the thirtieth
+    assert feeder.picture(stuffed_at=None, pauses_at=2)[-1] is COMPLETE
+    assert feeder.picture(stuffed_at=None)[-1] is MORE  # a full message says nothing
+    feeder.picture(stuffed_at=2)
+    assert feeder.whole == [HEAD + b"abc"] * 33
+    assert feeder.misses == 0
+
+
+@pytest.mark.parametrize("pauses_at", [0, 1])
+def test_a_sender_that_pauses_anywhere_is_never_believed(pauses_at: int) -> None:
+    feeder = Feeder()
+    for number in range(500):
+        feeder.picture(pauses_at=2 if number % 20 else pauses_at)
+    assert feeder.picture(stuffed_at=None, pauses_at=2)[-1] is MORE
+    assert feeder.misses == 0
+
+
+def test_a_sender_that_pauses_anywhere_later_is_watched_for_long() -> None:
+    feeder = Feeder()
+    for _ in range(31):
+        feeder.picture(pauses_at=2)
+    assert feeder.picture(stuffed_at=None, pauses_at=1) == [MORE, COMPLETE, MISSED]
+    ends = [feeder.picture(stuffed_at=None, pauses_at=2)[-1] for _ in range(310)]
+    assert ends.index(COMPLETE) == 300
+    # Stuffing said nothing wrong.
+    assert feeder.picture()[-1] is COMPLETE
 
 
 @pytest.mark.parametrize("stuffed_at", [0, 1])
