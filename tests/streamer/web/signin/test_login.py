@@ -169,11 +169,11 @@ async def test_many_wrong_passwords_lock_one_account_and_slow_one_address(rig: W
     attacker = Browser(rig, **{"X-Forwarded-For": "198.51.100.66"})
     statuses = []
     before = rig.identity.passwords.computed
-    for _ in range(100):
+    # A delay may just be over at the hundredth: then he is delayed for longer at the next.
+    while len(statuses) < 100 or statuses[-1] != 429:
         await attacker.sign_in("anna", "wrong")
         statuses.append(attacker.status)
     assert set(statuses) == {401, 429}
-    assert statuses[-1] == 429
     assert int(attacker.answered["Retry-After"]) >= 1
     tried = statuses.count(401)
     assert tried <= LockoutPolicy().address.free
