@@ -66,6 +66,7 @@ def test_what_is_given_back_goes_back_to_the_system(slab: ctypes.CDLL) -> None:
     assert mapped_bytes() - before <= 2 * _HUGE_PAGE_BYTES
 
 
-def test_no_more_than_the_largest_piece(slab: ctypes.CDLL) -> None:
-    assert slab.slab_take(_MAX_BYTES + 1) is None
+def test_neither_nothing_nor_more_than_the_largest_piece(slab: ctypes.CDLL) -> None:
+    for size in (0, _MAX_BYTES + 1, 2**64 - 1):
+        assert slab.slab_take(size) is None
     slab.slab_give(None)

@@ -132,6 +132,8 @@ void plane_stop(plane *p) {
         wake(&p->shards[n]);
 }
 
+_Static_assert(sizeof(peer) <= SLAB_MAX_BYTES && sizeof(outgoing) <= SLAB_MAX_BYTES, "a viewer fits the slab");
+
 peer *peer_new(plane *p, uint64_t id, double now) {
     peer *made = slab_take(sizeof *made);
     if (made == NULL)

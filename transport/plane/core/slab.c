@@ -14,7 +14,7 @@
 /* Piece by piece, so that what is out of bounds or used too late is seen. */
 void *slab_take(size_t bytes) {
     size_t whole = (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
-    void *memory = bytes <= SLAB_MAX_BYTES ? aligned_alloc(LINE_BYTES, whole) : NULL;
+    void *memory = bytes > 0 && bytes <= SLAB_MAX_BYTES ? aligned_alloc(LINE_BYTES, whole) : NULL;
     return memory != NULL ? memset(memory, 0, whole) : NULL;
 }
 
@@ -118,9 +118,9 @@ static bool is_full(const span *s) {
 }
 
 void *slab_take(size_t bytes) {
-    size_t piece_bytes = (bytes + (bytes == 0) + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
-    if (piece_bytes > SLAB_MAX_BYTES)
+    if (bytes == 0 || bytes > SLAB_MAX_BYTES)
         return NULL;
+    size_t piece_bytes = (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
     pthread_mutex_lock(&lock);
     span *s = with_room[piece_bytes / LINE_BYTES];
     if (s == NULL)

@@ -10,7 +10,8 @@
 
 #define SLAB_MAX_BYTES 16384
 
-/* Zeros, at the beginning of a cache line. NULL when out of memory, or for more than SLAB_MAX_BYTES. Any thread. */
+/* Zeros, at the beginning of a cache line. NULL when out of memory, for 0 bytes and for more than SLAB_MAX_BYTES. Any
+ * thread. */
 void *slab_take(size_t bytes);
 /* Give it back; NULL is ignored. Any thread. */
 void slab_give(void *memory);
