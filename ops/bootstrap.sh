@@ -89,7 +89,7 @@ fi
 
 # The stamp names everything that decides what is installed; a change to any of it installs again.
 stamp=.venv/.installed-$purpose
-wanted=$({ cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/*
+wanted=$({ cat pyproject.toml ops/constraints.txt transport/plane/native.p* transport/plane/core/* transport/srt/*.pyx
     command -v "${CC:-gcc}" || true; } | sha256sum)
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     say "making .venv with $("$python" --version)"

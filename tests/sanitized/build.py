@@ -88,7 +88,8 @@ def _compile() -> None:
 
     distribution = setuptools.Distribution()
     distribution.parse_config_files(["pyproject.toml"])
-    (plane,) = distribution.ext_modules
+    (plane,) = (each for each in distribution.ext_modules if each.name == "transport.plane.native")
+    distribution.ext_modules = [plane]
     plane.optional = False
     plane.extra_compile_args += [*_FLAGS, _EDGES]
     plane.extra_link_args += ["-fsanitize=address,undefined", *(f"-Wl,--wrap={name}" for name in _WATCHED)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import secrets
 import threading
 import time
@@ -10,18 +9,14 @@ import time
 from transport.errors import LinkError
 from transport.srt.abi import Errno, KeyState, Option
 from transport.srt.address import Address
+from transport.srt.inbox import INTERVAL_S, MOST_MESSAGES, open_inbox
 from transport.srt.libsrt import Libsrt, SrtError
-from transport.srt.options import MAX_PAYLOAD_BYTES, SrtOptions
+from transport.srt.options import SrtOptions
 from transport.srt.statistics import SrtStatistics, summarize
 from transport.srt.wire import StreamId
 
 # A shorter time between two readings makes a rate of little meaning.
 _RATE_INTERVAL_S = 1.0
-
-# How often `receive` looks. Waiting inside libsrt instead would wake a thread, and fight for Python's lock,
-# for every packet; would lose a message when the peer leaves (1.5.1 takes it from the buffer and then
-# reports the loss of the connection); and its epoll wakes every waiter for every socket.
-_INTERVAL_S = 0.004
 
 # Messages may be due so much later than the latency after they were sent.
 _HANDSHAKE_DELAY_S = 1.0
@@ -47,15 +42,10 @@ class SrtConnection:
         self._options = options
         self._closed = False
         self._lock = threading.Lock()
-        # Held until `close`: to wait for it costs a fifth of what an Event's wait does.
-        self._gate = threading.Lock()
-        self._gate.acquire()
         self._tail_ends_at: float | None = None
         self._waits = True
         self._rates = _Rates(time.monotonic())
-        self._buffer = ctypes.create_string_buffer(MAX_PAYLOAD_BYTES)
-        self._view = memoryview(self._buffer).cast("B")
-        self._is_due = library.due_now(socket)
+        self._inbox = open_inbox(library, socket)
 
     def __repr__(self) -> str:
         host, port = self.peer_address
@@ -71,11 +61,11 @@ class SrtConnection:
         """
         return self.receive_many(1)[0]
 
-    def receive_many(self, max_messages: int = 64) -> list[bytes]:
+    def receive_many(self, max_messages: int = MOST_MESSAGES) -> list[bytes]:
         """Wait for messages, and take all that are due.
 
         Args:
-            max_messages: at least 1.
+            max_messages: 1 to 64.
 
         Returns:
             1 to `max_messages` messages in order.
@@ -84,30 +74,18 @@ class SrtConnection:
             LinkError: as `receive`.
         """
         deadline = time.monotonic() + self._options.receive_timeout_ms / 1000
-        gate = self._gate
         while True:
-            messages, is_over = self._due(max_messages)
+            messages, is_over = self._inbox.wait(max_messages, deadline - time.monotonic())
             if messages:
                 return messages
+            if self._closed:
+                raise self._ended()
             if is_over:
                 self._check_tail()
+                time.sleep(INTERVAL_S)
             elif time.monotonic() >= deadline:
                 seconds = self._options.receive_timeout_ms / 1000
                 raise LinkError("timeout", f"no media from the peer for {seconds:g} s")
-            if gate.acquire(timeout=_INTERVAL_S):
-                gate.release()
-                raise self._ended()
-
-    def _due(self, max_messages: int) -> tuple[list[bytes], bool]:
-        """Messages that are due, and whether libsrt calls the connection over."""
-        messages: list[bytes] = []
-        receive, socket, buffer, view = self._library.recvmsg_now, self._socket, self._buffer, self._view
-        is_due = self._is_due
-        while len(messages) < max_messages and is_due():
-            if (length := receive(socket, buffer, MAX_PAYLOAD_BYTES)) <= 0:
-                return messages, self._library.last_error_now() != Errno.WOULD_BLOCK
-            messages.append(bytes(view[:length]))
-        return messages, False
 
     def _check_tail(self) -> None:
         """Raise unless messages that arrived before the peer left still wait for their time.
@@ -224,12 +202,12 @@ class SrtConnection:
         )
 
     def close(self) -> None:
-        """End the connection: a waiting `receive` returns at once, what is unsent is lost. Idempotent."""
+        """End the connection: a waiting `receive` ends soon, what is unsent is lost. Idempotent."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            self._gate.release()
+            self._inbox.stop()
         self._library.close(self._socket)
 
 

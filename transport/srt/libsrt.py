@@ -147,6 +147,10 @@ class Libsrt:
         # Little-endian: the unused upper bytes are zero, and numbers of four bytes keep their sign.
         return ctypes.c_int(value.value).value if length.value == 4 else value.value
 
+    def address(self, name: str) -> int:
+        """Where a function is, for native code that calls it."""
+        return ctypes.cast(getattr(self._free, name), ctypes.c_void_p).value or 0
+
     def last_error_now(self) -> int:
         """Number of the calling thread's last error, an SRT_ERRNO; holds the GIL."""
         return int(self._held.srt_getlasterror(None))

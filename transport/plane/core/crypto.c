@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "provided.h"
 #include "slab.h"
 
 /* From openssl/evp.h; part of the ABI since OpenSSL 1.1. */
@@ -55,8 +56,11 @@ static mb_encrypt mb_encrypt_128, mb_encrypt_256;
 static mb_prepare mb_prepare_128, mb_prepare_256;
 
 struct cipher {
-    evp_cipher_ctx *ctx; /* NULL if `encrypt` is not, and the other way round */
-    mb_encrypt encrypt;
+    /* One of three is not NULL: */
+    mb_encrypt encrypt; /* with `mb_key` */
+    void *provided;     /* a context, of `gcm` */
+    evp_cipher_ctx *ctx;
+    const provided_gcm *gcm;
     uint8_t mb_key[MB_KEY_BYTES] __attribute__((aligned(64))); /* only there for `encrypt` */
 };
 
@@ -64,12 +68,13 @@ struct mac {
     hmac_ctx *ctx;
 };
 
+static void *libcrypto; /* stays loaded for the life of the process */
+
 static int load_libcrypto(void) {
     static const char *const names[] = {"libcrypto.so.3", "libcrypto.so.1.1", NULL};
-    void *library = NULL;
-    for (int i = 0; names[i] != NULL && library == NULL; i++)
-        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
+    for (int i = 0; names[i] != NULL && libcrypto == NULL; i++)
+        libcrypto = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (libcrypto == NULL)
         return -1;
     const struct {
         const char *name;
@@ -97,14 +102,15 @@ static int load_libcrypto(void) {
         {"HMAC", &ssl.hmac_once},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        void *symbol = dlsym(library, wanted[i].name);
+        void *symbol = dlsym(libcrypto, wanted[i].name);
         if (symbol == NULL) {
-            dlclose(library);
+            dlclose(libcrypto);
+            libcrypto = NULL;
             return -1;
         }
         memcpy(wanted[i].slot, &symbol, sizeof symbol);
     }
-    return 0; /* stays loaded for the life of the process */
+    return 0;
 }
 
 static void forget_ipsec_mb(void) {
@@ -112,26 +118,70 @@ static void forget_ipsec_mb(void) {
     mb_prepare_128 = mb_prepare_256 = NULL;
 }
 
-/* True if both libraries encrypt the same thing to the same bytes: the offsets above are right. */
-static int agrees_with_libcrypto(size_t key_bytes) {
+static cipher *new_cipher(const evp_cipher *kind, const uint8_t *key, int for_decryption) {
+    cipher *c = slab_take(offsetof(cipher, mb_key));
+    if (c == NULL)
+        return NULL;
+    c->ctx = ssl.ctx_new();
+    int (*init)(evp_cipher_ctx *, const evp_cipher *, void *, const uint8_t *, const uint8_t *) =
+        for_decryption ? ssl.decrypt_init : ssl.encrypt_init;
+    if (c->ctx == NULL || init(c->ctx, kind, NULL, key, NULL) != 1) {
+        cipher_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static cipher *evp_encrypter(const uint8_t *key, size_t key_bytes) {
+    return new_cipher(key_bytes == 32 ? ssl.gcm256() : ssl.gcm128(), key, 0);
+}
+
+static cipher *provided_encrypter(const uint8_t *key, size_t key_bytes) {
+    cipher *c = slab_take(offsetof(cipher, mb_key));
+    if (c == NULL)
+        return NULL;
+    c->gcm = provided_find(key_bytes);
+    c->provided = provided_new(c->gcm, key);
+    if (c->provided == NULL) {
+        cipher_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static cipher *mb_encrypter(const uint8_t *key, size_t key_bytes) {
+    cipher *c = slab_take(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->encrypt = key_bytes == 32 ? mb_encrypt_256 : mb_encrypt_128;
+    (key_bytes == 32 ? mb_prepare_256 : mb_prepare_128)(key, c->mb_key);
+    return c;
+}
+
+/* True if what this makes encrypts to the same bytes as EVP, twice in a row: its ABI is as it is taken to be. */
+static int agrees_with_evp(cipher *(*make)(const uint8_t *, size_t), size_t key_bytes) {
     uint8_t key[32], iv[12], aad[20], plain[333], one[333 + GCM_TAG_BYTES], two[333 + GCM_TAG_BYTES];
     for (size_t i = 0; i < sizeof plain; i++)
         plain[i] = (uint8_t)(i * 7 + 1);
     memcpy(key, plain + 100, sizeof key);
-    memcpy(iv, plain + 200, sizeof iv);
     memcpy(aad, plain + 300, sizeof aad);
-    cipher *fast = gcm_encrypter(key, key_bytes);
-    mb_encrypt encrypt_128 = mb_encrypt_128, encrypt_256 = mb_encrypt_256;
-    mb_encrypt_128 = mb_encrypt_256 = NULL;
-    cipher *slow = gcm_encrypter(key, key_bytes);
-    mb_encrypt_128 = encrypt_128;
-    mb_encrypt_256 = encrypt_256;
-    int same = fast != NULL && slow != NULL && gcm_seal(fast, iv, aad, sizeof aad, plain, sizeof plain, one) == 0 &&
-               gcm_seal(slow, iv, aad, sizeof aad, plain, sizeof plain, two) == 0 &&
-               memcmp(one, two, sizeof one) == 0;
-    cipher_free(fast);
-    cipher_free(slow);
+    cipher *quick = make(key, key_bytes), *evp = evp_encrypter(key, key_bytes);
+    int same = quick != NULL && evp != NULL;
+    for (size_t round = 0; round < 2 && same; round++) {
+        memcpy(iv, plain + 200 + round, sizeof iv);
+        same = gcm_seal(quick, iv, aad, sizeof aad, plain, sizeof plain, one) == 0 &&
+               gcm_seal(evp, iv, aad, sizeof aad, plain, sizeof plain, two) == 0 && memcmp(one, two, sizeof one) == 0;
+    }
+    cipher_free(quick);
+    cipher_free(evp);
     return same;
+}
+
+static void load_provided(void) {
+    provided_load(libcrypto);
+    if (provided_find(16) == NULL || provided_find(32) == NULL || !agrees_with_evp(provided_encrypter, 16) ||
+        !agrees_with_evp(provided_encrypter, 32))
+        provided_forget();
 }
 
 #if defined(__x86_64__)
@@ -166,7 +216,7 @@ static void load_ipsec_mb(void) {
     memcpy(&mb_prepare_128, mb_manager + MB_GCM128_PREPARE, sizeof mb_prepare_128);
     memcpy(&mb_prepare_256, mb_manager + MB_GCM256_PREPARE, sizeof mb_prepare_256);
     if (mb_encrypt_128 == NULL || mb_encrypt_256 == NULL || mb_prepare_128 == NULL || mb_prepare_256 == NULL ||
-        !agrees_with_libcrypto(16) || !agrees_with_libcrypto(32))
+        !agrees_with_evp(mb_encrypter, 16) || !agrees_with_evp(mb_encrypter, 32))
         forget_ipsec_mb();
 }
 #else
@@ -174,8 +224,11 @@ static void load_ipsec_mb(void) {}
 #endif
 
 int crypto_load(int allow_ipsec_mb) {
-    if (ssl.hmac_once == NULL && load_libcrypto() < 0)
-        return -1;
+    if (ssl.hmac_once == NULL) {
+        if (load_libcrypto() < 0)
+            return -1;
+        load_provided();
+    }
     if (!allow_ipsec_mb)
         forget_ipsec_mb();
     else if (mb_encrypt_128 == NULL)
@@ -185,29 +238,10 @@ int crypto_load(int allow_ipsec_mb) {
 
 const char *crypto_name(void) { return mb_encrypt_128 != NULL ? "ipsec-mb" : "openssl"; }
 
-static cipher *new_cipher(const evp_cipher *kind, const uint8_t *key, int for_decryption) {
-    cipher *c = slab_take(offsetof(cipher, mb_key));
-    if (c == NULL)
-        return NULL;
-    c->ctx = ssl.ctx_new();
-    int (*init)(evp_cipher_ctx *, const evp_cipher *, void *, const uint8_t *, const uint8_t *) =
-        for_decryption ? ssl.decrypt_init : ssl.encrypt_init;
-    if (c->ctx == NULL || init(c->ctx, kind, NULL, key, NULL) != 1) {
-        cipher_free(c);
-        return NULL;
-    }
-    return c;
-}
-
 cipher *gcm_encrypter(const uint8_t *key, size_t key_bytes) {
-    if (mb_encrypt_128 == NULL)
-        return new_cipher(key_bytes == 32 ? ssl.gcm256() : ssl.gcm128(), key, 0);
-    cipher *c = slab_take(sizeof *c);
-    if (c == NULL)
-        return NULL;
-    c->encrypt = key_bytes == 32 ? mb_encrypt_256 : mb_encrypt_128;
-    (key_bytes == 32 ? mb_prepare_256 : mb_prepare_128)(key, c->mb_key);
-    return c;
+    if (mb_encrypt_128 != NULL)
+        return mb_encrypter(key, key_bytes);
+    return provided_find(key_bytes) != NULL ? provided_encrypter(key, key_bytes) : evp_encrypter(key, key_bytes);
 }
 
 cipher *gcm_decrypter(const uint8_t *key, size_t key_bytes) {
@@ -223,16 +257,17 @@ void cipher_free(cipher *c) {
         return;
     if (c->ctx != NULL)
         ssl.ctx_free(c->ctx);
+    if (c->provided != NULL)
+        provided_free(c->gcm, c->provided);
     if (c->encrypt != NULL)
         wipe(c->mb_key, sizeof c->mb_key);
     slab_give(c);
 }
 
-void cipher_expect(const cipher *c) {
-    /* What is not there for OpenSSL is some other piece of the slab: of no use, and no harm. */
-    for (size_t at = 0; at < MB_KEY_USED_BYTES; at += 64)
-        __builtin_prefetch(c->mb_key + at);
-    __builtin_prefetch(c);
+const void *cipher_state(const cipher *c, size_t *bytes) {
+    /* libcrypto's contexts are larger; to fetch all of one costs as much as it saves. */
+    *bytes = c->encrypt != NULL ? MB_KEY_USED_BYTES : 0;
+    return c->mb_key;
 }
 
 int gcm_seal(cipher *c, const uint8_t iv[12], const uint8_t *aad, size_t aad_bytes, const uint8_t *in,
@@ -243,6 +278,8 @@ int gcm_seal(cipher *c, const uint8_t iv[12], const uint8_t *aad, size_t aad_byt
         c->encrypt(c->mb_key, context, out, in, bytes, iv, aad, aad_bytes, out + bytes, GCM_TAG_BYTES);
         return 0;
     }
+    if (c->provided != NULL)
+        return provided_seal(c->gcm, c->provided, iv, aad, aad_bytes, in, bytes, out);
     int done = 0, last = 0;
     if (ssl.encrypt_init(c->ctx, NULL, NULL, NULL, iv) != 1 ||
         ssl.encrypt_update(c->ctx, NULL, &done, aad, (int)aad_bytes) != 1 ||

@@ -24,8 +24,8 @@ cipher *gcm_encrypter(const uint8_t *key, size_t key_bytes);
 cipher *gcm_decrypter(const uint8_t *key, size_t key_bytes);
 cipher *ctr_cipher(const uint8_t *key, size_t key_bytes);
 void cipher_free(cipher *c);
-/* Let the processor fetch what encrypting with it needs. */
-void cipher_expect(const cipher *c);
+/* What encrypting with it reads, to be fetched ahead; `bytes` of it, about. */
+const void *cipher_state(const cipher *c, size_t *bytes);
 
 /* Encrypt `in` to `out`, with the tag behind it. 0, or -1. `out` may be `in`. */
 int gcm_seal(cipher *c, const uint8_t iv[12], const uint8_t *aad, size_t aad_bytes, const uint8_t *in,

@@ -34,6 +34,11 @@ static int watch(int epoll_fd, int fd, uint64_t tag) {
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &wanted);
 }
 
+int watch_udp(const shard *s, int socket, bool is_new) {
+    struct epoll_event wanted = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = (uint64_t)socket + 1};
+    return epoll_ctl(s->epoll_fd, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->plane->udp[socket], &wanted);
+}
+
 static int open_shard(plane *p, int number) {
     shard *s = &p->shards[number];
     s->plane = p;
@@ -44,7 +49,7 @@ static int open_shard(plane *p, int number) {
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->ring = calloc(RING_SLOTS, sizeof *s->ring);
     s->batch = malloc(BATCH_BYTES);
-    s->received = malloc(64 * sizeof *s->received);
+    s->received = malloc(RECEIVE_MESSAGES * sizeof *s->received);
     s->taken = malloc(sizeof *s->taken);
     if (s->epoll_fd < 0 || s->wake_fd < 0 || s->ring == NULL || s->batch == NULL || s->received == NULL ||
         s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
@@ -52,7 +57,7 @@ static int open_shard(plane *p, int number) {
     int failed = watch(s->epoll_fd, s->wake_fd, 0);
     if (number == 0) { /* one thread receives; what is another's goes to its inbox */
         for (int n = 0; n < p->udp_count; n++)
-            failed |= watch(s->epoll_fd, p->udp[n], (uint64_t)(n + 1));
+            failed |= watch_udp(s, n, true);
         for (int n = 0; n < p->tcp_count; n++)
             failed |= watch(s->epoll_fd, p->tcp[n], (uint64_t)(n + 1 + MAX_SOCKETS));
     }

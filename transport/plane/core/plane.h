@@ -22,6 +22,9 @@
 #define MAX_ROUTES 8 /* a viewer with more addresses is not looking for a path any more */
 #define DATAGRAM_BYTES 2048
 #define RING_SLOTS 1024
+#define RECEIVE_MESSAGES 64
+/* Of one thread; from here on what it does for one of them waits a moment for what it does for others. */
+#define MANY_PEERS 64
 #define TABLE_BUCKETS 8192
 #define BATCH_MESSAGES 64
 #define BATCH_BYTES (512 * 1024)
@@ -185,6 +188,8 @@ struct shard {
     peer *peers, *heap;
     int peers_count; /* atomic for who reads it elsewhere */
     double linger_until; /* 0: nothing written waits for company */
+    uint32_t unread;     /* bit n: socket n has something that waits for company */
+    double read_at;
     conn *conns, *dirty;
     int batch_socket, batch_count;
     size_t batch_used;
@@ -261,6 +266,8 @@ void feed_announce(plane *p, feed *f, double now);
 /* Whether a thread has so many viewers that what is written waits a moment for company. */
 bool plane_lingers(plane *p);
 void wake(shard *s);
+/* Report once that something can be read; again only after the next call. 0, or -1. */
+int watch_udp(const shard *s, int socket, bool is_new);
 
 /* events.c */
 void event_dtls(plane *p, peer *from, const uint8_t *data, size_t bytes);
@@ -344,7 +351,8 @@ void seat_remove(shard *s, peer *p, bool with_bye, double now);
 void seat_tick(shard *s, peer *p, double now);
 
 /* receive.c */
-void receive_udp(shard *s, int socket);
+/* Take RECEIVE_MESSAGES at most; returns how many. */
+int receive_udp(shard *s, int socket);
 /* A datagram for this shard, or from nobody known yet. `c` is NULL for UDP. False: it was for another shard, and
  * the connection (if any) went there. */
 bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int socket, const address *from,

@@ -6,7 +6,6 @@
 #include "plane.h"
 #include "stun.h"
 
-#define RECEIVE_MESSAGES 64
 #define MAX_PASSWORD_BYTES 256
 
 void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes) {
@@ -127,7 +126,7 @@ static void sort(shard *s, uint8_t *data, size_t bytes, int socket, const addres
     peer_release(owner);
 }
 
-void receive_udp(shard *s, int socket) {
+int receive_udp(shard *s, int socket) {
     struct mmsghdr headers[RECEIVE_MESSAGES];
     struct iovec pieces[RECEIVE_MESSAGES];
     address from[RECEIVE_MESSAGES];
@@ -141,7 +140,7 @@ void receive_udp(shard *s, int socket) {
     }
     int count = recvmmsg(s->plane->udp[socket], headers, RECEIVE_MESSAGES, MSG_DONTWAIT, NULL);
     if (count <= 0)
-        return; /* nothing there, or an earlier datagram's ICMP error, reported here */
+        return 0; /* nothing there, or an earlier datagram's ICMP error, reported here */
     __atomic_add_fetch(&s->plane->received, (uint64_t)count, __ATOMIC_RELAXED);
     double now = plane_now(s->plane);
     /* What a caller asked for before a viewer spoke takes effect before. */
@@ -155,4 +154,5 @@ void receive_udp(shard *s, int socket) {
         else
             plane_garbage(s->plane);
     }
+    return count;
 }

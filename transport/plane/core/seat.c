@@ -1,10 +1,13 @@
 /* One viewer's addresses: which it proved, which it is sent to, and how it ends. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "plane.h"
 
 #define TICK_S 0.5
+/* Many viewers' ticks come together so often. */
+#define TICK_GRID_S 0.02
 
 bool seat_is_over(const peer *p) { return p->is_lost || p->is_closed; }
 
@@ -177,5 +180,8 @@ void seat_tick(shard *s, peer *p, double now) {
         return;
     }
     viewer_report(s, p, now);
-    p->tick_at = now + TICK_S < p->consent_at ? now + TICK_S : p->consent_at;
+    double next = now + TICK_S;
+    if (s->peers_count >= MANY_PEERS)
+        next = ceil(next / TICK_GRID_S) * TICK_GRID_S;
+    p->tick_at = fmin(next, p->consent_at);
 }

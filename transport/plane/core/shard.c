@@ -13,10 +13,11 @@
 #define EPOLL_EVENTS 64
 /* Also how late a clock that is not the system's may be noticed. */
 #define MAX_WAIT_S 0.25
-/* With so many viewers, what was written waits for what is written next: a picture and the sound that comes with
- * it, or two packets of sound, cost little more than one. */
-#define LINGER_PEERS 64
+/* With many viewers, what was written waits for what is written next: a picture and the sound that comes with it, or
+ * two packets of sound, cost little more than one. */
 #define LINGER_S 0.0015
+/* And what viewers send waits for what others send: to wake up costs more than to read. */
+#define READ_LINGER_S 0.002
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
  * than the sound and the next picture may wait. */
 #define TIMERS_AT_ONCE 32
@@ -114,7 +115,7 @@ static void drain_inbox(shard *s, double now) {
 
 bool plane_lingers(plane *p) {
     for (int n = 0; n < p->shards_count; n++)
-        if (__atomic_load_n(&p->shards[n].peers_count, __ATOMIC_RELAXED) >= LINGER_PEERS)
+        if (__atomic_load_n(&p->shards[n].peers_count, __ATOMIC_RELAXED) >= MANY_PEERS)
             return true;
     return false;
 }
@@ -123,7 +124,7 @@ static bool is_time_for_feeds(shard *s, double now) {
     pthread_mutex_lock(&s->lock);
     bool is_written = s->written != NULL;
     pthread_mutex_unlock(&s->lock);
-    if (is_written && s->peers_count >= LINGER_PEERS && s->linger_until == 0.0)
+    if (is_written && s->peers_count >= MANY_PEERS && s->linger_until == 0.0)
         s->linger_until = now + LINGER_S;
     if (!is_written || now < s->linger_until)
         return false;
@@ -200,6 +201,8 @@ static int wait_for_events(shard *s, struct epoll_event *events) {
         wait = fmin(wait, s->heap->due - plane_now(s->plane));
     if (s->linger_until != 0.0)
         wait = fmin(wait, s->linger_until - plane_now(s->plane));
+    if (s->unread != 0)
+        wait = fmin(wait, s->read_at - plane_now(s->plane));
     wait = fmax(wait, 0.0);
     static bool has_pwait2 = true;
     if (__atomic_load_n(&has_pwait2, __ATOMIC_RELAXED)) {
@@ -222,6 +225,19 @@ static bool has_work(shard *s) {
     return found;
 }
 
+static void read_udp(shard *s, double now) {
+    for (int n = 0; n < s->plane->udp_count; n++) {
+        if (!(s->unread & 1U << n))
+            continue;
+        if (receive_udp(s, n) == RECEIVE_MESSAGES) {
+            s->read_at = now; /* the next turn goes on with it */
+            continue;
+        }
+        s->unread &= ~(1U << n);
+        watch_udp(s, n, false);
+    }
+}
+
 static void turn(shard *s) {
     struct epoll_event events[EPOLL_EVENTS];
     int count = wait_for_events(s, events);
@@ -232,7 +248,9 @@ static void turn(shard *s) {
             eventfd_t ignored;
             (void)!eventfd_read(s->wake_fd, &ignored);
         } else if (tag <= MAX_SOCKETS) {
-            receive_udp(s, (int)tag - 1);
+            if (s->unread == 0)
+                s->read_at = s->peers_count >= MANY_PEERS ? now + READ_LINGER_S : now;
+            s->unread |= 1U << (tag - 1);
         } else if (tag <= 2 * MAX_SOCKETS) {
             conn_accept(s, (int)tag - 1 - MAX_SOCKETS, now);
         } else {
@@ -241,6 +259,8 @@ static void turn(shard *s) {
         }
     }
     now = plane_now(s->plane);
+    if (s->unread != 0 && now >= s->read_at)
+        read_udp(s, now);
     drain_inbox(s, now);
     if (is_time_for_feeds(s, now))
         run_feeds(s, now);

@@ -72,6 +72,7 @@ srtp *srtp_new(int profile, const uint8_t *tx, const uint8_t *rx) {
         srtp_free(s);
         return NULL;
     }
+    s->tx_state = cipher_state(s->tx_rtp, &s->tx_state_bytes);
     return s;
 }
 

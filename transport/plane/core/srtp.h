@@ -19,6 +19,8 @@ typedef struct srtp {
     int is_gcm;
     size_t tag_bytes;
     cipher *tx_rtp, *tx_rtcp, *rx_rtcp;
+    const char *tx_state; /* of `tx_rtp` */
+    size_t tx_state_bytes;
     mac *tx_rtp_mac, *tx_rtcp_mac, *rx_rtcp_mac;
     uint8_t tx_rtp_salt[14], tx_rtcp_salt[14], rx_rtcp_salt[14];
     uint32_t rtcp_index;
@@ -30,7 +32,11 @@ typedef struct srtp {
 } srtp;
 
 /* Let the processor fetch the key media is encrypted with. */
-static inline void srtp_expect(const srtp *s) { cipher_expect(s->tx_rtp); }
+static inline void srtp_expect(const srtp *s) {
+    for (size_t at = 0; at < s->tx_state_bytes; at += 64)
+        __builtin_prefetch(s->tx_state + at);
+    __builtin_prefetch(s->tx_rtp);
+}
 
 size_t srtp_key_bytes(int profile);
 size_t srtp_salt_bytes(int profile);
