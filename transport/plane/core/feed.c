@@ -36,6 +36,9 @@ void feed_release(feed *f) {
     if (f == NULL || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     feed_close(f);
+    for (int shard = 0; shard < MAX_SHARDS; shard++)
+        for (int n = 0; n < LENT_UNITS; n++)
+            unit_release(f->shards[shard].lent[n]);
     pthread_mutex_destroy(&f->lock);
     free(f->units);
     free(f->keyframes);
@@ -239,6 +242,19 @@ unit *feed_unit(feed *f, int64_t index, bool *is_gone) {
     if (is_gone != NULL)
         *is_gone = index < (f->units_count > 0 ? unit_at(f, 0)->index : f->next_index);
     pthread_mutex_unlock(&f->lock);
+    return u;
+}
+
+unit *feed_borrow(feed *f, int shard, int64_t index, bool *is_gone) {
+    unit **lent = &f->shards[shard].lent[index % LENT_UNITS];
+    *is_gone = false;
+    if (*lent != NULL && (*lent)->index == index && !feed_is_closed(f))
+        return *lent;
+    unit *u = feed_unit(f, index, is_gone);
+    if (u != NULL) {
+        unit_release(*lent);
+        *lent = u;
+    }
     return u;
 }
 

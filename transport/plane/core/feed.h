@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define MAX_SHARDS 16
+#define LENT_UNITS 4
 
 struct attachment;
 
@@ -57,6 +58,7 @@ typedef struct feed {
         double announced_at;       /* as above: when the first unit was written since it was taken */
         struct feed *next_written; /* as above */
         struct attachment *subscribers; /* of the shard's thread alone, as the next */
+        unit *lent[LENT_UNITS];         /* by their index; references */
         bool is_due;                    /* in this turn's list */
         double due_since;
         struct feed *next_due;
@@ -90,6 +92,9 @@ int64_t feed_next_index(feed *f);
 void feed_end(feed *f, int64_t *index, int64_t *packet);
 /* These return a reference, or NULL. */
 unit *feed_unit(feed *f, int64_t index, bool *is_gone);
+/* The same for a shard's thread, without a reference: valid until it asks this feed for another. All its viewers want
+ * the same few units, and the threads would take their locks and counters from each other for every one of them. */
+unit *feed_borrow(feed *f, int shard, int64_t index, bool *is_gone);
 unit *feed_keyframe(feed *f);
 unit *feed_newest(feed *f);
 unit *feed_packet(feed *f, int64_t number, uint32_t *place);

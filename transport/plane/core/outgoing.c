@@ -211,24 +211,23 @@ static void hold_back(outgoing *o, const unit *u, const segment *s, double now) 
 }
 
 /* Make the next unit the current one, if there is one and it is due. */
-static bool take_unit(outgoing *o, double now, bool is_blocked) {
+static bool take_unit(outgoing *o, int shard, double now, bool is_blocked) {
     if (o->waiting_feed != NULL)
         begin_waiting(o, now);
     if (o->segments_count == 0)
         return false;
     segment *s = last_segment(o);
     bool is_gone = false;
-    unit *u = feed_unit(s->feed, o->index, &is_gone);
+    unit *u = feed_borrow(s->feed, shard, o->index, &is_gone), *keyframe = NULL;
     if (is_gone)
         o->needs_keyframe = true;
     if (o->needs_keyframe) {
         int64_t next, end;
         feed_end(s->feed, &next, &end);
-        unit_release(u);
-        u = feed_keyframe(s->feed);
+        u = keyframe = feed_keyframe(s->feed);
         if (u == NULL || u->index < o->index) {
             count_skipped(o, end);
-            unit_release(u);
+            unit_release(keyframe);
             return false;
         }
         o->index = u->index;
@@ -241,11 +240,12 @@ static bool take_unit(outgoing *o, double now, bool is_blocked) {
             o->deadline = due;
         else
             hold_back(o, u, s, now);
-        unit_release(u);
+        unit_release(keyframe);
         return false;
     }
     o->needs_keyframe = false;
     o->unit = u;
+    o->is_borrowed = keyframe == NULL;
     o->place = 0;
     o->unit_started_at = now;
     o->gap_s = gap_of(o, u, s);
@@ -257,9 +257,9 @@ static bool take_unit(outgoing *o, double now, bool is_blocked) {
     return true;
 }
 
-void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, void *context) {
+void outgoing_pull(outgoing *o, int shard, double now, bool is_blocked, packet_sink sink, void *context) {
     o->deadline = HUGE_VAL;
-    while (o->unit != NULL || take_unit(o, now, is_blocked)) {
+    while (o->unit != NULL || take_unit(o, shard, now, is_blocked)) {
         unit *u = o->unit;
         const segment *s = last_segment(o);
         uint32_t allowed = u->count;
@@ -282,15 +282,20 @@ void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, v
             o->octets += unit_size(u, o->place) - unit_padding(u, o->place);
             sink(context, o, &p);
         }
-        if (allowed < u->count)
+        if (allowed < u->count) {
+            if (o->is_borrowed)
+                unit_hold(u);
+            o->is_borrowed = false;
             return;
+        }
         int64_t last = timeline_map(&s->timeline, u->timestamp);
         o->last_timestamp = o->has_last && o->last_timestamp > last ? o->last_timestamp : last;
         o->has_last = true;
         o->last_at = now;
         o->index = u->index + 1;
         o->unit = NULL;
-        unit_release(u);
+        if (!o->is_borrowed)
+            unit_release(u);
     }
 }
 

@@ -83,6 +83,7 @@ typedef struct outgoing {
     int64_t rollover_base;      /* of the keys in force: a multiple of 2**16 */
     int64_t index, skipped_until;
     unit *unit;
+    bool is_borrowed; /* `unit` is, for as long as it is being sent without a pause */
     uint32_t place;
     unsigned segments_first, segments_count;
     bool has_started, needs_keyframe, has_last;
@@ -136,8 +137,8 @@ int64_t outgoing_shift(const outgoing *o);
 void outgoing_move(outgoing *o, subscription *s, feed *f, double now);
 /* New keys: resend nothing of what was sent so far, count rollovers anew. */
 void outgoing_rekey(outgoing *o);
-/* Give what is due now to `sink`, in order. */
-void outgoing_pull(outgoing *o, double now, bool is_blocked, packet_sink sink, void *context);
+/* Give what is due now to `sink`, in order. `shard` is of the thread that asks. */
+void outgoing_pull(outgoing *o, int shard, double now, bool is_blocked, packet_sink sink, void *context);
 /* The packet that was sent under this number; the caller releases its unit. False if it is gone. */
 bool outgoing_find(const outgoing *o, uint16_t seq, packet *found);
 /* RTP header of a packet, or of its repetition under another SSRC, which has no padding; returns its size, at

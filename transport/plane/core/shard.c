@@ -17,7 +17,7 @@
  * two packets of sound, cost little more than one. */
 #define LINGER_S 0.0015
 /* And what viewers send waits for what others send: to wake up costs more than to read. */
-#define READ_LINGER_S 0.002
+#define READ_LINGER_S 0.003
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
  * than the sound and the next picture may wait. */
 #define TIMERS_AT_ONCE 32
@@ -161,6 +161,7 @@ static void run_feeds(shard *s, double now) {
     for (feed *f = feeds; f != NULL; f = f->shards[s->number].next_due)
         for (attachment *a = f->shards[s->number].subscribers; a != NULL; a = a->next) {
             peer *p = a->outgoing->peer;
+            __builtin_prefetch(a->next);
             if (p->is_due)
                 continue;
             p->is_due = true;

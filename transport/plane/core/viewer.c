@@ -120,7 +120,7 @@ static void pull_media(shard *s, peer *p, outgoing *o, double now) {
     bool is_blocked = p->selected->conn != NULL && conn_is_blocked(p->selected->conn);
     uint64_t skipped = o->skipped;
     pull in = {s, 0};
-    outgoing_pull(o, now, is_blocked, send_media, &in);
+    outgoing_pull(o, s->number, now, is_blocked, send_media, &in);
     if (o->skipped != skipped)
         COUNT(p->counters.packets_dropped, o->skipped - skipped);
     if (in.bytes > 0)
