@@ -63,7 +63,7 @@ def _subject(server: Server) -> Subject:
         pid=server.pid,
         plane=about["plane"],
         cipher=about["plane_cipher"],
-        packets_sent=lambda: sum(viewer["packets_sent"] for viewer in server.viewers()),
+        packets_sent=lambda: round(server.metric("streamer_viewer_packets_sent_total", stream="cam")),
         send_delays=lambda: _delays(server),
         page=f"{server.url}/watch/cam",
         viewers=server.viewers,

@@ -36,7 +36,7 @@ class Subject:
         pid: of its process; None if it runs elsewhere.
         plane: what sends the media, in the server's own words.
         cipher: whose cipher it uses, as above.
-        packets_sent: asks the server how many media packets it sent to its present viewers.
+        packets_sent: asks the server how many media packets it sent.
         send_delays: asks it how late they left.
         page: a page of the server's own that plays the stream, "" if it has none.
         viewers: asks the server what it knows of each of its viewers.

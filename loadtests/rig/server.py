@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from loadtests.rig.administrator import admin_token, empty_database
 from loadtests.rig.process import Process, wait_until
 
@@ -145,6 +147,23 @@ class Server(Process):
             with error:
                 body = error.read()
             return error.code, json.loads(body) if body else None
+
+    def metric(self, name: str, **labels: str) -> float:
+        """One sample of what Prometheus is shown; asking for it costs a busy server little.
+
+        Raises:
+            KeyError: there is none.
+        """
+        headers = {"Authorization": f"Bearer {self.token}"}
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/metrics", headers=headers), timeout=10
+        ) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+        for family in families:
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return float(sample.value)
+        raise KeyError(f"no sample {name} with {labels}")
 
     def stream(self, name: str) -> Any:
         """One stream, as the API describes it."""

@@ -82,7 +82,7 @@ def test_four_viewers_of_a_real_server():
     load = Load(viewers=4, mbps=1.0, seconds=2.0, rate=0, check_every=2, settle_s=0.5)
     with ours(load.mbps) as subject:
         result = run(subject, load)
-        assert subject.packets_sent is not None and subject.packets_sent() == 0, "all have left"
+        assert subject.packets_sent is not None and subject.packets_sent() >= result.sent
     assert (result.joined, result.failed, result.undecipherable) == (4, {}, 0)
     assert result.delivered > 100 and result.sent > 100 and result.loss < 0.5
     assert result.plane in ("python", "native") and result.profile == "AEAD_AES_256_GCM"

@@ -68,6 +68,9 @@ typedef struct attachment {
     struct outgoing *outgoing;
     feed *feed; /* NULL: not in a list */
     struct attachment *next, *previous;
+    /* What stood further on in the list when it was last walked, to be fetched ahead and not to be read: it may be
+     * gone. */
+    const void *ahead, *ahead_peer;
 } attachment;
 
 typedef struct outgoing {
@@ -104,6 +107,8 @@ typedef struct outgoing {
 
 /* Let the processor fetch what `outgoing_pull` begins with. */
 static inline void outgoing_expect(const outgoing *o) {
+    if (o == NULL)
+        return;
     for (size_t at = 0; at < offsetof(outgoing, waiting_from); at += 64)
         __builtin_prefetch((const char *)o + at);
 }

@@ -98,7 +98,7 @@ struct peer {
     bool is_added, is_lost, is_closed;
     route *selected;
     srtp *srtp;
-    outgoing *outgoings;
+    outgoing *outgoings, *last_outgoing;
     double consent_at, tick_at;
     /* Timers: a pairing heap without allocations. */
     bool is_timed;

@@ -153,6 +153,7 @@ void seat_remove(shard *s, peer *p, bool with_bye, double now) {
                 conn_mark_closed(s, c);
         }
     }
+    p->last_outgoing = NULL;
     while (p->outgoings != NULL) {
         outgoing *o = p->outgoings;
         p->outgoings = o->next;

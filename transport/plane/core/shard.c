@@ -21,6 +21,8 @@
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
  * than the sound and the next picture may wait. */
 #define TIMERS_AT_ONCE 32
+/* So far ahead the list of a feed's viewers is fetched. */
+#define AHEAD 8
 
 static void run_command(shard *s, command *c, double now) {
     peer *p = c->peer;
@@ -154,21 +156,36 @@ static void note_delay(shard *s, double seconds) {
     COUNT(s->delays[bucket], 1);
 }
 
+/* Put their viewers behind `end`; returns the new end. */
+static peer **list_due(attachment *subscribers, peer **end) {
+    attachment *walked[AHEAD] = {0};
+    unsigned n = 0;
+    for (attachment *a = subscribers; a != NULL; a = a->next) {
+        peer *p = a->outgoing->peer;
+        __builtin_prefetch(a->ahead);
+        __builtin_prefetch(a->ahead_peer);
+        attachment *before = walked[n % AHEAD];
+        if (before != NULL && before->ahead != a) {
+            before->ahead = a;
+            before->ahead_peer = p;
+        }
+        walked[n++ % AHEAD] = a;
+        if (p->is_due)
+            continue;
+        p->is_due = true;
+        p->next_due = NULL;
+        *end = p;
+        end = &p->next_due;
+    }
+    return end;
+}
+
 /* Viewer by viewer and not feed by feed: what is for one viewer follows each other, into one message. */
 static void run_feeds(shard *s, double now) {
     feed *feeds = take_written(s);
     peer *peers = NULL, **end = &peers;
     for (feed *f = feeds; f != NULL; f = f->shards[s->number].next_due)
-        for (attachment *a = f->shards[s->number].subscribers; a != NULL; a = a->next) {
-            peer *p = a->outgoing->peer;
-            __builtin_prefetch(a->next);
-            if (p->is_due)
-                continue;
-            p->is_due = true;
-            p->next_due = NULL;
-            *end = p;
-            end = &p->next_due;
-        }
+        end = list_due(f->shards[s->number].subscribers, end);
     for (peer *p = peers; p != NULL; p = p->next_due) {
         viewer_expect(p->next_due);
         p->is_due = false;

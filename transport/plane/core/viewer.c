@@ -142,19 +142,17 @@ void viewer_expect(const peer *p) {
         return;
     if (p->srtp != NULL)
         srtp_expect(p->srtp);
-    for (const outgoing *o = p->outgoings; o != NULL; o = o->next) {
-        if (o != p->outgoings)
-            outgoing_expect(o);
+    for (const outgoing *o = p->outgoings; o != NULL; o = o->next)
         outgoing_expect_header(o);
-    }
     const peer *second = p->next_due;
     if (second == NULL)
         return;
     __builtin_prefetch(second->selected);
     for (size_t at = 0; at < offsetof(srtp, heard); at += 64)
         __builtin_prefetch((const char *)second->srtp + at);
-    if (second->outgoings != NULL)
-        outgoing_expect(second->outgoings);
+    /* Most have two, of pictures and of sound. */
+    outgoing_expect(second->outgoings);
+    outgoing_expect(second->last_outgoing);
     const char *third = (const char *)second->next_due;
     for (size_t at = 0; third != NULL && at < offsetof(peer, current); at += 64)
         __builtin_prefetch(third + at);
@@ -217,7 +215,7 @@ void viewer_subscribe(shard *s, command *c, double now) {
         outgoing **end = &p->outgoings;
         while (*end != NULL)
             end = &(*end)->next;
-        *end = o;
+        *end = p->last_outgoing = o;
     } else {
         outgoing_move(o, c->subscription, c->feed, now);
     }
