@@ -37,7 +37,7 @@ from auth.permissions.credentials import (
 from auth.permissions.directory import DirectoryLoader
 from auth.permissions.grants import NewGrant
 from auth.permissions.principals import ANONYMOUS, Kind, Principal
-from auth.storage.schema import generation
+from auth.storage.schema import glance
 from auth.tokens.jwks import JwksVerifier
 from auth.tokens.signing import ensure_key
 from auth.tokens.tokens import TokenOrder, Tokens
@@ -134,14 +134,15 @@ class Authority:
             VaultError: a signing key cannot be opened.
             SQLAlchemyError: the database does not answer.
         """
-        async with self._refreshing, self._engine.connect() as connection:
+        async with self._refreshing:
             known = self._known
-            # Before the first query, which is what a database's transaction sees the state of.
-            read_at = self.clock()
-            if known is not None and await generation(connection) == known[1].generation:
+            if known is not None and await glance(self._engine) == known[1].generation:
                 self._looked_at = time.monotonic()
                 return False
-            read = await load_snapshot(connection, self._vault, self._directory, read_at)
+            async with self._engine.connect() as connection:
+                # Before the first query, which is what a database's transaction sees the state of.
+                read_at = self.clock()
+                read = await load_snapshot(connection, self._vault, self._directory, read_at)
             self._known = (self.version + 1, read)
             self._looked_at = time.monotonic()
             return True

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.storage.schema import generation
+from auth.storage.schema import glance
 
 _Value = TypeVar("_Value")
 
@@ -57,8 +57,7 @@ class Freshness:
                 return self._number
             # As of before the question: what changes while it is under way is not in its answer.
             asked, doubts = self._monotonic(), self._doubts
-            async with self._engine.connect() as connection:
-                self._number = await generation(connection)
+            self._number = await glance(self._engine)
             if doubts == self._doubts:
                 self._asked = asked
             return self._number
