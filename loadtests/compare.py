@@ -25,6 +25,7 @@ from dataclasses import asdict, replace
 
 from loadtests import floor
 from loadtests.fanout import Load, Result, remarks, run, subject_for, table
+from loadtests.peers.janus import require
 from loadtests.peers.ours import ours
 from loadtests.results import report, report_arguments
 
@@ -102,6 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error(f"--rounds is {given.rounds}, expected at least 1")
+    if "janus" in given.peers:
+        try:
+            require()  # before the first minutes are spent
+        except RuntimeError as error:
+            parser.error(str(error))
     load = Load(given.viewers, given.mbps, given.seconds, given.rate)
     rounds, kernel_us = [], []
     for _ in range(given.rounds):

@@ -61,6 +61,16 @@ general: {{
 """
 
 
+def require() -> None:
+    """Raise if it is not installed.
+
+    Raises:
+        RuntimeError: it is not; says how to get it.
+    """
+    if shutil.which("janus") is None:
+        raise RuntimeError("no Janus on this machine: apt-get install janus")
+
+
 @contextmanager
 def janus(mbps: float, space: Namespace | None = None, host: str = "") -> Iterator[Subject]:
     """Janus and its encoder in a namespace: it leaves loopback out of its candidates.
@@ -73,8 +83,7 @@ def janus(mbps: float, space: Namespace | None = None, host: str = "") -> Iterat
     Raises:
         RuntimeError: not installed, or it ended at once.
     """
-    if shutil.which("janus") is None:
-        raise RuntimeError("no Janus on this machine: apt-get install janus")
+    require()
     with (
         tempfile.TemporaryDirectory(prefix="janus-") as name,
         nullcontext(space) if space is not None else namespace() as space,

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 #: Of one sound; two in a packet are twice as many.
 _SAMPLES = 960
+_SAMPLES_PER_S = 48_000
 #: So many that each thread of the plane, of which there are as many as processors, has enough.
 _VIEWERS = 160
 
@@ -24,6 +25,26 @@ _VIEWERS = 160
 def samples_per_packet(report: dict[str, Any]) -> float:
     audio = report["audio"] or {}
     return float(audio.get("totalSamplesReceived", 0) / (audio.get("packetsReceived", 0) or 1))
+
+
+class _Clean:
+    """True of a report when most of a second of sound before it came from packets.
+
+    Not of the first second that comes: on a busy machine sound is made up until the buffer has settled.
+    """
+
+    def __init__(self, since: dict[str, Any]) -> None:
+        self._since = since
+
+    def __call__(self, report: dict[str, Any]) -> bool:
+        now = report["audio"]
+        received, concealed = (
+            now[each] - self._since[each] for each in ("totalSamplesReceived", "concealedSamples")
+        )
+        if received < _SAMPLES_PER_S:
+            return False
+        self._since = now
+        return bool(concealed < received / 4)
 
 
 async def test_sounds_that_share_a_packet_are_heard() -> None:
@@ -43,17 +64,13 @@ async def test_sounds_that_share_a_packet_are_heard() -> None:
                 report = await listener.wait_for(
                     lambda r: samples_per_packet(r) > 1.2 * _SAMPLES, 30, "sounds that share packets"
                 )
-                heard = report["audio"]
+                energy = report["audio"]["totalAudioEnergy"]
                 await listener.wait_for(
-                    lambda r: r["audio"]["totalAudioEnergy"] > heard["totalAudioEnergy"] + 0.0001,
+                    lambda r: r["audio"]["totalAudioEnergy"] > energy + 0.0001,
                     20,
                     "the tone to be heard",
                 )
-                report = await listener.report()
-                concealed = report["audio"]["concealedSamples"] - heard["concealedSamples"]
-                assert (
-                    concealed < (report["audio"]["totalSamplesReceived"] - heard["totalSamplesReceived"]) / 4
-                )
+                await listener.wait_for(_Clean(report["audio"]), 20, "a second that is not made up")
                 assert listener.problems == []
         finally:
             await crowd.close()

@@ -260,8 +260,10 @@ static void turn(shard *s) {
     struct epoll_event events[EPOLL_EVENTS];
     int count = wait_for_events(s, events);
     double now = plane_now(s->plane);
+    bool is_awake_anyway = count == 0;
     for (int n = 0; n < count; n++) {
         uint64_t tag = events[n].data.u64;
+        is_awake_anyway = is_awake_anyway || tag == 0 || tag > MAX_SOCKETS;
         if (tag == 0) {
             eventfd_t ignored;
             (void)!eventfd_read(s->wake_fd, &ignored);
@@ -277,7 +279,7 @@ static void turn(shard *s) {
         }
     }
     now = plane_now(s->plane);
-    if (s->unread != 0 && now >= s->read_at)
+    if (s->unread != 0 && (is_awake_anyway || now >= s->read_at))
         read_udp(s, now);
     drain_inbox(s, now);
     if (is_time_for_feeds(s, now))
