@@ -27,6 +27,7 @@ cdef class NativeInbox:
         would_block: the error that means: nothing after all.
         message_bytes: of the longest message.
         interval_s: how often to look.
+        most: messages that are taken at once.
     """
 
     cdef get_flag _get_flag
@@ -63,11 +64,11 @@ cdef class NativeInbox:
         free(self._lengths)
 
     def stop(self):
-        """End a wait soon, and every later one at once."""
+        """As in `inbox.Inbox`."""
         self._is_stopped = True
 
     def wait(self, int most, double seconds):
-        """As `inbox.PolledInbox.wait`; not by two threads at once."""
+        """As in `inbox.Inbox`; not by two threads at once."""
         cdef int count = 0, n
         cdef bint is_over = False
         cdef int64_t until = _now_ns() + <int64_t>(seconds * 1e9)
