@@ -7,11 +7,10 @@ see by one cheap query that they must look again.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import suppress
-
 from sqlalchemy import Column, Integer, MetaData, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from auth.storage.one_row import OneRow
 
 #: Constraints have names, so that migrations can change them on every database.
 metadata = MetaData(
@@ -33,7 +32,7 @@ generations = Table(
 )
 
 _PRESENT = select(generations.c.number)
-_PRESENT_TEXT = str(_PRESENT)
+_GLANCE = OneRow(_PRESENT)
 
 
 async def bump(connection: AsyncConnection) -> None:
@@ -52,12 +51,5 @@ async def glance(engine: AsyncEngine) -> int:
     Raises:
         SQLAlchemyError, AuthUnavailable: the database does not answer.
     """
-    async with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # aiosqlite goes to its thread and back for each of the eight steps SQLAlchemy takes for one row.
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            with suppress(sqlite3.Error):  # the other way says it in the right words
-                ((number,),) = await driver.execute_fetchall(_PRESENT_TEXT)
-                return int(number)
-        return await generation(connection)
+    (number,) = await _GLANCE.ask(engine)
+    return int(number)

@@ -37,6 +37,8 @@ class Fanout:
         self._lock = threading.RLock()
         self._sinks: tuple[Sink, ...] = ()
         self._tracks: dict[int, Track] = {}
+        # What was declared last, unless `write` changed it since: publishers declare with every unit.
+        self._declared: tuple[Track, ...] | None = None
         self._first: tuple[int | None, int | None] = (None, None)
         self._gop = GopCache()
         self._on_tracks = on_tracks
@@ -73,7 +75,10 @@ class Fanout:
 
     def declare(self, tracks: tuple[Track, ...]) -> None:
         """Set which tracks there are. What units already said of a track is kept."""
+        if tracks == self._declared:
+            return
         with self._lock:
+            self._declared = tracks
             declared = {track.id: self._known(track) for track in tracks}
             if declared == self._tracks:
                 return
@@ -93,6 +98,7 @@ class Fanout:
             if self._tracks.get(track.id) is not track:
                 changed = self._tracks.get(track.id) != track
                 self._tracks[track.id] = track
+                self._declared = None
                 self._choose_first()
             self._gop.write(unit)
             for sink in self._sinks:

@@ -90,12 +90,6 @@ async def ask(connection: AsyncConnection, relay: str, command: Command, now: fl
         await connection.execute(insert(memories).values(row))
 
 
-async def is_asked(connection: AsyncConnection) -> bool:
-    """Whether anything is asked for; costs less than `take_commands`."""
-    found = await connection.execute(select(memories.c.relay).where(memories.c.command != "").limit(1))
-    return found.first() is not None
-
-
 async def take_commands(connection: AsyncConnection) -> dict[str, Command]:
     """What is asked for, by the relay's id; it is not asked for any more then."""
     rows = await connection.execute(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthError
+from auth.storage.one_row import OneRow
 from auth.vault.sealing import Sealer
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State as StreamState
@@ -31,15 +32,23 @@ from streamer.relay.destinations import (
 from streamer.relay.errors import NoSuchRelay, RelayRefused
 from streamer.relay.keeper import MemoryKeeper
 from streamer.relay.machine import State
-from streamer.relay.memory import Command, Memory, is_asked, read_memories, take_commands
+from streamer.relay.memory import Command, Memory, read_memories, take_commands
 from streamer.relay.relay import Relay, Tools
-from streamer.relay.tables import destinations as destination_table
+from streamer.relay.tables import destinations, memories
 
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 # A relay whose destination is taken away ends its broadcast first.
 _FAREWELL_S = 20.0
+#: How many destinations there are, when the last of them changed, and how much the command line asks for.
+_NEWS = OneRow(
+    select(
+        select(func.count()).select_from(destinations).scalar_subquery(),
+        select(func.max(destinations.c.changed_at)).scalar_subquery(),
+        select(func.count()).where(memories.c.command != "").scalar_subquery(),
+    )
+)
 
 
 @dataclass(slots=True)
@@ -78,7 +87,7 @@ class Relays:
         self._running: dict[str, _Running] = {}
         self._kept: list[Destination] = []
         self._memories: dict[str, Memory] = {}
-        self._stamp: tuple[object, ...] = ()
+        self._stamp: list[object] = []
         # Stopped by hand: not begun again before the stream was offline.
         self._held: set[str] = set()
         self._begun_for: dict[str, str] = {}
@@ -250,24 +259,19 @@ class Relays:
     async def _read(self, *, force: bool = False) -> None:
         """Take what another process wrote."""
         try:
-            async with self._engine.connect() as connection:
-                columns = destination_table.c
-                query = select(func.count(), func.max(columns.changed_at))
-                stamp = tuple((await connection.execute(query)).one())
-                if force or stamp != self._stamp:
+            *stamp, asked = await _NEWS.ask(self._engine)
+            if force or stamp != self._stamp:
+                async with self._engine.connect() as connection:
                     self._kept = await list_destinations(connection, self._vault)
                     self._memories = await read_memories(connection)
-                    self._stamp = stamp
-                    self._reconcile()
-            await self._take_commands()
+                self._stamp = stamp
+                self._reconcile()
+            if asked:
+                await self._take_commands()
         except (AuthError, SQLAlchemyError, OSError) as error:
             _log.error("destinations cannot be read now: %s", error)
 
     async def _take_commands(self) -> None:
-        async with self._engine.connect() as connection:
-            waiting = await is_asked(connection)
-        if not waiting:
-            return
         async with self._engine.begin() as connection:
             commands = await take_commands(connection)
         for id, command in commands.items():

@@ -470,8 +470,8 @@ class WebRtcEgress:
             return
         self._measured_at = now
         self._snapshot = self.plane.snapshot()
-        for row in self._snapshot:
-            viewer = self._by_peer.get(int(row["peer_id"]))
+        for id, row in zip(self._snapshot["peer_id"].tolist(), self._snapshot, strict=True):
+            viewer = self._by_peer.get(id)
             if viewer is not None:
                 viewer.counters = row
 

@@ -147,6 +147,12 @@ class TestTracks:
         assert fanout.audio is None
         assert not fanout.is_first(AAC)
 
+    def test_nor_what_only_a_unit_told_of(self, fanout: Fanout) -> None:
+        fanout.declare((AAC,))
+        fanout.write(picture(0.0, keyframe=True))
+        fanout.declare((AAC,))
+        assert fanout.video is None
+
     def test_the_same_declaration_again_tells_nobody(self) -> None:
         changes: list[None] = []
         fanout = Fanout(lambda: changes.append(None))

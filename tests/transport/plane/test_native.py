@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.fakes.media import AUDIO, gop, h264_unit, noise
@@ -16,7 +18,7 @@ from tests.transport.plane.bench import AUDIO_SSRC, VIDEO_SSRC, Bench, assert_co
 from tests.transport.plane.contract import PlaneContract
 from transport.media import AccessUnit, Codec, opus
 from transport.plane import stun
-from transport.plane.interface import ConsentLost, Plane, PlaneOptions, SrtpProfile
+from transport.plane.interface import ConsentLost, Event, Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal
 from transport.rtp.header import RtpPacket
 
@@ -89,6 +91,51 @@ class TestNativePlaneWithOpenssl(PlaneContract):
         plane = NativePlane(udp, tcp, options, clock, ipsec_mb=False)
         assert (plane.name, plane.cipher) == ("native", "openssl")
         return plane
+
+
+#: From as many on, a thread lets what is written, and what viewers send, wait a moment for company.
+_MANY = 64
+
+
+class _Crowded(NativePlane):
+    """With many on each thread who have not said anything yet, and of whom nobody is told."""
+
+    def __init__(
+        self,
+        udp: list[socket.socket],
+        tcp: list[socket.socket],
+        options: PlaneOptions,
+        *clocks: Callable[[], float],
+    ) -> None:
+        super().__init__(udp, tcp, options, *clocks)
+        threads = options.threads or len(os.sched_getaffinity(0))
+        idle = [self.peer(f"idle{n}", "password-of-twenty-two-chars") for n in range(_MANY * threads)]
+        self._idle = [peer.id for peer in idle]
+
+    def snapshot(self) -> npt.NDArray[np.void]:
+        rows = super().snapshot()
+        return rows[~np.isin(rows["peer_id"], self._idle)]
+
+    def poll(self) -> list[Event]:
+        return [
+            event
+            for event in super().poll()
+            if not (isinstance(event, ConsentLost) and event.peer.id in self._idle)
+        ]
+
+
+class TestCrowdedPlane(PlaneContract):
+    """Where many watch, threads wake up at other times: it must not show."""
+
+    @staticmethod
+    def open_plane(
+        udp: list[socket.socket],
+        tcp: list[socket.socket],
+        options: PlaneOptions,
+        *,
+        clock: Callable[[], float],
+    ) -> Plane:
+        return _Crowded(udp, tcp, options, clock)
 
 
 class Crowd:
@@ -413,10 +460,6 @@ def test_credentials_that_are_too_long_are_refused(crowd: Crowd) -> None:
         crowd.plane.peer("u" * 257, "password")
     with pytest.raises(ValueError, match="bytes"):
         crowd.plane.peer("ufrag", "")
-
-
-#: From as many on a thread waits a moment for what is written together.
-_MANY = 64
 
 
 class Listeners:

@@ -6,8 +6,9 @@
 #include "plane.h"
 
 #define TICK_S 0.5
-/* Many viewers' ticks come together so often. */
-#define TICK_GRID_S 0.02
+/* Many viewers' ticks come with their pictures. Where there are none, they come together, so often. */
+#define MANY_TICK_S 1.0
+#define TICK_GRID_S 0.05
 
 bool seat_is_over(const peer *p) { return p->is_lost || p->is_closed; }
 
@@ -181,8 +182,9 @@ void seat_tick(shard *s, peer *p, double now) {
         return;
     }
     viewer_report(s, p, now);
-    double next = now + TICK_S;
-    if (s->peers_count >= MANY_PEERS)
-        next = ceil(next / TICK_GRID_S) * TICK_GRID_S;
-    p->tick_at = fmin(next, p->consent_at);
+    p->tick_at = fmin(now + (s->peers_count >= MANY_PEERS ? MANY_TICK_S : TICK_S), p->consent_at);
+}
+
+double seat_rings_at(const shard *s, const peer *p) {
+    return s->peers_count >= MANY_PEERS ? (ceil(p->tick_at / TICK_GRID_S) + 1) * TICK_GRID_S : p->tick_at;
 }

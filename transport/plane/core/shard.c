@@ -13,11 +13,8 @@
 #define EPOLL_EVENTS 64
 /* Also how late a clock that is not the system's may be noticed. */
 #define MAX_WAIT_S 0.25
-/* With many viewers, what was written waits for what is written next: a picture and the sound that comes with it, or
- * two packets of sound, cost little more than one. */
-#define LINGER_S 0.0015
-/* And what viewers send waits for what others send: to wake up costs more than to read. */
-#define READ_LINGER_S 0.003
+/* What many viewers send waits for what others send, and for a picture that is to be sent. */
+#define READ_EVERY_S 0.005
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
  * than the sound and the next picture may wait. */
 #define TIMERS_AT_ONCE 32
@@ -115,28 +112,13 @@ static void drain_inbox(shard *s, double now) {
     }
 }
 
-bool plane_lingers(plane *p) {
-    for (int n = 0; n < p->shards_count; n++)
-        if (__atomic_load_n(&p->shards[n].peers_count, __ATOMIC_RELAXED) >= MANY_PEERS)
-            return true;
-    return false;
-}
-
-static bool is_time_for_feeds(shard *s, double now) {
-    pthread_mutex_lock(&s->lock);
-    bool is_written = s->written != NULL;
-    pthread_mutex_unlock(&s->lock);
-    if (is_written && s->peers_count >= MANY_PEERS && s->linger_until == 0.0)
-        s->linger_until = now + LINGER_S;
-    if (!is_written || now < s->linger_until)
-        return false;
-    s->linger_until = 0.0;
-    return true;
-}
-
-static feed *take_written(shard *s) {
+static feed *take_written(shard *s, double now) {
     feed *due = NULL;
     pthread_mutex_lock(&s->lock);
+    if (now < s->written_go_at) {
+        pthread_mutex_unlock(&s->lock);
+        return NULL;
+    }
     for (feed *f = s->written, *next; f != NULL; f = next) {
         next = f->shards[s->number].next_written;
         f->shards[s->number].announced = false;
@@ -182,7 +164,9 @@ static peer **list_due(attachment *subscribers, peer **end) {
 
 /* Viewer by viewer and not feed by feed: what is for one viewer follows each other, into one message. */
 static void run_feeds(shard *s, double now) {
-    feed *feeds = take_written(s);
+    feed *feeds = take_written(s, now);
+    if (feeds == NULL)
+        return;
     peer *peers = NULL, **end = &peers;
     for (feed *f = feeds; f != NULL; f = f->shards[s->number].next_due)
         end = list_due(f->shards[s->number].subscribers, end);
@@ -217,9 +201,7 @@ static int wait_for_events(shard *s, struct epoll_event *events) {
     double wait = MAX_WAIT_S;
     if (s->heap != NULL)
         wait = fmin(wait, s->heap->due - plane_now(s->plane));
-    if (s->linger_until != 0.0)
-        wait = fmin(wait, s->linger_until - plane_now(s->plane));
-    if (s->unread != 0)
+    if (s->unwatched != 0)
         wait = fmin(wait, s->read_at - plane_now(s->plane));
     wait = fmax(wait, 0.0);
     static bool has_pwait2 = true;
@@ -244,15 +226,16 @@ static bool has_work(shard *s) {
 }
 
 static void read_udp(shard *s, double now) {
+    s->read_at = now + READ_EVERY_S;
     for (int n = 0; n < s->plane->udp_count; n++) {
-        if (!(s->unread & 1U << n))
+        if (!(s->unwatched & 1U << n))
             continue;
         if (receive_udp(s, n) == RECEIVE_MESSAGES) {
             s->read_at = now; /* the next turn goes on with it */
-            continue;
+        } else if (s->peers_count < MANY_PEERS) {
+            s->unwatched &= ~(1U << n);
+            watch_udp(s, n, false);
         }
-        s->unread &= ~(1U << n);
-        watch_udp(s, n, false);
     }
 }
 
@@ -260,17 +243,15 @@ static void turn(shard *s) {
     struct epoll_event events[EPOLL_EVENTS];
     int count = wait_for_events(s, events);
     double now = plane_now(s->plane);
-    bool is_awake_anyway = count == 0;
     for (int n = 0; n < count; n++) {
         uint64_t tag = events[n].data.u64;
-        is_awake_anyway = is_awake_anyway || tag == 0 || tag > MAX_SOCKETS;
-        if (tag == 0) {
+        if (tag == WAKE_TAG) {
             eventfd_t ignored;
             (void)!eventfd_read(s->wake_fd, &ignored);
+        } else if (tag == LINGER_TAG) {
+            /* What was written can go. */
         } else if (tag <= MAX_SOCKETS) {
-            if (s->unread == 0)
-                s->read_at = s->peers_count >= MANY_PEERS ? now + READ_LINGER_S : now;
-            s->unread |= 1U << (tag - 1);
+            s->unwatched |= 1U << (tag - 1);
         } else if (tag <= 2 * MAX_SOCKETS) {
             conn_accept(s, (int)tag - 1 - MAX_SOCKETS, now);
         } else {
@@ -279,11 +260,10 @@ static void turn(shard *s) {
         }
     }
     now = plane_now(s->plane);
-    if (s->unread != 0 && (is_awake_anyway || now >= s->read_at))
+    if (s->unwatched != 0)
         read_udp(s, now);
     drain_inbox(s, now);
-    if (is_time_for_feeds(s, now))
-        run_feeds(s, now);
+    run_feeds(s, now);
     run_timers(s, now);
     conn_expire(s, now);
     conn_flush_all(s, now);

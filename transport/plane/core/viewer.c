@@ -82,7 +82,7 @@ static void sync_links(shard *s, outgoing *o) {
 void viewer_schedule(shard *s, peer *p) {
     if (seat_is_over(p))
         return;
-    double due = p->tick_at;
+    double due = seat_rings_at(s, p);
     for (outgoing *o = p->outgoings; o != NULL && seat_can_send(p); o = o->next)
         due = fmin(due, o->deadline);
     timer_set(s, p, due);
@@ -165,7 +165,8 @@ static bool is_due(const shard *s, const attachment *a) {
 void viewer_pull_due(shard *s, peer *p, double now) {
     if (!seat_can_send(p))
         return;
-    for (outgoing *o = p->outgoings; o != NULL; o = o->next)
+    seat_tick(s, p, now);
+    for (outgoing *o = p->outgoings; o != NULL && !seat_is_over(p); o = o->next)
         if (is_due(s, &o->links[0]) || is_due(s, &o->links[1]))
             pull_media(s, p, o, now);
     viewer_schedule(s, p);
@@ -290,7 +291,7 @@ void viewer_report(shard *s, peer *p, double now) {
     double interval = p->has_reference_time ? MIN_REPORT_INTERVAL_S : REPORT_INTERVAL_S;
     bool is_due = false;
     for (const outgoing *o = p->outgoings; o != NULL && !is_due; o = o->next)
-        is_due = now - o->reported_at >= interval && has_something_to_report(o);
+        is_due = now >= o->reported_at + interval && has_something_to_report(o);
     if (!is_due || !seat_can_send(p))
         return;
     /* One that is due takes the others along, from then on they are due together (RFC 8108 section 5.2). */
