@@ -1,6 +1,6 @@
 """One row that is asked for several times a second, in one step instead of eight.
 
-aiosqlite goes to its thread and back for each of the steps SQLAlchemy takes for a row: each wakes two threads.
+aiosqlite goes to its thread and back for each step that SQLAlchemy takes for a row; each wakes two threads.
 """
 
 from __future__ import annotations
