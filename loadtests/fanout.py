@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from loadtests.crowd import filters
 from loadtests.crowd.driver import Driver, Joins, Moment, crowd
 from loadtests.peers.aiortc_relay import aiortc_relay
 from loadtests.peers.janus import janus
@@ -273,7 +274,8 @@ def remarks(result: Result) -> str:
     said = f"counted {result.sent}" if result.sent >= 0 else "does not say what it sent"
     lines = [
         f"{result.name}: {result.delivered} packets arrived in {result.window_s:.1f} s, the server {said}; "
-        f"the viewers took {result.crowd_share:.0%} of the machine"
+        f"the viewers took {result.crowd_share:.0%} of the machine and have "
+        f"{'one filter for all' if filters.shared(filters.BY_SIZE) is not None else 'a filter each'}"
     ]
     if result.crowd_overflowed:
         lines.append(f"  {result.crowd_overflowed} packets were lost in the viewers, not on the way")

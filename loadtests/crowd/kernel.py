@@ -5,65 +5,21 @@ Or it hands over what was sent in one GSO run together (UDP_GRO), where all of i
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 import sys
 from contextlib import suppress
 
+from loadtests.crowd import filters
+
 _SO_ATTACH_FILTER = 26
 _SO_RCVBUFFORCE = 33
+_SO_ATTACH_BPF = 50
 _SO_MEMINFO = 55
 _MEMINFO_WORDS = 9
 _MEMINFO_DROPS = 8
 _SOL_UDP, _UDP_GRO = 17, 104
 _CONTROL_BYTES = socket.CMSG_SPACE(4)
-
-# A UDP socket's filter sees the datagram from its UDP header on.
-_FIRST_BYTES = 8
-
-# BPF_LD|BPF_W|BPF_LEN, BPF_LD|BPF_H|BPF_ABS, BPF_ALU|BPF_AND|BPF_K, BPF_JMP|BPF_JGE|BPF_K, BPF_RET|BPF_K
-_LOAD_SIZE, _LOAD_TWO, _AND, _IF_AT_LEAST, _RETURN = 0x80, 0x28, 0x54, 0x35, 0x06
-
-_PASS, _DROP = 9, 10
-#: Instruction, operand, where to go on if it holds, where if not. RFC 7983 for the first byte, RFC 5761
-#: section 4 for the second. Both are loaded at once: a load costs more than all the rest. A datagram too
-#: short for it is dropped by the kernel.
-_BY_KIND = (
-    (_LOAD_TWO, _FIRST_BYTES, 1, 1),
-    (_IF_AT_LEAST, 192 << 8, _DROP, 2),
-    (_IF_AT_LEAST, 128 << 8, 3, 6),
-    (_AND, 0xFF, 4, 4),
-    (_IF_AT_LEAST, 224, _DROP, 5),
-    (_IF_AT_LEAST, 192, _PASS, _DROP),  # RTCP
-    (_IF_AT_LEAST, 64 << 8, _DROP, 7),
-    (_IF_AT_LEAST, 20 << 8, _PASS, 8),  # DTLS
-    (_IF_AT_LEAST, 4 << 8, _DROP, _PASS),  # STUN
-    (_RETURN, 0xFFFFFFFF, 0, 0),
-    (_RETURN, 0, 0, 0),
-)
-#: Above any check or report. Before the handshake is over, DTLS flights are as large as media.
-_LARGE_BYTES = 800
-_BY_SIZE = ((_LOAD_SIZE, 0, 1, 1), (_IF_AT_LEAST, _FIRST_BYTES + _LARGE_BYTES, 2 + _DROP, 2))
-
-
-class _SockFprog(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
-
-
-def _instruction(at: int, what: int, operand: int, yes: int, no: int) -> bytes:
-    # A jump counts from the next instruction; whatever does not jump has zeros there.
-    if what != _IF_AT_LEAST:
-        return struct.pack("=HBBI", what, 0, 0, operand)
-    return struct.pack("=HBBI", what, yes - at - 1, no - at - 1, operand)
-
-
-def _filter(*programme: tuple[int, int, int, int]) -> _SockFprog:
-    return _SockFprog(len(programme), b"".join(_instruction(at, *line) for at, line in enumerate(programme)))
-
-
-_FILTER = _filter(*_BY_KIND)
-_QUICK_FILTER = _filter(*_BY_SIZE, *((what, operand, 2 + yes, 2 + no) for what, operand, yes, no in _BY_KIND))
 
 
 def drop_media(sock: socket.socket, *, has_keys: bool = False) -> None:
@@ -73,7 +29,12 @@ def drop_media(sock: socket.socket, *, has_keys: bool = False) -> None:
         sock: IPv4 or IPv6.
         has_keys: the handshake is over, so what is large is media, and no byte of it is looked at.
     """
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(_QUICK_FILTER if has_keys else _FILTER))
+    lines = filters.BY_SIZE if has_keys else filters.BY_KIND
+    one_for_all = filters.shared(lines)
+    if one_for_all is None:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filters.classic(lines))
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, one_for_all)
 
 
 def dropped(sock: socket.socket) -> int:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
 
-from loadtests.crowd import kernel
+from loadtests.crowd import filters, kernel
 
 _LAST = b"\x00\x01the last one"
 
 
-@pytest.fixture
-def pair():
+@pytest.fixture(params=["classic", "shared"])
+def pair(request, monkeypatch):
+    if request.param == "classic":
+        monkeypatch.setattr(filters, "shared", lambda lines: None)
+    else:
+        assert (filters.shared(filters.BY_SIZE) is not None) == (os.geteuid() == 0)
     with (
         socket.socket(type=socket.SOCK_DGRAM) as near,
         socket.socket(type=socket.SOCK_DGRAM) as far,
