@@ -1,7 +1,7 @@
 """What tells media from STUN, DTLS and RTCP inside the kernel: a few lines, assembled for BPF of either kind.
 
 The classic kind (`SO_ATTACH_FILTER`) needs no privilege and is compiled for each socket anew. On loopback a
-filter runs in the thread that sends, and a thousand copies are a thousand times cold: 0.03 to 0.04 µs for each
+filter runs in the thread that sends, and a thousand copies are a thousand times cold: 0.03 to 0.04 µs for a
 packet of a server that has 1.1. The extended kind (bpf(2), root) is loaded once for all sockets.
 """
 
