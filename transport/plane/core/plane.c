@@ -8,13 +8,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-
-/* With many viewers, what was written waits for what is written next: a picture and the sound that comes with it, or
- * two packets of sound, cost little more than one. */
-#define LINGER_S 0.0015
 
 double plane_now(plane *p) {
     if (p->clock != NULL)
@@ -34,8 +29,8 @@ double plane_wall(plane *p) {
 
 void plane_garbage(plane *p) { __atomic_add_fetch(&p->garbage, 1, __ATOMIC_RELAXED); }
 
-static int watch(int epoll_fd, int fd, uint32_t events, uint64_t tag) {
-    struct epoll_event wanted = {.events = events, .data.u64 = tag};
+static int watch(int epoll_fd, int fd, uint64_t tag) {
+    struct epoll_event wanted = {.events = EPOLLIN, .data.u64 = tag};
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &wanted);
 }
 
@@ -52,22 +47,19 @@ static int open_shard(plane *p, int number) {
     s->written_end = &s->written;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    s->linger_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     s->ring = calloc(RING_SLOTS, sizeof *s->ring);
     s->batch = malloc(BATCH_BYTES);
     s->received = malloc(RECEIVE_MESSAGES * sizeof *s->received);
     s->taken = malloc(sizeof *s->taken);
-    if (s->epoll_fd < 0 || s->wake_fd < 0 || s->linger_fd < 0 || s->ring == NULL || s->batch == NULL ||
-        s->received == NULL || s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
+    if (s->epoll_fd < 0 || s->wake_fd < 0 || s->ring == NULL || s->batch == NULL || s->received == NULL ||
+        s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
         return -1;
-    /* The timer's ringing alone is news: nobody reads it. */
-    int failed = watch(s->epoll_fd, s->wake_fd, EPOLLIN, WAKE_TAG) |
-                 watch(s->epoll_fd, s->linger_fd, EPOLLIN | EPOLLET, LINGER_TAG);
+    int failed = watch(s->epoll_fd, s->wake_fd, 0);
     if (number == 0) { /* one thread receives; what is another's goes to its inbox */
         for (int n = 0; n < p->udp_count; n++)
             failed |= watch_udp(s, n, true);
         for (int n = 0; n < p->tcp_count; n++)
-            failed |= watch(s->epoll_fd, p->tcp[n], EPOLLIN, (uint64_t)(n + 1 + MAX_SOCKETS));
+            failed |= watch(s->epoll_fd, p->tcp[n], (uint64_t)(n + 1 + MAX_SOCKETS));
     }
     return failed ? -1 : 0;
 }
@@ -87,7 +79,7 @@ plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, i
     for (int n = 0; n < tcp_count; n++)
         p->tcp[n] = tcp[n];
     for (int n = 0; n < MAX_SHARDS; n++)
-        p->shards[n].epoll_fd = p->shards[n].wake_fd = p->shards[n].linger_fd = -1;
+        p->shards[n].epoll_fd = p->shards[n].wake_fd = -1;
     p->wanted_end = &p->wanted;
     p->mourned_end = &p->mourned;
     p->events_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -128,7 +120,6 @@ void plane_release(plane *p) {
         shard *s = &p->shards[n];
         close_if_open(s->epoll_fd);
         close_if_open(s->wake_fd);
-        close_if_open(s->linger_fd);
         free(s->ring);
         free(s->batch);
         free(s->received);
@@ -227,19 +218,9 @@ void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]) {
             counts[bucket] += __atomic_load_n(&p->shards[n].delays[bucket], __ATOMIC_RELAXED);
 }
 
-/* A timer and not a note to the thread, which would only wake up to go back to sleep. */
-static void ring_after_linger(const shard *s) {
-    struct itimerspec at = {.it_value.tv_nsec = (long)(LINGER_S * 1e9)};
-    (void)!timerfd_settime(s->linger_fd, 0, &at, NULL);
-}
-
-static bool has_many_peers(const shard *s) {
-    return __atomic_load_n(&s->peers_count, __ATOMIC_RELAXED) >= MANY_PEERS;
-}
-
 bool plane_lingers(plane *p) {
     for (int n = 0; n < p->shards_count; n++)
-        if (has_many_peers(&p->shards[n]))
+        if (__atomic_load_n(&p->shards[n].peers_count, __ATOMIC_RELAXED) >= MANY_PEERS)
             return true;
     return false;
 }
@@ -248,24 +229,18 @@ void feed_announce(plane *p, feed *f, double now) {
     for (int n = 0; n < p->shards_count; n++) {
         shard *s = &p->shards[n];
         pthread_mutex_lock(&s->lock);
-        bool lingers = false, is_first = false;
+        bool is_first = false;
         if (!s->is_over && !f->shards[n].announced) {
-            bool is_alone = s->written == NULL;
             f->shards[n].announced = true;
             f->shards[n].announced_at = now;
             f->shards[n].next_written = NULL;
             *s->written_end = feed_hold(f);
             s->written_end = &f->shards[n].next_written;
-            lingers = is_alone && has_many_peers(s);
-            if (is_alone)
-                s->written_go_at = lingers ? now + LINGER_S : 0.0;
-            is_first = is_alone && !lingers && !s->is_awake;
-            s->is_awake = s->is_awake || is_first;
+            is_first = !s->is_awake;
+            s->is_awake = true;
         }
         pthread_mutex_unlock(&s->lock);
-        if (lingers)
-            ring_after_linger(s);
-        else if (is_first)
+        if (is_first)
             wake(s);
     }
 }

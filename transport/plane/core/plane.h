@@ -23,8 +23,7 @@
 #define DATAGRAM_BYTES 2048
 #define RING_SLOTS 1024
 #define RECEIVE_MESSAGES 64
-/* Of one thread; from here on what it does for one of them waits a moment for what it does for others: to wake up
- * costs as much as to send five pictures. */
+/* Of one thread; from here on what it does for one of them waits a moment for what it does for others. */
 #define MANY_PEERS 64
 #define TABLE_BUCKETS 8192
 #define BATCH_MESSAGES 64
@@ -172,19 +171,14 @@ typedef struct message {
     address to;
 } message;
 
-/* In epoll, where a socket has its number + 1 (one that listens MAX_SOCKETS more) and a connection its address. */
-#define WAKE_TAG 0
-#define LINGER_TAG UINT64_MAX
-
 struct shard {
     plane *plane;
     int number;
-    int epoll_fd, wake_fd, linger_fd;
+    int epoll_fd, wake_fd;
 
     pthread_mutex_t lock; /* the inbox: */
     command *commands, **commands_end;
     feed *written, **written_end;
-    double written_go_at; /* what is written; if that was to come, the timer `linger_fd` rings then */
     conn *handed;
     slot *ring;
     uint64_t ring_read, ring_written;
@@ -193,6 +187,7 @@ struct shard {
     /* The thread's own: */
     peer *peers, *heap;
     int peers_count; /* atomic for who reads it elsewhere */
+    double linger_until; /* 0: nothing written waits for company */
     uint32_t unwatched; /* bit n: the thread is not woken for socket n, but reads it whenever it is awake */
     double read_at;     /* at the latest */
     conn *conns, *dirty;

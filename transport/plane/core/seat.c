@@ -6,8 +6,10 @@
 #include "plane.h"
 
 #define TICK_S 0.5
-/* Many viewers' ticks come with their pictures. Where there are none, they come together, so often. */
+/* Many viewers' ticks come with their pictures, not everybody's with the same one (RFC 3550 section 6.3.5). Where
+ * there are no pictures, they come together, so often. */
 #define MANY_TICK_S 1.0
+#define MANY_TICK_SPREAD_S 0.25
 #define TICK_GRID_S 0.05
 
 bool seat_is_over(const peer *p) { return p->is_lost || p->is_closed; }
@@ -182,7 +184,10 @@ void seat_tick(shard *s, peer *p, double now) {
         return;
     }
     viewer_report(s, p, now);
-    p->tick_at = fmin(now + (s->peers_count >= MANY_PEERS ? MANY_TICK_S : TICK_S), p->consent_at);
+    double next = now + TICK_S;
+    if (s->peers_count >= MANY_PEERS)
+        next = now + MANY_TICK_S + MANY_TICK_SPREAD_S * fmod((double)p->id * 0.618 + now, 1.0);
+    p->tick_at = fmin(next, p->consent_at);
 }
 
 double seat_rings_at(const shard *s, const peer *p) {

@@ -13,6 +13,9 @@
 #define EPOLL_EVENTS 64
 /* Also how late a clock that is not the system's may be noticed. */
 #define MAX_WAIT_S 0.25
+/* With many viewers, what was written waits for what is written next: a picture and the sound that comes with it, or
+ * two packets of sound, cost little more than one. */
+#define LINGER_S 0.0015
 /* What many viewers send waits for what others send, and for a picture that is to be sent. */
 #define READ_EVERY_S 0.005
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
@@ -112,13 +115,21 @@ static void drain_inbox(shard *s, double now) {
     }
 }
 
-static feed *take_written(shard *s, double now) {
+static bool is_time_for_feeds(shard *s, double now) {
+    pthread_mutex_lock(&s->lock);
+    bool is_written = s->written != NULL;
+    pthread_mutex_unlock(&s->lock);
+    if (is_written && s->peers_count >= MANY_PEERS && s->linger_until == 0.0)
+        s->linger_until = now + LINGER_S;
+    if (!is_written || now < s->linger_until)
+        return false;
+    s->linger_until = 0.0;
+    return true;
+}
+
+static feed *take_written(shard *s) {
     feed *due = NULL;
     pthread_mutex_lock(&s->lock);
-    if (now < s->written_go_at) {
-        pthread_mutex_unlock(&s->lock);
-        return NULL;
-    }
     for (feed *f = s->written, *next; f != NULL; f = next) {
         next = f->shards[s->number].next_written;
         f->shards[s->number].announced = false;
@@ -164,9 +175,7 @@ static peer **list_due(attachment *subscribers, peer **end) {
 
 /* Viewer by viewer and not feed by feed: what is for one viewer follows each other, into one message. */
 static void run_feeds(shard *s, double now) {
-    feed *feeds = take_written(s, now);
-    if (feeds == NULL)
-        return;
+    feed *feeds = take_written(s);
     peer *peers = NULL, **end = &peers;
     for (feed *f = feeds; f != NULL; f = f->shards[s->number].next_due)
         end = list_due(f->shards[s->number].subscribers, end);
@@ -201,6 +210,8 @@ static int wait_for_events(shard *s, struct epoll_event *events) {
     double wait = MAX_WAIT_S;
     if (s->heap != NULL)
         wait = fmin(wait, s->heap->due - plane_now(s->plane));
+    if (s->linger_until != 0.0)
+        wait = fmin(wait, s->linger_until - plane_now(s->plane));
     if (s->unwatched != 0)
         wait = fmin(wait, s->read_at - plane_now(s->plane));
     wait = fmax(wait, 0.0);
@@ -245,11 +256,9 @@ static void turn(shard *s) {
     double now = plane_now(s->plane);
     for (int n = 0; n < count; n++) {
         uint64_t tag = events[n].data.u64;
-        if (tag == WAKE_TAG) {
+        if (tag == 0) {
             eventfd_t ignored;
             (void)!eventfd_read(s->wake_fd, &ignored);
-        } else if (tag == LINGER_TAG) {
-            /* What was written can go. */
         } else if (tag <= MAX_SOCKETS) {
             s->unwatched |= 1U << (tag - 1);
         } else if (tag <= 2 * MAX_SOCKETS) {
@@ -263,7 +272,8 @@ static void turn(shard *s) {
     if (s->unwatched != 0)
         read_udp(s, now);
     drain_inbox(s, now);
-    run_feeds(s, now);
+    if (is_time_for_feeds(s, now))
+        run_feeds(s, now);
     run_timers(s, now);
     conn_expire(s, now);
     conn_flush_all(s, now);
