@@ -139,7 +139,7 @@ class Tokens:
         key = ring.signer
         issued_at, expires_at = round(now, 3), round(now + order.lifetime_s, 3)
         claims = Claims(
-            token_id=secrets.token_urlsafe(12),
+            token_id=secrets.token_hex(12),  # whatever begins with "-" is an option to the command line
             subject=order.subject,
             actions=order.actions,
             streams=order.streams,
