@@ -36,6 +36,7 @@ class OneRow:
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert driver is not None
                 with suppress(sqlite3.Error):  # the other way says it in the right words
-                    (row,) = await driver.execute_fetchall(self._text)
-                    return tuple(row)
+                    rows = list(await driver.execute_fetchall(self._text))
+                    if len(rows) == 1:
+                        return tuple(rows[0])
             return tuple((await connection.execute(self._query)).one())

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Select, func, select, text, union_all
+from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable
@@ -24,6 +26,19 @@ async def test_what_others_committed_is_seen_and_nothing_else(engine: AsyncEngin
 async def test_nothing_is_not_zero(engine: AsyncEngine) -> None:
     nobody = OneRow(select(func.count(), func.max(generations.c.number)).where(generations.c.id == 7))
     assert await nobody.ask(engine) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        select(generations.c.id).where(generations.c.id == 7),
+        select(union_all(select(generations.c.id), select(generations.c.id)).subquery()),
+    ],
+    ids=["none", "two"],
+)
+async def test_no_row_and_two_fail_as_they_do_in_any_query(engine: AsyncEngine, query: Select[Any]) -> None:
+    with pytest.raises(InvalidRequestError, match="required"):
+        await OneRow(query).ask(engine)
 
 
 async def test_without_the_table_it_fails_as_any_query_does(engine: AsyncEngine) -> None:
