@@ -178,6 +178,12 @@ class Server(Process):
         """Wait until a stream shows a picture or sound."""
         wait_until(lambda: self._is_live(name), timeout_s, f"stream {name!r} to be live")
 
+    def wait_free(self, name: str, timeout_s: float = 20.0) -> None:
+        """Wait until nobody publishes a stream; who left does until what he sent last was due."""
+        wait_until(
+            lambda: self.stream(name)["publisher"] is None, timeout_s, f"stream {name!r} to have no publisher"
+        )
+
     def _is_live(self, name: str) -> bool:
         status, stream = self.request("GET", f"/api/v1/streams/{name}")
         if status != 200:  # a changed configuration that is not in force yet

@@ -111,6 +111,7 @@ async def test_a_viewer_leaves_with_its_token(server: Server) -> None:
 async def test_a_viewer_leaves_with_the_grant_that_its_token_rests_on(server: Server) -> None:
     streamer(server, "user", "add", "anna")
     grant = streamer(server, "grant", "add", "anna", "viewer", "--stream", "cam")
+    server.wait_free("cam")
     with ffmpeg_srt(server.srt_port, stream_id(), SMALL):
         server.wait_live("cam")
         presented = token(server, "watch", "cam", "1h", "--as", "anna")

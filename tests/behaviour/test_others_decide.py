@@ -164,12 +164,11 @@ def test_a_service_account_publishes_and_watches_with_its_key(server: Server, de
     key, prefix = beside(server, make)
     wait_until(lambda: opens(server, key, "keyless"), PATIENCE_S, "the key to count")
     assert ask(server, "/whep/cam", key)[0] == 403
+    server.wait_free("keyless")
     with ffmpeg_srt(server.srt_port, stream_id("keyless", key), SMALL):
         server.wait_live("keyless")
         beside(server, lambda identity: identity.api_keys.revoke(prefix))
-        wait_until(
-            lambda: server.stream("keyless")["publisher"] is None, PATIENCE_S, "the publisher to be gone"
-        )
+        server.wait_free("keyless", PATIENCE_S)
     assert server.stream("keyless")["ingest"]["reason"] == "the API key was withdrawn"
     assert ask(server, "/whep/keyless", key)[0] == 401
     assert key not in server.output

@@ -75,6 +75,7 @@ async def test_srt_is_pulled_from_a_listener(server: Server) -> None:
 
 def test_everybody_is_told_when_the_server_stops(server: Server) -> None:
     """The last one, as it stops the server."""
+    server.wait_free("open")
     with ffmpeg_srt(server.srt_port, stream_id("open"), Programme()):
         server.wait_live("open")
         viewer = Process(
