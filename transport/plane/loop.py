@@ -24,6 +24,7 @@ from transport.errors import WireError
 from transport.plane import delays
 from transport.plane.ice import IceLite
 from transport.plane.outgoing import Outgoing
+from transport.plane.priority import raise_priority
 from transport.plane.routes import Route, TcpRoute, UdpRoute
 from transport.plane.seat import Seat
 from transport.plane.source import Source
@@ -189,6 +190,7 @@ class PlaneLoop:
     # The thread
 
     def _run(self) -> None:
+        raise_priority()
         while not self._stopping or self._commands:
             self._turn()
         for route in list(self._connections):

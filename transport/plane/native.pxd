@@ -144,6 +144,8 @@ cdef extern from "core/plane.h" nogil:
         int fail_count
         int fail_only_runs
         int short_count
+        uint64_t alone_packets
+        double late_s
     plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, int threads)
     void plane_release(plane *p)
     void plane_stop(plane *p)
@@ -156,7 +158,7 @@ cdef extern from "core/plane.h" nogil:
     void shard_command_later(shard *s, command *c)
     command *command_new(int kind, peer *p, size_t size)
     void command_free(command *c)
-    void feed_announce(plane *p, feed *f, double now)
+    void feed_announce(plane *p, feed *f, uint32_t packets, double now)
     bint plane_lingers(plane *p)
     int event_take(plane *p, event *out)
     int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t ufrag_bytes,

@@ -26,6 +26,7 @@ from transport.plane.interface import (
     SrtpProfile,
 )
 from transport.plane.outgoing import extension_block, playout_delay_offset
+from transport.plane.priority import raise_priority
 from transport.rtp.packetize import Packetizer
 from transport.rtp.padding import PaddedPayload
 
@@ -160,9 +161,10 @@ cdef class NativeFeed:
 
     cdef _append(self, list payloads, int64_t timestamp, bint keyframe, double now):
         cdef unit *made = _packed(payloads, timestamp, keyframe)
+        cdef uint32_t packets = <uint32_t>len(payloads)
         with nogil:
             if feed_append(self._feed, made, now) == 0:
-                feed_announce(self._plane._plane, self._feed, now)
+                feed_announce(self._plane._plane, self._feed, packets, now)
 
     def close(self):
         """Forget the history and every subscription. Idempotent."""
@@ -432,6 +434,7 @@ cdef class NativePlane:
 
     def _run(self, int number):
         cdef shard *s = &self._plane.shards[number]
+        raise_priority()
         with nogil:
             shard_run(s)
 
@@ -586,6 +589,11 @@ cdef class NativePlane:
         self._plane.fail_errno = error
         self._plane.fail_only_runs = only_runs
         self._plane.fail_count = count
+
+    def _share(self, uint64_t alone_packets, double late_s):
+        """For tests: from when on the threads share what is to be sent, and leave each other alone."""
+        self._plane.alone_packets = alone_packets
+        self._plane.late_s = late_s
 
     def _send_one_by_one(self, bint is_on):
         """For tests: let the kernel take one message per call, as it may."""

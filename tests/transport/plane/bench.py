@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import select
+import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import pairwise
+from typing import TypeAlias
 
 from tests.fakes.viewer import PATIENCE_S, FakeViewer
 from transport.media import AccessUnit, Codec
@@ -14,6 +16,9 @@ from transport.plane import bind_sockets
 from transport.plane.interface import COUNTERS, Event, Feed, Peer, Plane, PlaneOptions, Subscription
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
+
+Sockets: TypeAlias = list[socket.socket]
+Clock: TypeAlias = Callable[[], float]
 
 VIDEO_SSRC, RTX_SSRC, AUDIO_SSRC = 0x1000, 0x1001, 0x2000
 
@@ -46,7 +51,7 @@ class Bench:
 
     def __init__(
         self,
-        open_plane: Callable[..., Plane],
+        open_plane: Callable[[Sockets, Sockets, PlaneOptions, Clock], Plane],
         options: PlaneOptions,
         stack: ExitStack,
         host: str = "127.0.0.1",
@@ -54,7 +59,7 @@ class Bench:
         self.clock = FakeClock()
         udp, tcp = bind_sockets(host, 0)
         self.address: tuple[str, int] = ("127.0.0.1", udp[0].getsockname()[1])
-        self.plane = open_plane(udp, tcp, options, clock=self.clock)
+        self.plane = open_plane(udp, tcp, options, self.clock)
         stack.callback(self.plane.close)
         self.events: list[Event] = []
         self._stack = stack

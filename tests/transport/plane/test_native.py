@@ -4,7 +4,8 @@ import errno
 import os
 import random
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -14,12 +15,21 @@ import pytest
 
 from tests.fakes.media import AUDIO, gop, h264_unit, noise
 from tests.fakes.viewer import FakeViewer, audio_subscription, video_subscription
-from tests.transport.plane.bench import AUDIO_SSRC, VIDEO_SSRC, Bench, assert_contiguous, units_of
+from tests.transport.plane.bench import (
+    AUDIO_SSRC,
+    VIDEO_SSRC,
+    Bench,
+    Clock,
+    Sockets,
+    assert_contiguous,
+    units_of,
+)
 from tests.transport.plane.contract import PlaneContract
 from transport.media import AccessUnit, Codec, opus
 from transport.plane import stun
 from transport.plane.interface import ConsentLost, Event, Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal
+from transport.plane.priority import NICE, raise_priority
 from transport.rtp.header import RtpPacket
 
 #: From asm-generic/socket.h.
@@ -68,30 +78,19 @@ def test_the_vectors_of_rfc_7714_for_reports(key_bytes: int, ipsec_mb: bool) -> 
 class TestNativePlane(PlaneContract):
     """With as many threads as cores, and the quickest cipher there is."""
 
-    @staticmethod
-    def open_plane(
-        udp: list[socket.socket],
-        tcp: list[socket.socket],
-        options: PlaneOptions,
-        *,
-        clock: Callable[[], float],
-    ) -> Plane:
-        return NativePlane(udp, tcp, options, clock)
+    open_plane = NativePlane
 
 
 class TestNativePlaneWithOpenssl(PlaneContract):
     @staticmethod
-    def open_plane(
-        udp: list[socket.socket],
-        tcp: list[socket.socket],
-        options: PlaneOptions,
-        *,
-        clock: Callable[[], float],
-    ) -> Plane:
+    def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
         plane = NativePlane(udp, tcp, options, clock, ipsec_mb=False)
         assert (plane.name, plane.cipher) == ("native", "openssl")
         return plane
 
+
+_MUCH = 1 << 40
+_NEVER_S = 1e9
 
 #: From as many on, a thread lets what is written, and what viewers send, wait a moment for company.
 _MANY = 64
@@ -100,14 +99,8 @@ _MANY = 64
 class _Crowded(NativePlane):
     """With many on each thread who have not said anything yet, and of whom nobody is told."""
 
-    def __init__(
-        self,
-        udp: list[socket.socket],
-        tcp: list[socket.socket],
-        options: PlaneOptions,
-        *clocks: Callable[[], float],
-    ) -> None:
-        super().__init__(udp, tcp, options, *clocks)
+    def __init__(self, udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> None:
+        super().__init__(udp, tcp, options, clock)
         threads = options.threads or len(os.sched_getaffinity(0))
         idle = [self.peer(f"idle{n}", "password-of-twenty-two-chars") for n in range(_MANY * threads)]
         self._idle = [peer.id for peer in idle]
@@ -127,15 +120,75 @@ class _Crowded(NativePlane):
 class TestCrowdedPlane(PlaneContract):
     """Where many watch, threads wake up at other times: it must not show."""
 
+    open_plane = _Crowded
+
+
+class TestSharedPlane(PlaneContract):
+    """Where every thread sends its part of whatever is written, as of a large picture."""
+
     @staticmethod
-    def open_plane(
-        udp: list[socket.socket],
-        tcp: list[socket.socket],
-        options: PlaneOptions,
-        *,
-        clock: Callable[[], float],
-    ) -> Plane:
-        return _Crowded(udp, tcp, options, clock)
+    def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
+        plane = _Crowded(udp, tcp, options, clock)
+        plane._share(0, _NEVER_S)
+        return plane
+
+
+class TestLatePlane(PlaneContract):
+    """Where the first thread always comes too late to do anything for another's viewers."""
+
+    @staticmethod
+    def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
+        plane = NativePlane(udp, tcp, options, clock)
+        plane._share(_MUCH, -_NEVER_S)
+        return plane
+
+
+def wakings(thread: str) -> int:
+    """How often a thread of this process slept so far."""
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # another thread has just ended
+            if task.joinpath("comm").read_text().strip() == thread:
+                status = task.joinpath("status").read_text()
+                return int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
+    raise AssertionError(f"no thread {thread}")
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["little is sent", "much is sent"])
+def test_the_second_thread_sleeps_unless_there_is_much_to_send(is_shared: bool) -> None:
+    with ExitStack() as stack:
+        bench = Bench(_Crowded, PlaneOptions(threads=2), stack)
+        assert isinstance(bench.plane, NativePlane)
+        bench.plane._share(0 if is_shared else _MUCH, _NEVER_S)
+        feed = bench.feed()
+        pictures = gop(0, 101)
+        feed.write(pictures[0])
+        viewers = [bench.join((feed, video_subscription()))[1] for _ in range(4)]
+        for viewer in viewers:
+            viewer.wait(lambda viewer=viewer: marks(viewer) == 1)  # type: ignore[misc]
+        before = wakings("plane-1")
+        for number, picture in enumerate(pictures[1:], 2):
+            feed.write(picture)
+            for viewer in viewers:
+                viewer.wait(lambda viewer=viewer, number=number: marks(viewer) == number)  # type: ignore[misc]
+        woken = wakings("plane-1") - before
+        assert woken >= 100 if is_shared else woken < 50
+        for viewer in viewers:
+            assert units_of(viewer.packets(VIDEO_SSRC)) == [unit.data for unit in pictures]
+
+
+def test_threads_run_before_what_else_there_is(crowd: Crowd) -> None:
+    allowed: list[int] = []
+
+    def try_it() -> None:
+        raise_priority()
+        allowed.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    one = threading.Thread(target=try_it)
+    one.start()
+    one.join()
+    plane = [thread.native_id for thread in threading.enumerate() if thread.name == "plane-0"]
+    assert plane and all(id is not None and os.getpriority(os.PRIO_PROCESS, id) in allowed for id in plane)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) > NICE
 
 
 class Crowd:
@@ -152,8 +205,8 @@ class Crowd:
             self.viewers.append(viewer)
         self.pictures = 0
 
-    def _open(self, *arguments: object, clock: Callable[[], float]) -> Plane:
-        plane = NativePlane(*arguments, clock)  # type: ignore[arg-type]
+    def _open(self, udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
+        plane = NativePlane(udp, tcp, options, clock)
         self.planes.append(plane)
         return plane
 
@@ -220,11 +273,11 @@ def test_a_kernel_that_really_refuses_runs(crowd: Crowd) -> None:
         assert bench.counters_of_all("packets_dropped") == 0
 
 
-def _open_without_checksums(udp: list[socket.socket], *rest: object, clock: Callable[[], float]) -> Plane:
+def _open_without_checksums(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
     """Linux segments no datagrams of a socket that wants no checksums: EINVAL, as on some paths."""
     for sock in udp:
         sock.setsockopt(socket.SOL_SOCKET, _SO_NO_CHECK, 1)
-    return NativePlane(udp, *rest, clock)  # type: ignore[arg-type]
+    return NativePlane(udp, tcp, options, clock)
 
 
 def test_a_run_that_is_refused_may_then_be_taken_in_pieces(crowd: Crowd) -> None:
@@ -348,7 +401,7 @@ def test_a_viewer_moves_while_its_packets_are_under_way(crowd: Crowd) -> None:
 
 def test_viewers_on_all_threads_see_the_same(crowd: Crowd) -> None:
     with ExitStack() as stack:
-        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=4), stack)
+        bench = Bench(NativePlane, PlaneOptions(threads=4), stack)
         feed = bench.feed()
         pictures = gop(0, 20)
         for unit in pictures:
@@ -364,7 +417,7 @@ def test_viewers_on_all_threads_see_the_same(crowd: Crowd) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_address_that_another_viewer_proves_is_taken_over(threads: int) -> None:
     with ExitStack() as stack:
-        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(threads=threads), stack)
+        bench = Bench(NativePlane, PlaneOptions(threads=threads), stack)
         feed = bench.feed()
         first, viewer = bench.join((feed, video_subscription()))
         second, other = bench.peer()  # on the other thread, if there is one
@@ -401,7 +454,7 @@ def authentic_nonsense(rng: random.Random) -> bytes:
 def test_authentic_nonsense_hurts_nobody(profile: SrtpProfile) -> None:
     rng = random.Random(7)
     with ExitStack() as stack:
-        bench = Bench(lambda *a, clock: NativePlane(*a, clock), PlaneOptions(), stack)
+        bench = Bench(NativePlane, PlaneOptions(), stack)
         feed = bench.feed()
         peer, viewer = bench.join((feed, video_subscription()), profile=profile)
         rounds = int(os.environ.get("FUZZ_ROUNDS", "2000"))

@@ -1,5 +1,4 @@
 import socket
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -8,20 +7,12 @@ from tests.fakes.viewer import FakeViewer, video_subscription
 from tests.transport.plane.bench import VIDEO_SSRC
 from tests.transport.plane.contract import PlaneContract
 from transport.media import Codec
-from transport.plane.interface import Plane, PlaneOptions
+from transport.plane.interface import PlaneOptions
 from transport.plane.reference import ReferencePlane
 
 
 class TestReferencePlane(PlaneContract):
-    @staticmethod
-    def open_plane(
-        udp: list[socket.socket],
-        tcp: list[socket.socket],
-        options: PlaneOptions,
-        *,
-        clock: Callable[[], float],
-    ) -> Plane:
-        return ReferencePlane(udp, tcp, options, clock)
+    open_plane = ReferencePlane
 
 
 class FullSocket(socket.socket):

@@ -52,7 +52,7 @@ static int open_shard(plane *p, int number) {
     s->received = malloc(RECEIVE_MESSAGES * sizeof *s->received);
     s->taken = malloc(sizeof *s->taken);
     if (s->epoll_fd < 0 || s->wake_fd < 0 || s->ring == NULL || s->batch == NULL || s->received == NULL ||
-        s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
+        s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0 || pthread_mutex_init(&s->turn, NULL) != 0)
         return -1;
     int failed = watch(s->epoll_fd, s->wake_fd, 0);
     if (number == 0) { /* one thread receives; what is another's goes to its inbox */
@@ -69,6 +69,8 @@ plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, i
     if (p == NULL)
         return NULL;
     p->refs = 1;
+    p->alone_packets = ALONE_PACKETS;
+    p->late_s = LATE_S;
     p->shards_count = threads;
     p->udp_count = udp_count;
     p->tcp_count = tcp_count;
@@ -225,19 +227,23 @@ bool plane_lingers(plane *p) {
     return false;
 }
 
-void feed_announce(plane *p, feed *f, double now) {
-    for (int n = 0; n < p->shards_count; n++) {
+void feed_announce(plane *p, feed *f, uint32_t packets, double now) {
+    /* The first shard last: its thread is the one that is woken, and looks at the others. */
+    for (int n = p->shards_count - 1; n >= 0; n--) {
         shard *s = &p->shards[n];
+        uint64_t viewers = (uint64_t)__atomic_load_n(&f->shards[n].subscribers_count, __ATOMIC_RELAXED);
         pthread_mutex_lock(&s->lock);
         bool is_first = false;
+        s->written_packets += packets * viewers;
         if (!s->is_over && !f->shards[n].announced) {
             f->shards[n].announced = true;
             f->shards[n].announced_at = now;
             f->shards[n].next_written = NULL;
             *s->written_end = feed_hold(f);
             s->written_end = &f->shards[n].next_written;
-            is_first = !s->is_awake;
-            s->is_awake = true;
+            is_first = !s->is_awake && (n == 0 || now < s->own_until);
+            s->is_awake = s->is_awake || is_first;
+            s->has_unheard = true;
         }
         pthread_mutex_unlock(&s->lock);
         if (is_first)

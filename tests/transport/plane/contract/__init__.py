@@ -11,4 +11,4 @@ from tests.transport.plane.contract.tcp import Tcp
 
 
 class PlaneContract(Joining, Repair, Addresses, Endings, Reports, Tcp, Nonsense, Endurance):
-    """Inherit and implement `open_plane`."""
+    """Inherit and set `open_plane`."""

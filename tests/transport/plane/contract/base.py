@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import ClassVar
 
 import pytest
 
-from tests.transport.plane.bench import Bench
+from tests.transport.plane.bench import Bench, Clock, Sockets
 from transport.plane.interface import Plane, PlaneOptions
 
 
 class Contract:
-    """Inherit and implement `open_plane`."""
+    """Inherit and say how one is opened: on its UDP and TCP sockets, with options and a clock."""
 
-    @staticmethod
-    def open_plane(
-        udp: list[socket.socket],
-        tcp: list[socket.socket],
-        options: PlaneOptions,
-        *,
-        clock: Callable[[], float],
-    ) -> Plane:
-        raise NotImplementedError
+    open_plane: ClassVar[Callable[[Sockets, Sockets, PlaneOptions, Clock], Plane]]
 
     @pytest.fixture
     def stack(self) -> Iterator[ExitStack]:
