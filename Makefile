@@ -1,5 +1,5 @@
 # `make run` serves a demo on http://127.0.0.1:8080, `make test` checks everything CI checks.
-.PHONY: run test lint types contracts unit browser sanitize fuzz setup setup-test clean
+.PHONY: run test lint types contracts unit browser sanitize races fuzz setup setup-test clean
 
 # How long `make fuzz` looks for faults.
 SECONDS ?= 60
@@ -16,7 +16,7 @@ run: setup
 # machine, as a page that is kept waiting looks broken; its output comes after the other's.
 test: setup-test
 	@mkdir -p build
-	@$(MAKE) -k --no-print-directory browser sanitize fuzz types contracts >build/beside.log 2>&1 & beside=$$!; failed=0; \
+	@$(MAKE) -k --no-print-directory browser sanitize races fuzz types contracts >build/beside.log 2>&1 & beside=$$!; failed=0; \
 	nice -n 10 $(MAKE) -k --no-print-directory lint unit || failed=1; \
 	wait $$beside || failed=1; \
 	cat build/beside.log; exit $$failed
@@ -47,11 +47,16 @@ browser: setup-test
 
 # The native plane with AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitized.
 sanitize: setup-test
-	.venv/bin/python -m tests.sanitized -m pytest -q -p tests.sanitized.plugin -p no:faulthandler -p no:cacheprovider \
+	.venv/bin/python -m tests.sanitized memory -m pytest -q -p tests.sanitized.plugin -p no:faulthandler -p no:cacheprovider \
 		tests/sanitized/proof.py tests/transport/plane/test_native.py
 
+# The native plane with ThreadSanitizer, in build/races.
+races: setup-test
+	.venv/bin/python -m tests.sanitized threads -m pytest -q -p tests.sanitized.races -p no:faulthandler \
+		-p no:cacheprovider tests/transport/plane/test_native.py -k "Crowded or Shared or Late or threads"
+
 fuzz: setup-test
-	.venv/bin/python -m tests.sanitized -m tests.fuzz --seconds $(SECONDS)
+	.venv/bin/python -m tests.sanitized memory -m tests.fuzz --seconds $(SECONDS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""Nonsense against the plane: `make fuzz SECONDS=60`, or `python -m tests.sanitized -m tests.fuzz`.
+"""Nonsense against the plane: `make fuzz SECONDS=60`, or `python -m tests.sanitized memory -m tests.fuzz`.
 
 A made-up life of a plane is an episode (`episode.py`): a list of steps, each a name and the seed of its
 details. `world.py` has the steps and what must hold afterwards; `nonsense.py` makes datagrams and units.

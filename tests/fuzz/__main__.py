@@ -25,7 +25,7 @@ def main() -> int:
     arguments = _arguments()
     if VARIABLE not in os.environ:
         sys.stderr.write(
-            "without sanitizers most faults stay unseen: python -m tests.sanitized -m tests.fuzz …\n"
+            "without sanitizers most faults stay unseen: python -m tests.sanitized memory -m tests.fuzz …\n"
         )
         return 2
     sanitized = Sanitized()
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.sanitized -m tests.fuzz")
+    parser = argparse.ArgumentParser(prog="python -m tests.sanitized memory -m tests.fuzz")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="begin as that run did")
     parser.add_argument("--repeat", type=Path, help="run this episode instead, ten times")

@@ -1,4 +1,4 @@
-"""`python -m tests.sanitized -m pytest …`: a Python command with the sanitized extension."""
+"""`python -m tests.sanitized memory -m pytest …`: a Python command with the sanitized extension of a kind."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 
-from tests.sanitized.build import FOLDER, ROOT, extension, preloads
+from tests.sanitized.build import KINDS, ROOT, extension, preloads
 from tests.sanitized.loader import REPORT_VARIABLE, VARIABLE
 
 
-def environment(report: str) -> dict[str, str]:
+def environment(name: str, report: str) -> dict[str, str]:
     """Of a process that loads the sanitized extension.
 
     Args:
+        name: of its kind.
         report: path without process id; not standard error, which pytest keeps for itself.
     """
     common = f"log_path={report}:print_stacktrace=1:halt_on_error=1"
@@ -22,11 +23,13 @@ def environment(report: str) -> dict[str, str]:
         "allocator_may_return_null=1:quarantine_size_mb=64"
     )
     return os.environ | {
-        VARIABLE: str(extension()),
+        VARIABLE: str(extension(name)),
         REPORT_VARIABLE: report,
-        "LD_PRELOAD": preloads(),
+        "LD_PRELOAD": preloads(KINDS[name]),
         "ASAN_OPTIONS": f"{common}:{address}",
         "UBSAN_OPTIONS": common,
+        # All of them at once: which threads meet where is up to chance.
+        "TSAN_OPTIONS": f"log_path={report}:halt_on_error=0:history_size=4",
         # The sanitizer sees each object, and not only the arenas they are in.
         "PYTHONMALLOC": "malloc",
     }
@@ -34,14 +37,19 @@ def environment(report: str) -> dict[str, str]:
 
 def main() -> int:
     """Run the command; what the sanitizers found goes to standard error."""
-    extension()
-    for old in FOLDER.glob("report.*"):
+    name, *command = sys.argv[1:]
+    if name not in KINDS:
+        sys.stderr.write(f"expected {' or '.join(KINDS)} before the command, not {name!r}\n")
+        return 2
+    extension(name)
+    folder = KINDS[name].folder
+    for old in folder.glob("report.*"):
         old.unlink()
     child = subprocess.Popen(
-        [sys.executable, *sys.argv[1:]], cwd=ROOT, env=environment(str(FOLDER / "report"))
+        [sys.executable, *command], cwd=ROOT, env=environment(name, str(folder / "report"))
     )
     status = child.wait()
-    report = FOLDER / f"report.{child.pid}"
+    report = folder / f"report.{child.pid}"
     if report.exists() and (text := report.read_text()):
         sys.stderr.write(text)
         status = status or 1

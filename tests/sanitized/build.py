@@ -1,4 +1,7 @@
-"""Compiles the extension with sanitizers; the sources and everything else are those of pyproject.toml."""
+"""Compiles the extension with sanitizers; the sources and everything else are those of pyproject.toml.
+
+The one for memory and the one for threads cannot be in one extension.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,40 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "build" / "sanitized"
 _HERE = Path(__file__).parent
 _COMPILER = os.environ.get("CC", "gcc")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an extension is compiled to find.
+
+    Attributes:
+        folder: of everything that belongs to it.
+        sanitizers: as the compiler calls them.
+        libraries: that the interpreter, which was compiled without sanitizers, needs in LD_PRELOAD.
+        is_watched: whether nonces and edges are looked at.
+    """
+
+    folder: Path
+    sanitizers: str
+    libraries: tuple[str, ...]
+    is_watched: bool
+
+
+#: libstdc++ as well: AddressSanitizer looks for its exceptions when it starts, and Python brings it later.
+MEMORY = Kind(
+    ROOT / "build" / "sanitized",
+    "address,undefined",
+    ("libasan.so", "libubsan.so", "libstdc++.so.6"),
+    is_watched=True,
+)
+THREADS = Kind(ROOT / "build" / "races", "thread", ("libtsan.so",), is_watched=False)
+KINDS = {"memory": MEMORY, "threads": THREADS}
 
 #: After the package's own -O3: the last one counts.
 _FLAGS = [
@@ -19,7 +50,6 @@ _FLAGS = [
     # Lines are enough for a report; where variables live takes longer than all the rest.
     "-g1",
     "-fno-omit-frame-pointer",
-    "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
     # Python's own flags have it; what overflows is not meant to.
     "-fno-wrapv",
@@ -30,39 +60,40 @@ _EDGES = "-fsanitize-coverage=trace-pc"
 _WATCHED = ("gcm_encrypter", "ctr_cipher", "cipher_free", "gcm_seal", "ctr_apply")
 
 
-def extension() -> Path:
-    """Path of the sanitized extension; compiled if it is not there, or made of something older.
+def extension(name: str) -> Path:
+    """Path of the sanitized extension of a kind; compiled if it is not there, or made of something older.
 
     Raises:
         SystemExit: it cannot be compiled; the compiler said why.
     """
-    stamp, wanted = FOLDER / "digest", _digest()
-    found = sorted(FOLDER.rglob("native*.so"))
+    folder = KINDS[name].folder
+    stamp, wanted = folder / "digest", _digest()
+    found = sorted(folder.rglob("native*.so"))
     if len(found) == 1 and stamp.exists() and stamp.read_text() == wanted:
         return found[0]
     for path in found:
         path.unlink()
     # In a process of its own: setuptools talks a lot, and changes what it is imported into.
-    log = FOLDER / "build.log"
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    log = folder / "build.log"
+    folder.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         build = subprocess.run(
-            [sys.executable, "-m", __name__], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False
+            [sys.executable, "-m", __name__, name],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
     if build.returncode:
         raise SystemExit(f"{log.read_text()}\nthe sanitized extension cannot be compiled")
     stamp.write_text(wanted)
-    (made,) = FOLDER.rglob("native*.so")
+    (made,) = folder.rglob("native*.so")
     return made
 
 
-def preloads() -> str:
-    """What the interpreter, which was compiled without sanitizers, needs in LD_PRELOAD.
-
-    libstdc++ as well: AddressSanitizer looks for its exceptions when it starts, and Python brings it later.
-    """
-    names = ("libasan.so", "libubsan.so", "libstdc++.so.6")
-    return ":".join(_output(f"-print-file-name={name}") for name in names)
+def preloads(kind: Kind) -> str:
+    """For LD_PRELOAD."""
+    return ":".join(_output(f"-print-file-name={library}") for library in kind.libraries)
 
 
 def _digest() -> str:
@@ -83,7 +114,7 @@ def _output(argument: str) -> str:
     return subprocess.run([_COMPILER, argument], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _compile() -> None:
+def _compile(kind: Kind) -> None:
     import setuptools
 
     distribution = setuptools.Distribution()
@@ -91,23 +122,33 @@ def _compile() -> None:
     (plane,) = (each for each in distribution.ext_modules if each.name == "transport.plane.native")
     distribution.ext_modules = [plane]
     plane.optional = False
-    plane.extra_compile_args += [*_FLAGS, _EDGES]
-    plane.extra_link_args += ["-fsanitize=address,undefined", *(f"-Wl,--wrap={name}" for name in _WATCHED)]
-    for name in ("nonces", "edges"):
-        # Without _EDGES: the function that is called for each edge would call itself.
-        made = FOLDER / f"{name}.o"
-        include = f"-I{ROOT / 'transport' / 'plane'}"
-        source = _HERE / f"{name}.c"
-        flags = ["-O2", "-g", "-fPIC", "-Wall", "-Werror"]
-        subprocess.run([_COMPILER, *flags, include, "-c", source, "-o", made], check=True)
-        plane.extra_objects.append(str(made))
+    sanitizers = f"-fsanitize={kind.sanitizers}"
+    plane.extra_compile_args += [*_FLAGS, sanitizers]
+    plane.extra_link_args.append(sanitizers)
+    if kind.is_watched:
+        plane.extra_compile_args.append(_EDGES)
+        plane.extra_link_args += [f"-Wl,--wrap={name}" for name in _WATCHED]
+        plane.extra_objects += _watchers(kind.folder)
     command = distribution.get_command_obj("build_ext")
-    command.build_lib, command.build_temp = str(FOLDER), str(FOLDER / "objects")
+    command.build_lib, command.build_temp = str(kind.folder), str(kind.folder / "objects")
     command.cython_c_in_temp = True
     command.force = True
     command.ensure_finalized()
     command.run()
 
 
+def _watchers(folder: Path) -> list[str]:
+    objects = []
+    for name in ("nonces", "edges"):
+        # Without _EDGES: the function that is called for each edge would call itself.
+        made = folder / f"{name}.o"
+        include = f"-I{ROOT / 'transport' / 'plane'}"
+        source = _HERE / f"{name}.c"
+        flags = ["-O2", "-g", "-fPIC", "-Wall", "-Werror"]
+        subprocess.run([_COMPILER, *flags, include, "-c", source, "-o", made], check=True)
+        objects.append(str(made))
+    return objects
+
+
 if __name__ == "__main__":
-    _compile()
+    _compile(KINDS[sys.argv[1]])

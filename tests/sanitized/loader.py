@@ -29,25 +29,34 @@ class _Finder(MetaPathFinder):
         return importlib.util.spec_from_file_location(NAME, os.environ[VARIABLE])
 
 
-class Sanitized:
-    """The extension as it was loaded, and what was compiled into it besides.
+def load(symbol: bytes) -> ctypes.CDLL:
+    """Load the extension, which calls this function of its sanitizer.
 
     Raises:
-        RuntimeError: the process runs another extension, or one without sanitizers.
+        RuntimeError: the process runs another extension, or one without that sanitizer.
+    """
+    if NAME in sys.modules:
+        raise RuntimeError(f"{NAME} was loaded before the sanitized one could be")
+    sys.meta_path.insert(0, _Finder())
+    from transport.plane import native
+
+    wanted = os.environ[VARIABLE]
+    if native.__file__ != wanted:
+        raise RuntimeError(f"{NAME} is {native.__file__}, expected {wanted}")
+    if symbol not in Path(wanted).read_bytes():
+        raise RuntimeError(f"{wanted} was compiled without {symbol.decode()}")
+    return ctypes.CDLL(wanted)
+
+
+class Sanitized:
+    """The extension with AddressSanitizer, and what was compiled into it besides.
+
+    Raises:
+        RuntimeError: as `load`.
     """
 
     def __init__(self) -> None:
-        if NAME in sys.modules:
-            raise RuntimeError(f"{NAME} was loaded before the sanitized one could be")
-        sys.meta_path.insert(0, _Finder())
-        from transport.plane import native
-
-        wanted = os.environ[VARIABLE]
-        if native.__file__ != wanted:
-            raise RuntimeError(f"{NAME} is {native.__file__}, expected {wanted}")
-        if b"__asan_report_store" not in Path(wanted).read_bytes():
-            raise RuntimeError(f"{wanted} was compiled without AddressSanitizer")
-        self.library = ctypes.CDLL(wanted)
+        self.library = load(b"__asan_report_store")
         self.library.nonces_seen.restype = ctypes.c_size_t
         # By item, as a class mangles what begins with two underscores; an error if there is no sanitizer.
         self._look_for_leaks = ctypes.CDLL(None)["__lsan_do_recoverable_leak_check"]

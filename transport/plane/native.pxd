@@ -144,11 +144,11 @@ cdef extern from "core/plane.h" nogil:
         int fail_count
         int fail_only_runs
         int short_count
-        uint64_t alone_packets
-        double late_s
     plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, int threads)
     void plane_release(plane *p)
     void plane_stop(plane *p)
+    void peer_counters(const peer *p, counters *out)
+    void plane_share(plane *p, double alone_s, double late_s)
     void plane_delays(plane *p, uint64_t *counts)
     int DELAY_BUCKETS
     double DELAY_UNIT_S

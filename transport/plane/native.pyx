@@ -345,7 +345,8 @@ cdef class NativePeer:
         shard_command(self._peer.shard, told)
 
     cdef void _fill(self, CountersRow *row) noexcept:
-        cdef counters *c = &self._peer.counters
+        cdef counters c
+        peer_counters(self._peer, &c)
         row.peer_id = self._peer.id
         row.packets_sent = c.packets_sent
         row.bytes_sent = c.bytes_sent
@@ -590,10 +591,9 @@ cdef class NativePlane:
         self._plane.fail_only_runs = only_runs
         self._plane.fail_count = count
 
-    def _share(self, uint64_t alone_packets, double late_s):
+    def _share(self, double alone_s, double late_s):
         """For tests: from when on the threads share what is to be sent, and leave each other alone."""
-        self._plane.alone_packets = alone_packets
-        self._plane.late_s = late_s
+        plane_share(self._plane, alone_s, late_s)
 
     def _send_one_by_one(self, bint is_on):
         """For tests: let the kernel take one message per call, as it may."""

@@ -89,7 +89,6 @@ class TestNativePlaneWithOpenssl(PlaneContract):
         return plane
 
 
-_MUCH = 1 << 40
 _NEVER_S = 1e9
 
 #: From as many on, a thread lets what is written, and what viewers send, wait a moment for company.
@@ -139,7 +138,7 @@ class TestLatePlane(PlaneContract):
     @staticmethod
     def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
         plane = NativePlane(udp, tcp, options, clock)
-        plane._share(_MUCH, -_NEVER_S)
+        plane._share(_NEVER_S, -_NEVER_S)
         return plane
 
 
@@ -158,7 +157,7 @@ def test_the_second_thread_sleeps_unless_there_is_much_to_send(is_shared: bool) 
     with ExitStack() as stack:
         bench = Bench(_Crowded, PlaneOptions(threads=2), stack)
         assert isinstance(bench.plane, NativePlane)
-        bench.plane._share(0 if is_shared else _MUCH, _NEVER_S)
+        bench.plane._share(0 if is_shared else _NEVER_S, _NEVER_S)
         feed = bench.feed()
         pictures = gop(0, 101)
         feed.write(pictures[0])

@@ -39,12 +39,16 @@ int watch_udp(const shard *s, int socket, bool is_new) {
     return epoll_ctl(s->epoll_fd, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->plane->udp[socket], &wanted);
 }
 
+/* Until it was measured. */
+#define USUAL_PACKET_S 1e-6
+
 static int open_shard(plane *p, int number) {
     shard *s = &p->shards[number];
     s->plane = p;
     s->number = number;
     s->commands_end = &s->commands;
     s->written_end = &s->written;
+    s->packet_s = USUAL_PACKET_S;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->ring = calloc(RING_SLOTS, sizeof *s->ring);
@@ -69,7 +73,7 @@ plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, i
     if (p == NULL)
         return NULL;
     p->refs = 1;
-    p->alone_packets = ALONE_PACKETS;
+    p->alone_s = ALONE_S;
     p->late_s = LATE_S;
     p->shards_count = threads;
     p->udp_count = udp_count;
@@ -170,6 +174,15 @@ void peer_release(peer *p) {
     slab_give(p);
 }
 
+_Static_assert(sizeof(counters) % sizeof(uint64_t) == 0, "counters are whole words");
+
+void peer_counters(const peer *p, counters *out) {
+    const uint64_t *from = (const uint64_t *)&p->counters;
+    uint64_t *to = (uint64_t *)out;
+    for (size_t n = 0; n < sizeof *out / sizeof *to; n++)
+        to[n] = __atomic_load_n(&from[n], __ATOMIC_RELAXED);
+}
+
 void wake(shard *s) { (void)!eventfd_write(s->wake_fd, 1); }
 
 command *command_new(int kind, peer *p, size_t bytes) {
@@ -218,6 +231,11 @@ void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]) {
     for (int n = 0; n < p->shards_count; n++)
         for (int bucket = 0; bucket < DELAY_BUCKETS; bucket++)
             counts[bucket] += __atomic_load_n(&p->shards[n].delays[bucket], __ATOMIC_RELAXED);
+}
+
+void plane_share(plane *p, double alone_s, double late_s) {
+    NOTE(p->alone_s, alone_s);
+    NOTE(p->late_s, late_s);
 }
 
 bool plane_lingers(plane *p) {

@@ -26,8 +26,8 @@
 #define RECEIVE_MESSAGES 64
 /* Of one thread; from here on what it does for one of them waits a moment for what it does for others. */
 #define MANY_PEERS 64
-/* What the first thread sends alone, in some 10 ms by the quicker cipher: more is shared. */
-#define ALONE_PACKETS 12000
+/* What the first thread needs no longer for it sends alone; more is shared. */
+#define ALONE_S 0.012
 /* It is behind when it finds something that was written so long ago. */
 #define LATE_S 0.03
 #define TABLE_BUCKETS 8192
@@ -196,6 +196,7 @@ struct shard {
     bool has_left;
     bool was_led; /* atomic: the first thread had the last turn and knows when the next one is due */
     double due_at; /* atomic: there is something to do then */
+    double packet_s; /* that sending one took of late */
     peer *peers, *heap;
     int peers_count; /* atomic for who reads it elsewhere */
     double linger_until; /* 0: nothing written waits for company */
@@ -252,8 +253,7 @@ struct plane {
 
     /* Tests: the next `fail_count` sends fail; atomic. */
     int fail_errno, fail_count, fail_only_runs, short_count;
-    uint64_t alone_packets; /* tests change it, as the next, before anybody joins */
-    double late_s;
+    double alone_s, late_s; /* atomic, for tests */
 };
 
 /* plane.c: for any thread. */
@@ -269,6 +269,8 @@ void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]);
 peer *peer_new(plane *p, uint64_t id, double now);
 peer *peer_hold(peer *p);
 void peer_release(peer *p);
+/* As they are now. */
+void peer_counters(const peer *p, counters *out);
 /* Any thread; hands over what the command owns. */
 void shard_command(shard *s, command *c);
 /* The same for what changes nothing until a datagram or another command comes: wakes nobody. */
@@ -277,6 +279,8 @@ command *command_new(int kind, peer *p, size_t bytes);
 void command_free(command *c);
 /* A unit of so many packets was appended. */
 void feed_announce(plane *p, feed *f, uint32_t packets, double now);
+/* For tests: from when on threads share what is to be sent, and leave each other alone; see ALONE_S and LATE_S. */
+void plane_share(plane *p, double alone_s, double late_s);
 /* Whether a thread has so many viewers that what is written waits a moment for company. */
 bool plane_lingers(plane *p);
 void wake(shard *s);

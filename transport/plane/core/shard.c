@@ -17,6 +17,8 @@
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
  * than the sound and the next picture may wait. */
 #define TIMERS_AT_ONCE 32
+/* Fewer tell little about how long one takes. */
+#define PACE_PACKETS 500
 /* So far ahead the list of a feed's viewers is fetched. */
 #define AHEAD 8
 
@@ -123,7 +125,7 @@ static bool is_time_for_feeds(shard *s, double now) {
     return true;
 }
 
-static feed *take_written(shard *s) {
+static feed *take_written(shard *s, uint64_t *packets) {
     feed *due = NULL;
     pthread_mutex_lock(&s->lock);
     for (feed *f = s->written, *next; f != NULL; f = next) {
@@ -136,6 +138,7 @@ static feed *take_written(shard *s) {
     }
     s->written = NULL;
     s->written_end = &s->written;
+    *packets = s->written_packets;
     s->written_packets = 0;
     pthread_mutex_unlock(&s->lock);
     return due;
@@ -144,6 +147,11 @@ static feed *take_written(shard *s) {
 static void note_delay(shard *s, double seconds) {
     int bucket = seconds > DELAY_UNIT_S ? (int)fmin(ceil(8.0 * log2(seconds / DELAY_UNIT_S)), DELAY_BUCKETS - 1) : 0;
     COUNT(s->delays[bucket], 1);
+}
+
+static void note_pace(shard *s, uint64_t packets, double seconds) {
+    if (packets >= PACE_PACKETS)
+        s->packet_s += (seconds / (double)packets - s->packet_s) / 8.0;
 }
 
 /* Put their viewers behind `end`; returns the new end. */
@@ -172,7 +180,8 @@ static peer **list_due(attachment *subscribers, peer **end) {
 
 /* Viewer by viewer and not feed by feed: what is for one viewer follows each other, into one message. */
 static void run_feeds(shard *s, double now) {
-    feed *feeds = take_written(s);
+    uint64_t packets;
+    feed *feeds = take_written(s, &packets);
     peer *peers = NULL, **end = &peers;
     for (feed *f = feeds; f != NULL; f = f->shards[s->number].next_due)
         end = list_due(f->shards[s->number].subscribers, end);
@@ -183,6 +192,7 @@ static void run_feeds(shard *s, double now) {
     }
     send_flush(s);
     double sent_at = plane_now(s->plane);
+    note_pace(s, packets, sent_at - now);
     for (feed *f = feeds, *next; f != NULL; f = next) {
         next = f->shards[s->number].next_due;
         f->shards[s->number].is_due = false;

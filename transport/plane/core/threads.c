@@ -23,21 +23,21 @@
 #define OWN_S 5.0
 #define GRACE_S 0.1
 
-static double due_at(shard *s) {
-    double due;
-    __atomic_load(&s->due_at, &due, __ATOMIC_RELAXED);
-    return due;
+static double noted(const double *value) {
+    double now;
+    __atomic_load(value, &now, __ATOMIC_RELAXED);
+    return now;
 }
 
 static bool was_led(shard *s) { return __atomic_load_n(&s->was_led, __ATOMIC_RELAXED); }
 
 static double wake_at(shard *s) {
-    double at = due_at(s);
+    double at = noted(&s->due_at);
     if (s->number != 0)
         return was_led(s) ? at + GRACE_S : at;
     for (int n = 1; n < s->plane->shards_count; n++)
         if (was_led(&s->plane->shards[n]))
-            at = fmin(at, due_at(&s->plane->shards[n]));
+            at = fmin(at, noted(&s->plane->shards[n].due_at));
     return at;
 }
 
@@ -86,7 +86,7 @@ static void share_out(plane *p) {
         packets += p->shards[n].written_packets;
         pthread_mutex_unlock(&p->shards[n].lock);
     }
-    if (packets <= p->alone_packets || first->linger_until == 0.0 || plane_now(p) < first->linger_until)
+    if ((double)packets * first->packet_s <= noted(&p->alone_s) || first->linger_until == 0.0 || plane_now(p) < first->linger_until)
         return;
     for (int n = 1; n < p->shards_count; n++) {
         shard *s = &p->shards[n];
@@ -103,7 +103,7 @@ static void share_out(plane *p) {
 static bool is_left_to_its_own(shard *s) {
     double now = plane_now(s->plane);
     pthread_mutex_lock(&s->lock);
-    bool is_late = s->written != NULL && now > s->written->shards[s->number].announced_at + s->plane->late_s;
+    bool is_late = s->written != NULL && now > s->written->shards[s->number].announced_at + noted(&s->plane->late_s);
     if (is_late)
         s->own_until = now + OWN_S;
     bool is_own = now < s->own_until, is_first = is_own && (is_late || s->has_unheard) && !s->is_awake;

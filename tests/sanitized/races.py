@@ -1,0 +1,54 @@
+"""For pytest: all tests run with the extension that ThreadSanitizer watches; first it has to see a race."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.sanitized.loader import REPORT_VARIABLE, load
+
+_library = load(b"__tsan_write")
+
+
+def pytest_report_header() -> str:
+    return "the native plane is compiled with ThreadSanitizer"
+
+
+def pytest_sessionstart() -> None:
+    with TemporaryDirectory() as folder:
+        report = str(Path(folder) / "report")
+        environment = os.environ | {
+            variable: os.environ[variable].replace(os.environ[REPORT_VARIABLE], report)
+            for variable in (REPORT_VARIABLE, "TSAN_OPTIONS")
+        }
+        subprocess.run([sys.executable, "-m", __name__], env=environment, check=False)
+        said = "".join(path.read_text() for path in Path(folder).iterdir())
+    if "data race" not in said or "in wipe" not in said:
+        raise pytest.UsageError(f"two threads wrote to one place, and ThreadSanitizer said only: {said!r}")
+
+
+def _race() -> None:
+    memory = ctypes.create_string_buffer(4096)
+    both_are_here = threading.Barrier(2)
+
+    def write() -> None:
+        both_are_here.wait()
+        for _ in range(1000):
+            _library.wipe(memory, ctypes.c_size_t(len(memory)))
+
+    threads = [threading.Thread(target=write) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    _race()
