@@ -23,5 +23,5 @@ def test_where_it_may_not_it_goes_on_and_says_so_once(
         priority.raise_priority()
     assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), priority.NICE)] * 2
     assert [record.getMessage() for record in caplog.records] == [
-        "media is sent at the priority of everything else: no right to nice -5 (LimitNICE)"
+        "media is sent at the priority of everything else: no right to nice -10 (LimitNICE)"
     ]

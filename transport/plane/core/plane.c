@@ -205,23 +205,30 @@ void command_free(command *c) {
     free(c);
 }
 
-static bool add_command(shard *s, command *c, bool is_urgent) {
+/* Whose thread is to be woken for a shard; under its inbox's lock. */
+static shard *server_of(shard *s) { return s->is_own ? s : &s->plane->shards[0]; }
+
+/* Returns whose thread is to be woken, or NULL. */
+static shard *add_command(shard *s, command *c, bool is_urgent) {
     pthread_mutex_lock(&s->lock);
     bool is_over = s->is_over, is_first = is_urgent && !s->is_awake;
+    shard *server = server_of(s);
     if (!is_over) {
         s->is_awake = s->is_awake || is_urgent;
+        s->has_unheard = s->has_unheard || is_urgent;
         *s->commands_end = c;
         s->commands_end = &c->next;
     }
     pthread_mutex_unlock(&s->lock);
     if (is_over)
         command_free(c);
-    return !is_over && is_first;
+    return !is_over && is_first ? server : NULL;
 }
 
 void shard_command(shard *s, command *c) {
-    if (add_command(s, c, true))
-        wake(s);
+    shard *server = add_command(s, c, true);
+    if (server != NULL)
+        wake(server);
 }
 
 void shard_command_later(shard *s, command *c) { add_command(s, c, false); }
@@ -259,7 +266,7 @@ void feed_announce(plane *p, feed *f, uint32_t packets, double now) {
             f->shards[n].next_written = NULL;
             *s->written_end = feed_hold(f);
             s->written_end = &f->shards[n].next_written;
-            is_first = !s->is_awake && (n == 0 || now < s->own_until);
+            is_first = !s->is_awake && server_of(s) == s;
             s->is_awake = s->is_awake || is_first;
             s->has_unheard = true;
         }

@@ -190,10 +190,11 @@ struct shard {
     bool is_awake, is_over;
     bool has_unheard; /* something was put in for which nobody was woken */
     uint64_t written_packets; /* that sending what is written takes, for all its viewers */
-    double own_until; /* its own thread is woken for what is written, not the first one */
+    bool is_own; /* its own thread is woken, and not the first one */
 
     pthread_mutex_t turn; /* all the rest: */
     bool has_left;
+    double own_until; /* the first thread's own */
     bool was_led; /* atomic: the first thread had the last turn and knows when the next one is due */
     double due_at; /* atomic: there is something to do then */
     double packet_s; /* that sending one took of late */

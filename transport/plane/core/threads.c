@@ -2,8 +2,8 @@
  *
  * Every shard has a thread. But to wake a thread costs as much as to send five viewers a picture, and two threads that
  * send at once hinder each other. So the first one, which receives, serves the other shards along with its own, and the
- * others sleep, unless there is so much to send that it would be long at it, or it falls behind, or a shard has something
- * of its own to do: a command, or a viewer on TCP.
+ * others sleep, unless there is so much to send that it would be long at it, or it falls behind, or a shard has viewers on
+ * TCP.
  *
  * A shard that is served by the first thread is watched by its own from afar: it looks in GRACE_S after it was due. Whoever
  * finds a turn taken goes on. That nothing is forgotten then is up to a shard's own thread, which looks for what nobody was
@@ -106,7 +106,8 @@ static bool is_left_to_its_own(shard *s) {
     bool is_late = s->written != NULL && now > s->written->shards[s->number].announced_at + noted(&s->plane->late_s);
     if (is_late)
         s->own_until = now + OWN_S;
-    bool is_own = now < s->own_until, is_first = is_own && (is_late || s->has_unheard) && !s->is_awake;
+    bool is_own = s->is_own = now < s->own_until;
+    bool is_first = is_own && (is_late || s->has_unheard) && !s->is_awake;
     s->is_awake = s->is_awake || is_first;
     pthread_mutex_unlock(&s->lock);
     if (is_first)
