@@ -53,7 +53,7 @@ sanitize: setup-test
 # The native plane with ThreadSanitizer, in build/races.
 races: setup-test
 	.venv/bin/python -m tests.sanitized threads -m pytest -q -p tests.sanitized.races -p no:faulthandler \
-		-p no:cacheprovider tests/transport/plane/test_native.py -k "Crowded or Shared or Late or threads"
+		-p no:cacheprovider tests/transport/plane/test_native.py
 
 fuzz: setup-test
 	.venv/bin/python -m tests.sanitized memory -m tests.fuzz --seconds $(SECONDS)

@@ -148,7 +148,6 @@ cdef extern from "core/plane.h" nogil:
     void plane_release(plane *p)
     void plane_stop(plane *p)
     void peer_counters(const peer *p, counters *out)
-    void plane_share(plane *p, double alone_s, double late_s)
     void plane_delays(plane *p, uint64_t *counts)
     int DELAY_BUCKETS
     double DELAY_UNIT_S
@@ -158,7 +157,7 @@ cdef extern from "core/plane.h" nogil:
     void shard_command_later(shard *s, command *c)
     command *command_new(int kind, peer *p, size_t size)
     void command_free(command *c)
-    void feed_announce(plane *p, feed *f, uint32_t packets, double now)
+    void feed_announce(plane *p, feed *f, double now)
     bint plane_lingers(plane *p)
     int event_take(plane *p, event *out)
     int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t ufrag_bytes,

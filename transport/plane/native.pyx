@@ -161,10 +161,9 @@ cdef class NativeFeed:
 
     cdef _append(self, list payloads, int64_t timestamp, bint keyframe, double now):
         cdef unit *made = _packed(payloads, timestamp, keyframe)
-        cdef uint32_t packets = <uint32_t>len(payloads)
         with nogil:
             if feed_append(self._feed, made, now) == 0:
-                feed_announce(self._plane._plane, self._feed, packets, now)
+                feed_announce(self._plane._plane, self._feed, now)
 
     def close(self):
         """Forget the history and every subscription. Idempotent."""
@@ -590,10 +589,6 @@ cdef class NativePlane:
         self._plane.fail_errno = error
         self._plane.fail_only_runs = only_runs
         self._plane.fail_count = count
-
-    def _share(self, double alone_s, double late_s):
-        """For tests: from when on the threads share what is to be sent, and leave each other alone."""
-        plane_share(self._plane, alone_s, late_s)
 
     def _send_one_by_one(self, bint is_on):
         """For tests: let the kernel take one message per call, as it may."""

@@ -89,8 +89,6 @@ class TestNativePlaneWithOpenssl(PlaneContract):
         return plane
 
 
-_NEVER_S = 1e9
-
 #: From as many on, a thread lets what is written, and what viewers send, wait a moment for company.
 _MANY = 64
 
@@ -120,59 +118,6 @@ class TestCrowdedPlane(PlaneContract):
     """Where many watch, threads wake up at other times: it must not show."""
 
     open_plane = _Crowded
-
-
-class TestSharedPlane(PlaneContract):
-    """Where every thread sends its part of whatever is written, as of a large picture."""
-
-    @staticmethod
-    def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
-        plane = _Crowded(udp, tcp, options, clock)
-        plane._share(0, _NEVER_S)
-        return plane
-
-
-class TestLatePlane(PlaneContract):
-    """Where the first thread always comes too late to do anything for another's viewers."""
-
-    @staticmethod
-    def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
-        plane = NativePlane(udp, tcp, options, clock)
-        plane._share(_NEVER_S, -_NEVER_S)
-        return plane
-
-
-def wakings(thread: str) -> int:
-    """How often a thread of this process slept so far."""
-    for task in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # another thread has just ended
-            if task.joinpath("comm").read_text().strip() == thread:
-                status = task.joinpath("status").read_text()
-                return int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
-    raise AssertionError(f"no thread {thread}")
-
-
-@pytest.mark.parametrize("is_shared", [False, True], ids=["little is sent", "much is sent"])
-def test_the_second_thread_sleeps_unless_there_is_much_to_send(is_shared: bool) -> None:
-    with ExitStack() as stack:
-        bench = Bench(_Crowded, PlaneOptions(threads=2), stack)
-        assert isinstance(bench.plane, NativePlane)
-        bench.plane._share(0 if is_shared else _NEVER_S, _NEVER_S)
-        feed = bench.feed()
-        pictures = gop(0, 101)
-        feed.write(pictures[0])
-        viewers = [bench.join((feed, video_subscription()))[1] for _ in range(4)]
-        for viewer in viewers:
-            viewer.wait(lambda viewer=viewer: marks(viewer) == 1)  # type: ignore[misc]
-        before = wakings("plane-1")
-        for number, picture in enumerate(pictures[1:], 2):
-            feed.write(picture)
-            for viewer in viewers:
-                viewer.wait(lambda viewer=viewer, number=number: marks(viewer) == number)  # type: ignore[misc]
-        woken = wakings("plane-1") - before
-        assert woken >= 100 if is_shared else woken < 50
-        for viewer in viewers:
-            assert units_of(viewer.packets(VIDEO_SSRC)) == [unit.data for unit in pictures]
 
 
 def test_threads_run_before_what_else_there_is(crowd: Crowd) -> None:

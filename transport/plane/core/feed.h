@@ -57,8 +57,7 @@ typedef struct feed {
         bool announced;            /* in the shard's list; under its inbox lock */
         double announced_at;       /* as above: when the first unit was written since it was taken */
         struct feed *next_written; /* as above */
-        int subscribers_count;          /* atomic for who reads it elsewhere */
-        struct attachment *subscribers; /* of who serves the shard alone, as the next */
+        struct attachment *subscribers; /* of the shard's thread alone, as the next */
         unit *lent[LENT_UNITS];         /* by their index; references */
         bool is_due;                    /* in this turn's list */
         double due_since;

@@ -39,16 +39,12 @@ int watch_udp(const shard *s, int socket, bool is_new) {
     return epoll_ctl(s->epoll_fd, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->plane->udp[socket], &wanted);
 }
 
-/* Until it was measured. */
-#define USUAL_PACKET_S 1e-6
-
 static int open_shard(plane *p, int number) {
     shard *s = &p->shards[number];
     s->plane = p;
     s->number = number;
     s->commands_end = &s->commands;
     s->written_end = &s->written;
-    s->packet_s = USUAL_PACKET_S;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     s->ring = calloc(RING_SLOTS, sizeof *s->ring);
@@ -56,7 +52,7 @@ static int open_shard(plane *p, int number) {
     s->received = malloc(RECEIVE_MESSAGES * sizeof *s->received);
     s->taken = malloc(sizeof *s->taken);
     if (s->epoll_fd < 0 || s->wake_fd < 0 || s->ring == NULL || s->batch == NULL || s->received == NULL ||
-        s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0 || pthread_mutex_init(&s->turn, NULL) != 0)
+        s->taken == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
         return -1;
     int failed = watch(s->epoll_fd, s->wake_fd, 0);
     if (number == 0) { /* one thread receives; what is another's goes to its inbox */
@@ -73,8 +69,6 @@ plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, i
     if (p == NULL)
         return NULL;
     p->refs = 1;
-    p->alone_s = ALONE_S;
-    p->late_s = LATE_S;
     p->shards_count = threads;
     p->udp_count = udp_count;
     p->tcp_count = tcp_count;
@@ -205,30 +199,23 @@ void command_free(command *c) {
     free(c);
 }
 
-/* Whose thread is to be woken for a shard; under its inbox's lock. */
-static shard *server_of(shard *s) { return s->is_own ? s : &s->plane->shards[0]; }
-
-/* Returns whose thread is to be woken, or NULL. */
-static shard *add_command(shard *s, command *c, bool is_urgent) {
+static bool add_command(shard *s, command *c, bool is_urgent) {
     pthread_mutex_lock(&s->lock);
     bool is_over = s->is_over, is_first = is_urgent && !s->is_awake;
-    shard *server = server_of(s);
     if (!is_over) {
         s->is_awake = s->is_awake || is_urgent;
-        s->has_unheard = s->has_unheard || is_urgent;
         *s->commands_end = c;
         s->commands_end = &c->next;
     }
     pthread_mutex_unlock(&s->lock);
     if (is_over)
         command_free(c);
-    return !is_over && is_first ? server : NULL;
+    return !is_over && is_first;
 }
 
 void shard_command(shard *s, command *c) {
-    shard *server = add_command(s, c, true);
-    if (server != NULL)
-        wake(server);
+    if (add_command(s, c, true))
+        wake(s);
 }
 
 void shard_command_later(shard *s, command *c) { add_command(s, c, false); }
@@ -240,11 +227,6 @@ void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]) {
             counts[bucket] += __atomic_load_n(&p->shards[n].delays[bucket], __ATOMIC_RELAXED);
 }
 
-void plane_share(plane *p, double alone_s, double late_s) {
-    NOTE(p->alone_s, alone_s);
-    NOTE(p->late_s, late_s);
-}
-
 bool plane_lingers(plane *p) {
     for (int n = 0; n < p->shards_count; n++)
         if (__atomic_load_n(&p->shards[n].peers_count, __ATOMIC_RELAXED) >= MANY_PEERS)
@@ -252,23 +234,19 @@ bool plane_lingers(plane *p) {
     return false;
 }
 
-void feed_announce(plane *p, feed *f, uint32_t packets, double now) {
-    /* The first shard last: its thread is the one that is woken, and looks at the others. */
-    for (int n = p->shards_count - 1; n >= 0; n--) {
+void feed_announce(plane *p, feed *f, double now) {
+    for (int n = 0; n < p->shards_count; n++) {
         shard *s = &p->shards[n];
-        uint64_t viewers = (uint64_t)__atomic_load_n(&f->shards[n].subscribers_count, __ATOMIC_RELAXED);
         pthread_mutex_lock(&s->lock);
         bool is_first = false;
-        s->written_packets += packets * viewers;
         if (!s->is_over && !f->shards[n].announced) {
             f->shards[n].announced = true;
             f->shards[n].announced_at = now;
             f->shards[n].next_written = NULL;
             *s->written_end = feed_hold(f);
             s->written_end = &f->shards[n].next_written;
-            is_first = !s->is_awake && server_of(s) == s;
-            s->is_awake = s->is_awake || is_first;
-            s->has_unheard = true;
+            is_first = !s->is_awake;
+            s->is_awake = true;
         }
         pthread_mutex_unlock(&s->lock);
         if (is_first)

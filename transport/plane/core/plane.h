@@ -1,10 +1,9 @@
 /* The plane's structures, and who may touch what.
  *
- * A viewer (`peer`) belongs to one shard; everything of it that is not marked otherwise is touched only by the thread
- * that has the shard's turn (threads.c). Other threads talk to a shard through its inbox: commands from Python,
- * datagrams and notes from the thread that receives. `tables` finds a peer by the user name fragment of its ICE
- * credentials or by its address. But for the turn no lock is held across a system call, and none is taken while
- * another is held; nobody waits for a turn but a shard's own thread.
+ * A viewer (`peer`) belongs to one shard; everything of it that is not marked otherwise is touched by that
+ * shard's thread alone. Other threads talk to a shard through its inbox: commands from Python, datagrams and
+ * notes from the thread that receives. `tables` finds a peer by the user name fragment of its ICE credentials
+ * or by its address. No lock is held across a system call, and none is taken while another is held.
  */
 #ifndef PLANE_PLANE_H
 #define PLANE_PLANE_H
@@ -26,10 +25,6 @@
 #define RECEIVE_MESSAGES 64
 /* Of one thread; from here on what it does for one of them waits a moment for what it does for others. */
 #define MANY_PEERS 64
-/* What the first thread needs no longer for it sends alone; more is shared. */
-#define ALONE_S 0.012
-/* It is behind when it finds something that was written so long ago. */
-#define LATE_S 0.03
 #define TABLE_BUCKETS 8192
 #define BATCH_MESSAGES 64
 #define BATCH_BYTES (512 * 1024)
@@ -188,16 +183,8 @@ struct shard {
     slot *ring;
     uint64_t ring_read, ring_written;
     bool is_awake, is_over;
-    bool has_unheard; /* something was put in for which nobody was woken */
-    uint64_t written_packets; /* that sending what is written takes, for all its viewers */
-    bool is_own; /* its own thread is woken, and not the first one */
 
-    pthread_mutex_t turn; /* all the rest: */
-    bool has_left;
-    double own_until; /* the first thread's own */
-    bool was_led; /* atomic: the first thread had the last turn and knows when the next one is due */
-    double due_at; /* atomic: there is something to do then */
-    double packet_s; /* that sending one took of late */
+    /* The thread's own: */
     peer *peers, *heap;
     int peers_count; /* atomic for who reads it elsewhere */
     double linger_until; /* 0: nothing written waits for company */
@@ -254,7 +241,6 @@ struct plane {
 
     /* Tests: the next `fail_count` sends fail; atomic. */
     int fail_errno, fail_count, fail_only_runs, short_count;
-    double alone_s, late_s; /* atomic, for tests */
 };
 
 /* plane.c: for any thread. */
@@ -278,10 +264,7 @@ void shard_command(shard *s, command *c);
 void shard_command_later(shard *s, command *c);
 command *command_new(int kind, peer *p, size_t bytes);
 void command_free(command *c);
-/* A unit of so many packets was appended. */
-void feed_announce(plane *p, feed *f, uint32_t packets, double now);
-/* For tests: from when on threads share what is to be sent, and leave each other alone; see ALONE_S and LATE_S. */
-void plane_share(plane *p, double alone_s, double late_s);
+void feed_announce(plane *p, feed *f, double now);
 /* Whether a thread has so many viewers that what is written waits a moment for company. */
 bool plane_lingers(plane *p);
 void wake(shard *s);
@@ -315,24 +298,16 @@ socklen_t address_bytes(const address *a);
 /* Numeric host, and port; IPv4 as such where a dual-stack socket wraps it. */
 void address_text(const address *a, char host[46], int *port);
 
-/* threads.c: of a shard's own thread, until the plane stops. */
+/* shard.c: the thread. */
 void shard_run(shard *s);
 
-/* shard.c: with its turn. */
-/* Take what the kernel has for it. */
-void shard_events(shard *s);
-/* Do what is to be done. */
-void shard_serve(shard *s);
-/* Forget everybody. */
-void shard_leave(shard *s);
-
-/* send.c: with the shard's turn. */
+/* send.c: of the shard's thread. */
 uint8_t *send_begin(shard *s, const route *to, size_t room);
 void send_end(shard *s, peer *whose, const route *to, uint8_t *data, size_t bytes, bool is_media);
 void send_copy(shard *s, peer *whose, const route *to, const uint8_t *data, size_t bytes);
 void send_flush(shard *s);
 
-/* tcp.c: with the shard's turn. */
+/* tcp.c: of the shard's thread. */
 void conn_accept(shard *s, int listener, double now);
 void conn_adopt(shard *s, conn *c, double now);
 void conn_ready(shard *s, conn *c, uint32_t events, double now);
@@ -347,7 +322,7 @@ void conn_leave(shard *s, conn *c);
 /* End one that is in no shard. */
 void conn_discard(plane *p, conn *c);
 
-/* viewer.c: with the shard's turn. */
+/* viewer.c: of the shard's thread. */
 void viewer_pull(shard *s, peer *p, outgoing *o, double now);
 /* Let the processor fetch what `viewer_pull_due` will look at for this viewer and the two after it, the more the
  * sooner it is needed: one must be here before what it points to can be fetched. NULL for nobody. */
@@ -387,10 +362,7 @@ int receive_udp(shard *s, int socket);
 bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int socket, const address *from,
                       conn *c, double now);
 void shard_drain_commands(shard *s, double now);
-/* Into its inbox. Wakes nobody if the first thread is the one who puts it there: it looks into every inbox before it
- * waits. */
-void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes,
-                bool is_first_thread);
+void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes);
 void shard_hand(shard *s, conn *c);
 
 /* timers.c */

@@ -8,14 +8,12 @@
 
 #define MAX_PASSWORD_BYTES 256
 
-void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes,
-                bool is_first_thread) {
+void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes) {
     pthread_mutex_lock(&s->lock);
     bool is_kept = !s->is_over && s->ring_written - s->ring_read < RING_SLOTS && bytes <= DATAGRAM_BYTES;
-    bool is_first = is_kept && !s->is_awake && !is_first_thread;
+    bool is_first = is_kept && !s->is_awake;
     if (is_kept) {
-        s->is_awake = s->is_awake || is_first;
-        s->has_unheard = true;
+        s->is_awake = true;
         slot *to = &s->ring[s->ring_written++ % RING_SLOTS];
         to->kind = kind;
         to->peer = peer_hold(p);
@@ -75,7 +73,7 @@ static bool on_stun(shard *s, const uint8_t *data, size_t bytes, int socket, con
     if (owner->shard != s) {
         bool is_ours = c != NULL && c->owner != NULL; /* proved for another viewer: it stays with that one */
         if (c == NULL)
-            shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes, s->number == 0);
+            shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes);
         shard *elsewhere = owner->shard;
         peer_release(owner);
         if (c == NULL || is_ours)
@@ -122,7 +120,7 @@ bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int so
 static void sort(shard *s, uint8_t *data, size_t bytes, int socket, const address *from, double now) {
     peer *owner = bytes > 0 && data[0] >= 4 ? tables_by_address(s->plane, socket, from) : NULL;
     if (owner != NULL && owner->shard != s)
-        shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes, s->number == 0);
+        shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes);
     else
         receive_datagram(s, owner, data, bytes, socket, from, NULL, now);
     peer_release(owner);

@@ -96,7 +96,7 @@ void seat_checked(shard *s, peer *p, int socket, const address *from, conn *c, b
             if (taken != NULL)
                 seat_lose_route(s, former, taken, now);
         } else if (former != NULL && former != p) {
-            shard_post(former->shard, SLOT_ROUTE_TAKEN, former, socket, from, NULL, 0, s->number == 0);
+            shard_post(former->shard, SLOT_ROUTE_TAKEN, former, socket, from, NULL, 0);
         }
         peer_release(former);
     }

@@ -1,14 +1,18 @@
-/* A shard's turn: takes what came in, sends what is due. */
+/* A shard's thread: waits, takes what came in, sends what is due. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "plane.h"
 
 #define EPOLL_EVENTS 64
+/* Also how late a clock that is not the system's may be noticed. */
+#define MAX_WAIT_S 0.25
 /* With many viewers, what was written waits for what is written next: a picture and the sound that comes with it, or
  * two packets of sound, cost little more than one. */
 #define LINGER_S 0.0015
@@ -17,8 +21,6 @@
 /* Viewers whose time has come are served so many at a time: the rest of a large picture for all of them takes longer
  * than the sound and the next picture may wait. */
 #define TIMERS_AT_ONCE 32
-/* Fewer tell little about how long one takes. */
-#define PACE_PACKETS 500
 /* So far ahead the list of a feed's viewers is fetched. */
 #define AHEAD 8
 
@@ -98,7 +100,7 @@ static void drain_ring(shard *s, uint64_t until, double now) {
 
 static void drain_inbox(shard *s, double now) {
     pthread_mutex_lock(&s->lock);
-    s->is_awake = s->has_unheard = false;
+    s->is_awake = false;
     uint64_t until = s->ring_written;
     conn *handed = s->handed;
     s->handed = NULL;
@@ -125,7 +127,7 @@ static bool is_time_for_feeds(shard *s, double now) {
     return true;
 }
 
-static feed *take_written(shard *s, uint64_t *packets) {
+static feed *take_written(shard *s) {
     feed *due = NULL;
     pthread_mutex_lock(&s->lock);
     for (feed *f = s->written, *next; f != NULL; f = next) {
@@ -138,8 +140,6 @@ static feed *take_written(shard *s, uint64_t *packets) {
     }
     s->written = NULL;
     s->written_end = &s->written;
-    *packets = s->written_packets;
-    s->written_packets = 0;
     pthread_mutex_unlock(&s->lock);
     return due;
 }
@@ -147,11 +147,6 @@ static feed *take_written(shard *s, uint64_t *packets) {
 static void note_delay(shard *s, double seconds) {
     int bucket = seconds > DELAY_UNIT_S ? (int)fmin(ceil(8.0 * log2(seconds / DELAY_UNIT_S)), DELAY_BUCKETS - 1) : 0;
     COUNT(s->delays[bucket], 1);
-}
-
-static void note_pace(shard *s, uint64_t packets, double seconds) {
-    if (packets >= PACE_PACKETS)
-        s->packet_s += (seconds / (double)packets - s->packet_s) / 8.0;
 }
 
 /* Put their viewers behind `end`; returns the new end. */
@@ -180,8 +175,7 @@ static peer **list_due(attachment *subscribers, peer **end) {
 
 /* Viewer by viewer and not feed by feed: what is for one viewer follows each other, into one message. */
 static void run_feeds(shard *s, double now) {
-    uint64_t packets;
-    feed *feeds = take_written(s, &packets);
+    feed *feeds = take_written(s);
     peer *peers = NULL, **end = &peers;
     for (feed *f = feeds; f != NULL; f = f->shards[s->number].next_due)
         end = list_due(f->shards[s->number].subscribers, end);
@@ -192,7 +186,6 @@ static void run_feeds(shard *s, double now) {
     }
     send_flush(s);
     double sent_at = plane_now(s->plane);
-    note_pace(s, packets, sent_at - now);
     for (feed *f = feeds, *next; f != NULL; f = next) {
         next = f->shards[s->number].next_due;
         f->shards[s->number].is_due = false;
@@ -213,6 +206,36 @@ static void run_timers(shard *s, double now) {
     }
 }
 
+static int wait_for_events(shard *s, struct epoll_event *events) {
+    double wait = MAX_WAIT_S;
+    if (s->heap != NULL)
+        wait = fmin(wait, s->heap->due - plane_now(s->plane));
+    if (s->linger_until != 0.0)
+        wait = fmin(wait, s->linger_until - plane_now(s->plane));
+    if (s->unwatched != 0)
+        wait = fmin(wait, s->read_at - plane_now(s->plane));
+    wait = fmax(wait, 0.0);
+    static bool has_pwait2 = true;
+    if (__atomic_load_n(&has_pwait2, __ATOMIC_RELAXED)) {
+        struct timespec timeout = {0, (long)(wait * 1e9)};
+        int count = epoll_pwait2(s->epoll_fd, events, EPOLL_EVENTS, &timeout, NULL);
+        if (count >= 0 || errno != ENOSYS)
+            return count;
+        __atomic_store_n(&has_pwait2, false, __ATOMIC_RELAXED); /* before Linux 5.11 */
+    }
+    return epoll_wait(s->epoll_fd, events, EPOLL_EVENTS, (int)ceil(wait * 1000));
+}
+
+static bool has_work(shard *s) {
+    pthread_mutex_lock(&s->lock);
+    bool found = s->commands != NULL || s->ring_read != s->ring_written || s->handed != NULL;
+    /* From here on nobody puts anything in. */
+    if (!found && __atomic_load_n(&s->plane->is_stopping, __ATOMIC_SEQ_CST))
+        s->is_over = true;
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
 static void read_udp(shard *s, double now) {
     s->read_at = now + READ_EVERY_S;
     for (int n = 0; n < s->plane->udp_count; n++) {
@@ -227,9 +250,9 @@ static void read_udp(shard *s, double now) {
     }
 }
 
-void shard_events(shard *s) {
+static void turn(shard *s) {
     struct epoll_event events[EPOLL_EVENTS];
-    int count = epoll_wait(s->epoll_fd, events, EPOLL_EVENTS, 0);
+    int count = wait_for_events(s, events);
     double now = plane_now(s->plane);
     for (int n = 0; n < count; n++) {
         uint64_t tag = events[n].data.u64;
@@ -245,21 +268,7 @@ void shard_events(shard *s) {
             conn_ready(s, events[n].data.ptr, events[n].events, now);
         }
     }
-}
-
-static double due_at(const shard *s) {
-    double due = HUGE_VAL;
-    if (s->heap != NULL)
-        due = s->heap->due;
-    if (s->linger_until != 0.0)
-        due = fmin(due, s->linger_until);
-    if (s->unwatched != 0)
-        due = fmin(due, s->read_at);
-    return due;
-}
-
-void shard_serve(shard *s) {
-    double now = plane_now(s->plane);
+    now = plane_now(s->plane);
     if (s->unwatched != 0)
         read_udp(s, now);
     drain_inbox(s, now);
@@ -269,10 +278,9 @@ void shard_serve(shard *s) {
     conn_expire(s, now);
     conn_flush_all(s, now);
     send_flush(s);
-    NOTE(s->due_at, due_at(s));
 }
 
-void shard_leave(shard *s) {
+static void leave(shard *s) {
     double now = plane_now(s->plane);
     while (s->peers != NULL)
         seat_remove(s, s->peers, false, now);
@@ -283,5 +291,13 @@ void shard_leave(shard *s) {
         s->written = f->shards[s->number].next_written;
         feed_release(f);
     }
-    s->has_left = true;
+}
+
+void shard_run(shard *s) {
+    char name[16]; /* at most, with the zero: see `top -H` */
+    snprintf(name, sizeof name, "plane-%d", s->number);
+    pthread_setname_np(pthread_self(), name);
+    while (has_work(s) || !s->is_over)
+        turn(s);
+    leave(s);
 }

@@ -48,7 +48,6 @@ static void unlink_attachment(shard *s, attachment *a) {
         a->feed->shards[s->number].subscribers = a->next;
     if (a->next != NULL)
         a->next->previous = a->previous;
-    COUNT(a->feed->shards[s->number].subscribers_count, -1);
     feed_release(a->feed);
     a->feed = NULL;
     a->next = a->previous = NULL;
@@ -62,7 +61,6 @@ static void attach(shard *s, outgoing *o, feed *f) {
     if (a->next != NULL)
         a->next->previous = a;
     f->shards[s->number].subscribers = a;
-    COUNT(f->shards[s->number].subscribers_count, 1);
 }
 
 /* Be in the lists of exactly those feeds whose new units matter. */
