@@ -37,9 +37,9 @@ def environment(name: str, report: str) -> dict[str, str]:
 
 def main() -> int:
     """Run the command; what the sanitizers found goes to standard error."""
-    name, *command = sys.argv[1:]
-    if name not in KINDS:
-        sys.stderr.write(f"expected {' or '.join(KINDS)} before the command, not {name!r}\n")
+    name, *command = sys.argv[1:] or [""]
+    if name not in KINDS or not command:
+        sys.stderr.write(f"expected {' or '.join(KINDS)} and a command, not {' '.join(sys.argv[1:])!r}\n")
         return 2
     extension(name)
     folder = KINDS[name].folder

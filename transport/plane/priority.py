@@ -21,10 +21,10 @@ def raise_priority() -> None:
     """Raise the calling thread's priority to `NICE`, where the process may; where not, say so once."""
     try:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-    except PermissionError:
-        _tell()
+    except OSError as error:  # no right, or a sandbox or system that knows of no such thing
+        _tell(error.strerror)
 
 
 @functools.cache
-def _tell() -> None:
-    _log.info("media is sent at the priority of everything else: no right to nice %d (LimitNICE)", NICE)
+def _tell(why: str | None) -> None:
+    _log.info("media is sent at the priority of everything else: nice %d: %s (LimitNICE)", NICE, why)

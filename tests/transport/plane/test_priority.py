@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import threading
@@ -7,14 +8,15 @@ import pytest
 from transport.plane import priority
 
 
-def test_where_it_may_not_it_goes_on_and_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.ENOSYS, errno.ESRCH])
+def test_where_it_cannot_it_goes_on_and_says_so_once(
+    number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: list[tuple[int, int, int]] = []
 
     def refuse(*how: int) -> None:
         asked.append((how[0], how[1], how[2]))
-        raise PermissionError
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "setpriority", refuse)
     priority._tell.cache_clear()
@@ -23,5 +25,5 @@ def test_where_it_may_not_it_goes_on_and_says_so_once(
         priority.raise_priority()
     assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), priority.NICE)] * 2
     assert [record.getMessage() for record in caplog.records] == [
-        "media is sent at the priority of everything else: no right to nice -10 (LimitNICE)"
+        f"media is sent at the priority of everything else: nice -10: {os.strerror(number)} (LimitNICE)"
     ]
