@@ -2,6 +2,9 @@
 
 The listener asks `admit` while the handshake is under way, so that a caller without the right to publish
 never gets a connection; each admitted one gets a thread that reads, demuxes and writes until it ends.
+
+A stream has one publisher, and who comes second is refused. But an encoder that lost its way calls again
+before the server has missed it: a publisher that is over, or silent, gives way.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ from transport.srt import (
 )
 
 _log = logging.getLogger(__name__)
+
+# A live transport stream has a clock every 0.1 s (ISO 13818-1 section 2.7.2), whatever it shows.
+_SILENT_S = 2.0
 
 
 def srt_options(config: Config) -> SrtOptions:
@@ -93,10 +99,32 @@ class SrtIngest:
         except AuthError as error:
             raise refusal(error) from None
         publisher = stream.publisher
-        if publisher is not None:
+        if publisher is not None and not self._gives_way(publisher):
             raise Refused(RejectReason.CONFLICT, f"{stream.name!r} is being published by {publisher.address}")
         passphrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
+
+    def _gives_way(self, publisher: Publisher) -> bool:
+        """Whether nothing more will come: it left, and its last pictures are not due yet, or it is lost."""
+        with self._lock:
+            _, connection = self._sessions.get(publisher.id, (None, None))
+        return connection is not None and (connection.is_over or connection.silent_s > _SILENT_S)
+
+    def _succeed(self, stream: Stream, connection: SrtConnection) -> None:
+        """End a publisher that gives way, but let what it sent last be shown while ours is not due yet."""
+        publisher = stream.publisher
+        if publisher is None or not self._gives_way(publisher):
+            return
+        with self._lock:
+            session = self._sessions.get(publisher.id)
+        if session is None:
+            return
+        thread, previous = session
+        if previous.is_over:
+            thread.join(connection.latency_s)
+        previous.close()
+        thread.join()
+        _log.info("%s: in the place of %s", stream.name, publisher.address, extra={"session": connection.id})
 
     def _refused(self, address: tuple[str, int], error: TransportError) -> None:
         """Show in the API why an encoder with the right passphrase was turned away: SRT cannot tell it.
@@ -146,6 +174,7 @@ class SrtIngest:
             _log.warning("srt %s: %s", address, error, extra={"session": connection.id})
             return
         try:
+            self._succeed(stream, connection)
             session = TsSession(connection, stream.config.encryption.key_bytes)
             publication = stream.publish(
                 Publisher(
@@ -158,7 +187,7 @@ class SrtIngest:
                     encryption=session.encryption,
                 )
             )
-        except (NoSuchStream, AlreadyPublished) as error:
+        except (NoSuchStream, AlreadyPublished, TransportError) as error:
             entry.close()
             _log.warning("srt %s: %s", address, error, extra={"session": connection.id})
             return

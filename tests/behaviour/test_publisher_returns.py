@@ -34,6 +34,11 @@ def ids_of(server: Server, name: str) -> list[str]:
     return [viewer["id"] for viewer in server.viewers() if viewer["stream"] == name]
 
 
+def publisher_of(server: Server, name: str) -> str | None:
+    publisher = server.stream(name)["publisher"]
+    return None if publisher is None else str(publisher["id"])
+
+
 @pytest.mark.parametrize(
     ("name", "after"),
     [
@@ -59,6 +64,20 @@ async def test_page_plays_on(server: Server, browser: Browser, name: str, after:
 
     assert report["state"] == "playing"
     assert ids_of(server, name) == [before]
+    assert await watcher.page.evaluate("streamerPlayer.reconnects") == 0
+    await watcher.close()
+
+
+async def test_page_plays_on_when_the_encoder_begins_again_at_once(server: Server, browser: Browser) -> None:
+    """Its first connection is still there then: what it sent last is not due yet."""
+    with publishing(server, "same", Programme()):
+        server.wait_live("same")
+        first = publisher_of(server, "same")
+        watcher = await Watcher.open(browser, f"{server.url}/watch/same")
+        await watcher.wait_playing()
+    with publishing(server, "same", Programme()):
+        wait_until(lambda: publisher_of(server, "same") not in (None, first), 15, "the next publisher")
+        await watcher.wait_more(30, 30)
     assert await watcher.page.evaluate("streamerPlayer.reconnects") == 0
     await watcher.close()
 

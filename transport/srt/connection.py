@@ -7,7 +7,7 @@ import threading
 import time
 
 from transport.errors import LinkError
-from transport.srt.abi import Errno, KeyState, Option
+from transport.srt.abi import Errno, KeyState, Option, State
 from transport.srt.address import Address
 from transport.srt.inbox import INTERVAL_S, MOST_MESSAGES, open_inbox
 from transport.srt.libsrt import Libsrt, SrtError
@@ -43,6 +43,7 @@ class SrtConnection:
         self._closed = False
         self._lock = threading.Lock()
         self._tail_ends_at: float | None = None
+        self._received_at = time.monotonic()
         self._waits = True
         self._rates = _Rates(time.monotonic())
         self._inbox = open_inbox(library, socket)
@@ -77,6 +78,7 @@ class SrtConnection:
         while True:
             messages, is_over = self._inbox.wait(max_messages, deadline - time.monotonic())
             if messages:
+                self._received_at = time.monotonic()
                 return messages
             if self._closed:
                 raise self._ended()
@@ -98,11 +100,10 @@ class SrtConnection:
         """
         try:
             if self._tail_ends_at is None:
-                latency_ms = self._library.option(self._socket, Option.RCVLATENCY)
-                self._tail_ends_at = time.monotonic() + latency_ms / 1000 + _HANDSHAKE_DELAY_S
+                self._tail_ends_at = time.monotonic() + self.latency_s + _HANDSHAKE_DELAY_S
             if time.monotonic() < self._tail_ends_at and self._library.option(self._socket, Option.RCVDATA):
                 return
-        except SrtError:
+        except (SrtError, LinkError):
             pass  # libsrt has forgotten the socket
         raise self._ended()
 
@@ -154,6 +155,28 @@ class SrtConnection:
                 return False
             raise self._ended() from error
         return True
+
+    @property
+    def is_over(self) -> bool:
+        """The peer left or fell silent for good: what arrived is still handed out, nothing else will come."""
+        return self._closed or self._library.state(self._socket) != State.CONNECTED
+
+    @property
+    def silent_s(self) -> float:
+        """How long ago the last message was handed out, or the connection made."""
+        return time.monotonic() - self._received_at
+
+    @property
+    def latency_s(self) -> float:
+        """From a message's sending to its being handed out, as both sides agreed.
+
+        Raises:
+            LinkError: `ended`.
+        """
+        try:
+            return self._library.option(self._socket, Option.RCVLATENCY) / 1000
+        except SrtError as error:
+            raise self._ended() from error
 
     @property
     def key_bytes(self) -> int:

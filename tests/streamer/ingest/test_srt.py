@@ -16,6 +16,7 @@ from transport.errors import LinkError
 from transport.srt import ConnectError, RejectReason, SrtConnection, SrtOptions, SrtTarget, connect
 
 KEY, PASSPHRASE = "key-of-the-encoder", "correct horse battery"
+NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * 184
 
 
 def configuration(**more: object) -> Config:
@@ -39,9 +40,14 @@ class Rig:
         self._connections: list[SrtConnection] = []
 
     def call(
-        self, stream_id: str, passphrase: str | None = PASSPHRASE, *, pbkeylen: int = 32
+        self,
+        stream_id: str,
+        passphrase: str | None = PASSPHRASE,
+        *,
+        pbkeylen: int = 32,
+        latency_ms: int = 120,
     ) -> SrtConnection:
-        options = SrtOptions(passphrase=passphrase, pbkeylen=pbkeylen)
+        options = SrtOptions(passphrase=passphrase, pbkeylen=pbkeylen, latency_ms=latency_ms)
         target = SrtTarget("caller", *self.ingest.address, stream_id=stream_id, options=options)
         self._connections.append(connect(target))
         return self._connections[-1]
@@ -70,6 +76,12 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 def publish_id(name: str = "cam", key: str = KEY) -> str:
     return f"#!::r={name},m=publish,s={key}"
+
+
+def link_of(publisher: Publisher) -> dict[str, object]:
+    link = publisher.describe()["srt"]
+    assert isinstance(link, dict)
+    return link
 
 
 class TestAdmission:
@@ -114,9 +126,7 @@ class TestAdmission:
         publisher = rig.registry.find("cam").publisher
         assert publisher is not None
         assert publisher.protocol == "srt"
-        link = publisher.describe()["srt"]
-        assert isinstance(link, dict)
-        assert link["cipher"] == "AES-256"
+        assert link_of(publisher)["cipher"] == "AES-256"
         assert KEY not in str(publisher)
 
     def test_a_second_one_is_refused_and_the_first_stays(self, rig: Rig) -> None:
@@ -126,6 +136,53 @@ class TestAdmission:
         error = rig.refused(publish_id())
         assert error.reject_code == RejectReason.CONFLICT
         assert rig.registry.find("cam").publisher is first
+
+
+class TestSuccession:
+    def test_what_the_one_before_sent_last_is_taken_first(self, rig: Rig) -> None:
+        first = rig.call(publish_id(), latency_ms=1000)
+        rig.wait_state("cam", State.LIVE)
+        cam = rig.registry.find("cam")
+        before = cam.publisher
+        assert before is not None
+        for _ in range(20):
+            first.send(NULL_PACKET * 7)
+        wait_until(lambda: link_of(before)["packets_received"] == 20)
+        first.close()
+        rig.call(publish_id(), latency_ms=1000)
+        wait_until(lambda: cam.publisher not in (None, before))
+        demuxed = before.describe()["mpegts"]
+        assert isinstance(demuxed, dict)
+        assert demuxed["packets"] == 140
+
+    def test_one_of_whom_nothing_comes_is_ended(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("streamer.ingest.srt._SILENT_S", 0.0)
+        silent = rig.call(publish_id())
+        rig.wait_state("cam", State.LIVE)
+        cam = rig.registry.find("cam")
+        before = cam.publisher
+        rig.call(publish_id())
+        wait_until(lambda: cam.publisher not in (None, before))
+        with pytest.raises(LinkError):
+            while True:
+                silent.receive()
+
+    def test_of_two_who_wait_for_the_same_place_one_gets_it(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first = rig.call(publish_id(), latency_ms=1000)
+        rig.wait_state("cam", State.LIVE)
+        cam = rig.registry.find("cam")
+        before = cam.publisher
+        first.send(NULL_PACKET)
+        wait_until(lambda: link_of(before)["packets_received"] == 1)
+        first.close()
+        for _ in range(2):
+            rig.call(publish_id(), latency_ms=1000)
+        wait_until(lambda: cam.publisher not in (None, before))
+        after = cam.publisher
+        wait_until(lambda: "is being published by" in caplog.text)
+        assert cam.publisher is after
 
 
 class TestToken:

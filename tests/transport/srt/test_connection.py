@@ -87,6 +87,30 @@ def test_what_arrived_is_handed_out_also_when_the_handshake_came_late() -> None:
         rig.close()
 
 
+def test_a_peer_that_left_is_over_before_its_last_messages_are_due() -> None:
+    rig = Rig(SrtOptions(latency_ms=900))
+    try:
+        caller, accepted = rig.pair()
+        assert accepted.latency_s == 0.9
+        assert not accepted.is_over
+        caller.send(b"last")
+        eventually(lambda: accepted.statistics().packets_received == 1, "it arrived")
+        caller.close()
+        eventually(lambda: accepted.is_over, "the goodbye arrived")
+        assert _receive_all(accepted) == [b"last"]
+    finally:
+        rig.close()
+
+
+def test_silence_counts_from_the_last_message(rig: Rig) -> None:
+    caller, accepted = rig.pair()
+    before = time.monotonic()
+    eventually(lambda: accepted.silent_s > 0.2, "0.2 s of silence")
+    caller.send(b"x")
+    accepted.receive()
+    assert accepted.silent_s < time.monotonic() - before
+
+
 def test_close_from_another_thread_ends_a_waiting_receive(rig: Rig) -> None:
     _, accepted = rig.pair()
     reasons: list[str] = []
