@@ -84,6 +84,12 @@ def ratios(rounds: Sequence[Sequence[Result]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def stolen(rounds: Sequence[Sequence[Result]]) -> str:
+    """How quiet the machine was, as a sentence."""
+    rows = [", ".join(f"{each.stolen_share:.1%}" for each in runs) for runs in rounds]
+    return f"The machine's host took for others, run by run: {'; '.join(rows)}."
+
+
 def _times(times: Sequence[float]) -> str:
     return f"{statistics.median(times):.1f} | {', '.join(f'{one:.1f}' for one in times)}"
 
@@ -116,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kernel = ", ".join(f"{each:.2f}" for each in kernel_us)
     body = (
         f"{table(middle(rounds))}\n{ratios(rounds)}\n"
-        f"The kernel alone, runs of 10 packets, before each round: {kernel} µs a packet.\n"
+        f"The kernel alone, runs of 10 packets, before each round: {kernel} µs a packet. {stolen(rounds)}\n"
     )
     report(body, [[asdict(result) for result in results] for results in rounds], given)
     return 0

@@ -25,7 +25,7 @@ from loadtests.crowd.driver import Driver, Joins, Moment, crowd
 from loadtests.peers.aiortc_relay import aiortc_relay
 from loadtests.peers.janus import janus
 from loadtests.peers.ours import elsewhere, ours
-from loadtests.peers.subject import UNKNOWN_DELAYS, Delays, Subject, Usage
+from loadtests.peers.subject import UNKNOWN_DELAYS, Delays, Subject, Usage, stolen_s
 from loadtests.results import report, report_arguments
 
 #: The join burst and the handshakes' leftovers are over by then.
@@ -74,6 +74,7 @@ class Result:
         rss_kb_per_viewer: what the server grew by.
         profile: SRTP profile of most viewers.
         crowd_share: of the whole machine that the viewers took in the window.
+        stolen_share: of the whole machine that its host gave to others in the window, if it is a virtual one.
         crowd_overflowed: packets that checking viewers had no room for; not the server's fault.
     """
 
@@ -106,6 +107,7 @@ class Result:
     send_delay_max_ms: float
     rss_kb_per_viewer: float
     crowd_share: float
+    stolen_share: float
     crowd_overflowed: int
 
     @property
@@ -121,6 +123,7 @@ class Snapshot:
     moment: Moment
     usage: Usage | None
     sent: int
+    stolen_s: float = 0.0
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -144,7 +147,8 @@ class Course:
 def snapshot(subject: Subject, driver: Driver) -> Snapshot:
     """Count; asking the server for its own count comes last at the window's beginning and is part of it."""
     usage = Usage.of(subject.pid) if subject.pid is not None else None
-    return Snapshot(driver.moment(), usage, subject.packets_sent() if subject.packets_sent else -1)
+    sent = subject.packets_sent() if subject.packets_sent else -1
+    return Snapshot(driver.moment(), usage, sent, stolen_s())
 
 
 def _cpu_s(earlier: Snapshot, later: Snapshot) -> float:
@@ -203,6 +207,7 @@ def arithmetic(
         send_delay_max_ms=delays.max_ms,
         rss_kb_per_viewer=rss,
         crowd_share=(end.moment.cpu_s - start.moment.cpu_s) / window_s / (os.cpu_count() or 1),
+        stolen_share=(end.stolen_s - start.stolen_s) / window_s / (os.cpu_count() or 1),
         crowd_overflowed=window.overflowed,
     )
 
@@ -275,7 +280,8 @@ def remarks(result: Result) -> str:
     lines = [
         f"{result.name}: {result.delivered} packets arrived in {result.window_s:.1f} s, the server {said}; "
         f"the viewers took {result.crowd_share:.0%} of the machine and have "
-        f"{'one filter for all' if filters.shared(filters.BY_SIZE) is not None else 'a filter each'}"
+        f"{'one filter for all' if filters.shared(filters.BY_SIZE) is not None else 'a filter each'}; "
+        f"the machine's host took {result.stolen_share:.1%} for others"
     ]
     if result.crowd_overflowed:
         lines.append(f"  {result.crowd_overflowed} packets were lost in the viewers, not on the way")

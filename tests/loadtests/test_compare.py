@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.compare import main, middle, peers_of, ratios
+from loadtests.compare import main, middle, peers_of, ratios, stolen
 from loadtests.fanout import Result, arithmetic
 from tests.loadtests.test_fanout import COURSE, JOINS, LOAD, SUBJECT
 
@@ -38,6 +38,12 @@ def test_ratios_are_taken_within_a_round():
     assert slow == "| slow, libsrtp | 3.10 | 1.5 | 1.5, 1.5, 1.5 | 323 | 1.5 | 1.5, 1.5, 1.5 |"
     assert ours == "| ours, libsrtp | 2.10 | 1.0 | 1.0, 1.0, 1.0 | 476 | 1.0 | 1.0, 1.0, 1.0 |"
     assert peer == "| peer, libsrtp | 58.80 | 16.0 | 15.0, 16.0, 28.0 | 17 | 16.0 | 15.0, 16.0, 28.0 |"
+
+
+def test_how_quiet_the_machine_was_is_said_of_every_run():
+    quiet, disturbed = (replace(_ONE, stolen_share=share) for share in (0.001, 0.06))
+    said = stolen([[quiet, disturbed], [quiet, quiet]])
+    assert said == "The machine's host took for others, run by run: 0.1%, 6.0%; 0.1%, 0.1%."
 
 
 def test_peers_come_with_a_number_of_viewers():

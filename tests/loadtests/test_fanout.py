@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,9 @@ JOINS = Joins(40, {}, 2.0, [float(ms) for ms in range(1, 41)], {"AEAD_AES_256_GC
 
 
 def snapshot(at: float, cpu_s: float, rss_bytes: int, counts: Counts, sent: int) -> Snapshot:
-    return Snapshot(Moment(at, at / 10, 40, counts, [5.0, 7.0]), Usage(cpu_s, rss_bytes, 4, 20), sent)
+    return Snapshot(
+        Moment(at, at / 10, 40, counts, [5.0, 7.0]), Usage(cpu_s, rss_bytes, 4, 20), sent, at / 40
+    )
 
 
 LIVE = snapshot(0, 0.8, 50 << 20, Counts(), 0)
@@ -48,6 +51,7 @@ def test_the_arithmetic():
     assert result.mbps_per_viewer == pytest.approx(2.5)
     assert (result.joins_per_s, result.join_p50_ms, result.join_p99_ms) == (20, 20, 40)
     assert result.profile == "AEAD_AES_256_GCM"
+    assert result.stolen_share == pytest.approx(0.025 / (os.cpu_count() or 1))
 
 
 def test_a_server_elsewhere_has_no_cost():
@@ -65,6 +69,7 @@ def test_the_table_and_the_remarks():
     assert "| Streamer | python, libsrtp, AEAD_AES_256_GCM | 39/40 |" in row
     assert "| 0.204% | **20.00** | 0.20 | 195 |" in row
     assert "1 viewers failed: 503" in remarks(result)
+    assert f"host took {0.025 / (os.cpu_count() or 1):.1%} for others" in remarks(result)
 
 
 def test_percentiles():
