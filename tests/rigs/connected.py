@@ -8,14 +8,17 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from auth.audit.entries import audit_log
 from auth.platforms.connecting import Connecting
 from auth.platforms.connections import Asker, Connections
 from auth.platforms.facebook import FacebookLogin
 from auth.platforms.login import PlatformLogin, PlatformOptions
 from auth.platforms.oauth import AppClient
 from auth.platforms.records import Connection
+from auth.platforms.tables import connections
 from auth.platforms.twitch import TwitchLogin
 from auth.platforms.youtube import YouTubeLogin
 from auth.vault.vault import Vault
@@ -55,6 +58,23 @@ class Rig:
         back = await consent(self.client, departure.url, **person)
         connected = await self.connecting.finish(platform, answer_of(back), departure.binding)
         return connected.connection
+
+    async def audited(self) -> list[tuple[str, str]]:
+        """What the log says was done, and how it ended, in order."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(
+                select(audit_log.c.what, audit_log.c.outcome).order_by(audit_log.c.seq)
+            )
+            return [(row.what, row.outcome) for row in rows]
+
+    async def stored(self) -> str:
+        """Everything that the database holds of connections and the audit log, as text."""
+        async with self.engine.connect() as connection:
+            rows = [
+                *(await connection.execute(select(connections))),
+                *(await connection.execute(select(audit_log))),
+            ]
+            return repr(rows)
 
     def calls(self, platform: str) -> list[str]:
         """What the platform was asked."""

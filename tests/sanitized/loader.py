@@ -48,6 +48,19 @@ def load(symbol: bytes) -> ctypes.CDLL:
     return ctypes.CDLL(wanted)
 
 
+def own_process(report: Path) -> dict[str, str]:
+    """The environment of a process that reports apart from this one.
+
+    Args:
+        report: where to, followed by a dot and its id.
+    """
+    ours = os.environ[REPORT_VARIABLE]
+    return os.environ | {
+        name: os.environ[name].replace(ours, str(report))
+        for name in (REPORT_VARIABLE, "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+    }
+
+
 class Sanitized:
     """The extension with AddressSanitizer, and what was compiled into it besides.
 

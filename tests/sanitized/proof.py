@@ -6,14 +6,13 @@ Not named like a test, as the ordinary extension would not notice any of it.
 from __future__ import annotations
 
 import ctypes
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.sanitized.loader import REPORT_VARIABLE, Sanitized
+from tests.sanitized.loader import Sanitized, own_process
 
 
 def _out_of_bounds(sanitized: Sanitized) -> None:
@@ -64,13 +63,12 @@ _FAULTS = {
 
 @pytest.mark.parametrize("name", list(_FAULTS))
 def test_it_is_noticed(name: str, tmp_path: Path) -> None:
-    report = str(tmp_path / "report")
-    environment = os.environ | {
-        variable: os.environ[variable].replace(os.environ[REPORT_VARIABLE], report)
-        for variable in (REPORT_VARIABLE, "ASAN_OPTIONS", "UBSAN_OPTIONS")
-    }
     fault = subprocess.run(
-        [sys.executable, "-m", __name__, name], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", __name__, name],
+        env=own_process(tmp_path / "report"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = fault.stderr + "".join(path.read_text() for path in tmp_path.iterdir())
     assert fault.returncode != 0

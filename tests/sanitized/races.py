@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.sanitized.loader import REPORT_VARIABLE, load
+from tests.sanitized.loader import load, own_process
 
 _library = load(b"__tsan_write")
 
@@ -23,12 +22,9 @@ def pytest_report_header() -> str:
 
 def pytest_sessionstart() -> None:
     with TemporaryDirectory() as folder:
-        report = str(Path(folder) / "report")
-        environment = os.environ | {
-            variable: os.environ[variable].replace(os.environ[REPORT_VARIABLE], report)
-            for variable in (REPORT_VARIABLE, "TSAN_OPTIONS")
-        }
-        subprocess.run([sys.executable, "-m", __name__], env=environment, check=False)
+        subprocess.run(
+            [sys.executable, "-m", __name__], env=own_process(Path(folder) / "report"), check=False
+        )
         said = "".join(path.read_text() for path in Path(folder).iterdir())
     if "data race" not in said or "in wipe" not in said:
         raise pytest.UsageError(f"two threads wrote to one place, and ThreadSanitizer said only: {said!r}")

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.audit.entries import audit_log
 from auth.errors import BadCredentials, PlatformRefused, ReconnectNeeded
 from auth.platforms.connections import Asker
 from auth.platforms.records import ConnectionState
-from auth.platforms.tables import connections as table
-from tests.auth.ground import vault
-from tests.rigs.connected import ASKER, BACK, Rig, answer_of, connected_rig
+from tests.rigs.connected import ASKER, BACK, Rig, answer_of
 from tests.rigs.sandbox import consent
 
 ALL = ["youtube", "facebook", "twitch"]
 PAGE = "61550000000000011"
-
-
-@pytest.fixture
-async def rig(sqlite_engine: AsyncEngine) -> AsyncIterator[Rig]:
-    async with connected_rig(sqlite_engine, vault()) as rig:
-        yield rig
-
-
-async def audited(rig: Rig) -> list[tuple[str, str]]:
-    async with rig.engine.connect() as connection:
-        rows = await connection.execute(
-            select(audit_log.c.what, audit_log.c.outcome).order_by(audit_log.c.seq)
-        )
-        return [(row.what, row.outcome) for row in rows]
-
-
-async def stored(rig: Rig) -> str:
-    """Everything that the database file holds of connections and the audit log, as text."""
-    async with rig.engine.connect() as connection:
-        rows = [*(await connection.execute(select(table))), *(await connection.execute(select(audit_log)))]
-        return repr(rows)
 
 
 class TestConnecting:
@@ -53,10 +26,10 @@ class TestConnecting:
         assert record == await rig.connections.find(record.id)
         access = await rig.connections.access(record.id)
         assert access.acts_as == record.subject
-        text = await stored(rig)
+        text = await rig.stored()
         assert access.token not in text
         assert access.token not in repr(access)
-        assert await audited(rig) == [("connection.connect", "done")]
+        assert await rig.audited() == [("connection.connect", "done")]
 
     async def test_only_what_is_needed_is_asked_for_with_pkce(self, rig: Rig) -> None:
         asked = parse_qs(urlsplit(rig.connecting.begin("youtube", BACK + "youtube", ASKER).url).query)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.audit.entries import audit_log
 from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
 from auth.platforms.connections import Asker
 from auth.platforms.records import ConnectionState, erase_owned
-from auth.platforms.tables import connections as table
 from auth.vault.rewrap import rewrap_all
 from auth.vault.vault import KEY_BYTES, MasterKey, Vault
 from ops.sandbox.faults import Fault, FaultKind
@@ -27,27 +23,6 @@ ALL = ["youtube", "facebook", "twitch"]
 PAGE = "61550000000000011"
 
 
-@pytest.fixture
-async def rig(sqlite_engine: AsyncEngine) -> AsyncIterator[Rig]:
-    async with connected_rig(sqlite_engine, vault()) as rig:
-        yield rig
-
-
-async def audited(rig: Rig) -> list[tuple[str, str]]:
-    async with rig.engine.connect() as connection:
-        rows = await connection.execute(
-            select(audit_log.c.what, audit_log.c.outcome).order_by(audit_log.c.seq)
-        )
-        return [(row.what, row.outcome) for row in rows]
-
-
-async def stored(rig: Rig) -> str:
-    """Everything that the database file holds of connections and the audit log, as text."""
-    async with rig.engine.connect() as connection:
-        rows = [*(await connection.execute(select(table))), *(await connection.execute(select(audit_log)))]
-        return repr(rows)
-
-
 class TestFacebook:
     async def test_pages_are_picked_and_spoken_for_with_their_own_tokens(self, rig: Rig) -> None:
         record = await rig.connect("facebook")
@@ -59,7 +34,7 @@ class TestFacebook:
         access = await rig.connections.access(record.id)
         assert (access.acts_as, access.page) == (PAGE, PAGE)
         assert access.token != own.token
-        assert access.token not in await stored(rig)
+        assert access.token not in await rig.stored()
         assert (await rig.connections.access(record.id, page="")).token == own.token
         with pytest.raises(PlatformRefused):
             await rig.connections.pick_page(record.id, "1", ASKER)
@@ -162,7 +137,7 @@ class TestRefreshing:
             await rig.connections.access(record.id)
         found = await rig.connections.find(record.id)
         assert (found.state, found.reason != "") == (ConnectionState.RECONNECT, True)
-        assert (await audited(rig))[-1] == ("connection.refresh", "failed")
+        assert (await rig.audited())[-1] == ("connection.refresh", "failed")
 
     async def test_a_rejected_token_is_replaced(self, rig: Rig) -> None:
         record = await rig.connect("youtube")
@@ -222,7 +197,7 @@ class TestDisconnecting:
         assert erased == [record.id]
         with pytest.raises(NoSuchConnection):
             await rig.connections.access(record.id)
-        assert (await audited(rig))[-1] == ("connection.disconnect", "done")
+        assert (await rig.audited())[-1] == ("connection.disconnect", "done")
 
     async def test_a_platform_that_is_away_does_not_keep_the_tokens_here(self, rig: Rig) -> None:
         record = await rig.connect("youtube")
