@@ -102,6 +102,7 @@ def test_random_bytes_over_tcp(server: Server) -> None:
 def publish(server: Server, payload: bytes) -> None:
     """Send bytes to `victim` as an encoder would."""
     target = SrtTarget("caller", "127.0.0.1", server.srt_port, f"publish:victim:{KEY}", options=SrtOptions())
+    server.wait_free("victim")
     connection = connect(target)
     try:
         for start in range(0, len(payload), 1316):
