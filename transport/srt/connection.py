@@ -163,7 +163,15 @@ class SrtConnection:
 
     @property
     def silent_s(self) -> float:
-        """How long ago the last message was handed out, or the connection made."""
+        """How long nothing has come: since the connection was made, or the last message was handed out.
+
+        0 while messages wait for their time.
+        """
+        try:
+            if self._library.option(self._socket, Option.RCVDATA):
+                return 0.0
+        except SrtError:
+            pass  # libsrt has forgotten the socket
         return time.monotonic() - self._received_at
 
     @property

@@ -167,6 +167,19 @@ class TestSuccession:
             while True:
                 silent.receive()
 
+    def test_one_whose_media_is_not_due_yet_is_not_silent(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("streamer.ingest.srt._SILENT_S", 0.0)
+        first = rig.call(publish_id(), latency_ms=20_000)
+        rig.wait_state("cam", State.LIVE)
+        publisher = rig.registry.find("cam").publisher
+        assert publisher is not None
+        first.send(NULL_PACKET)
+        wait_until(lambda: link_of(publisher)["packets_received"] == 1)
+        assert rig.refused(publish_id()).reject_code == RejectReason.CONFLICT
+        assert rig.registry.find("cam").publisher is publisher
+
     def test_of_two_who_wait_for_the_same_place_one_gets_it(
         self, rig: Rig, caplog: pytest.LogCaptureFixture
     ) -> None:
