@@ -166,6 +166,7 @@ class Whep:
         viewer = self._viewer(request)
         require_confidential(request, viewer.stream)
         fragment = await self._body(request, _FRAGMENT)
+        viewer = self._viewer(request)  # it may have left meanwhile
         wanted = request.headers.get("If-Match", "")
         # Clients leave If-Match out, or send a weak tag; only another session's is refused.
         if wanted not in ("", "*", '"*"') and wanted.removeprefix("W/") != viewer.etag:

@@ -364,6 +364,8 @@ class PlaneLoop:
             self._lose_route(former, route, now)
         moved, evicted = seat.checked(route, nominated=verdict.nominated)
         self._owners[route] = seat
+        if isinstance(route, TcpRoute):
+            route.is_proved = True
         seat.consent_at = now + self._consent_s
         seat.viewer.counters.last_heard_s = now
         if evicted is not None:

@@ -15,6 +15,8 @@ _BIN_S = 0.1
 _WINDOW_BINS = 10
 _MIN_REPEAT_S = 0.010
 _MAX_REMEMBERED = 4096
+#: And at once; libwebrtc names 1000 at most.
+_MAX_LOOKUPS_PER_S = 4096
 
 
 class RtxStream:
@@ -70,6 +72,23 @@ class Budget:
         while self._bins and self._bins[0][0] <= oldest:
             self._window_bytes -= self._bins.popleft()[1]
         return max(_MIN_BYTES_PER_S, self._window_bytes * self._max_fraction)
+
+
+class Lookups:
+    """How many lost packets a viewer may name: to look one up takes time even where nothing is repeated."""
+
+    def __init__(self, now: float) -> None:
+        self._free = float(_MAX_LOOKUPS_PER_S)
+        self._filled_at = now
+
+    def take(self, wanted: int, now: float) -> int:
+        """How many of so many are looked up."""
+        earned = _MAX_LOOKUPS_PER_S * max(0.0, now - self._filled_at)
+        self._free = min(float(_MAX_LOOKUPS_PER_S), self._free + earned)
+        self._filled_at = now
+        granted = min(wanted, int(self._free))
+        self._free -= granted
+        return granted
 
 
 class Repeats:

@@ -17,6 +17,8 @@ from transport.plane.stun import Address
 MAX_BACKLOG_BYTES = 512 * 1024
 #: What no viewer reaches by following that rule; reports and answers alone must not grow without end either.
 _MAX_BUFFER_BYTES = 32 * 1024 * 1024
+#: Answers to somebody who has proved nothing; who does not read them is no viewer.
+_MAX_STRANGER_BYTES = 4096
 
 _RECEIVE_BYTES = 65536
 
@@ -70,6 +72,7 @@ class TcpRoute:
         self.address = plain_address(sockaddr)
         self.opened_at = now
         self.is_open = True
+        self.is_proved = False
         self._framer = Framer()
         self._buffer = bytearray()
 
@@ -89,7 +92,7 @@ class TcpRoute:
             return 0
         for datagram in datagrams:
             self._buffer += frame(datagram)
-        if len(self._buffer) > _MAX_BUFFER_BYTES:
+        if len(self._buffer) > (_MAX_BUFFER_BYTES if self.is_proved else _MAX_STRANGER_BYTES):
             self.is_open = False
             return 0
         self.flush()

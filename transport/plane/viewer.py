@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from transport.plane.interface import PlaneOptions, SrtpProfile, Subscription
 from transport.plane.outgoing import Outgoing
-from transport.plane.retransmission import Budget, Repeats, RtxStream
+from transport.plane.retransmission import Budget, Lookups, Repeats, RtxStream
 from transport.plane.source import Source
 from transport.plane.srtp import SrtpSession
 from transport.rtp import rtcp
@@ -75,6 +75,7 @@ class Viewer:
         self._outgoing: dict[int, Outgoing] = {}
         self._rtx: dict[int, RtxStream] = {}
         self._budget = Budget(options.max_rtx_fraction, now)
+        self._lookups = Lookups(now)
         self._repeats = Repeats()
         self._reported_at: dict[int, float] = {}
         self._reference_times: dict[int, tuple[int, float]] = {}
@@ -251,7 +252,9 @@ class Viewer:
         counters.nacks += len(seqs)
         subscription = outgoing.subscription
         rtx = None if subscription.rtx_ssrc is None else self._rtx.get(subscription.rtx_ssrc)
-        for seq in seqs:
+        granted = self._lookups.take(len(seqs), now)
+        counters.rtx_refused += len(seqs) - granted
+        for seq in seqs[:granted]:
             packet = outgoing.find(seq)
             if packet is None:
                 counters.rtx_refused += 1

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.fakes.media import AUDIO, gop, h264_unit, noise
-from tests.fakes.viewer import FakeViewer, audio_subscription, video_subscription
+from tests.fakes.viewer import PATIENCE_S, FakeViewer, audio_subscription, video_subscription
 from tests.transport.plane.bench import (
     AUDIO_SSRC,
     VIDEO_SSRC,
@@ -25,8 +25,10 @@ from tests.transport.plane.bench import (
     units_of,
 )
 from tests.transport.plane.contract import PlaneContract
+from tests.transport.plane.contract.tcp import BARE_REQUEST
 from transport.media import AccessUnit, Codec, opus
 from transport.plane import stun
+from transport.plane.framing import frame
 from transport.plane.interface import ConsentLost, Event, Plane, PlaneOptions, SrtpProfile
 from transport.plane.native import NativePlane, seal
 from transport.plane.priority import NICE, raise_priority
@@ -79,6 +81,13 @@ class TestNativePlane(PlaneContract):
     """With as many threads as cores, and the quickest cipher there is."""
 
     open_plane = NativePlane
+
+    def test_who_proves_nothing_and_reads_no_answers_is_closed(self, bench: Bench) -> None:
+        with socket.create_connection(bench.address, timeout=PATIENCE_S) as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            with pytest.raises(OSError, match=r"reset|Broken pipe"):
+                for _ in range(400):  # the answers to all of them have 10 MB
+                    stranger.sendall(frame(BARE_REQUEST) * 500)
 
 
 class TestNativePlaneWithOpenssl(PlaneContract):

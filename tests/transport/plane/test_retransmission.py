@@ -1,5 +1,5 @@
 from transport.plane.outgoing import SentPacket
-from transport.plane.retransmission import Budget, Repeats, RtxStream
+from transport.plane.retransmission import Budget, Lookups, Repeats, RtxStream
 from transport.rtp import header
 
 PACKET = SentPacket(
@@ -56,3 +56,11 @@ def test_a_packet_is_not_repeated_while_its_repetition_may_be_under_way() -> Non
     assert repeats.is_due(1, 5, rtt_s=0.1, now=1.051)
     assert not repeats.is_due(1, 5, rtt_s=0.0, now=1.060)
     assert repeats.is_due(1, 5, rtt_s=0.0, now=1.062)
+
+
+def test_lookups_come_back_with_time() -> None:
+    lookups = Lookups(now=10.0)
+    assert lookups.take(5000, 10.0) == 4096
+    assert lookups.take(1, 10.0) == 0
+    assert lookups.take(5000, 10.5) == 2048
+    assert lookups.take(5000, 99.0) == 4096

@@ -124,6 +124,7 @@ struct peer {
         uint32_t ssrc, number, at_ms;
         bool is_used;
     } repeats[REPEATS];
+    double lookups, looked_at; /* numbers named in NACKs, less what time has made up for */
     bool has_reference_time;
     uint32_t reference_ssrc, reference_middle;
     double reference_at;

@@ -9,6 +9,9 @@
 #define MAX_RTT_S 60
 #define BLOCK_BYTES 24
 #define UNIX_TO_NTP_S 2208988800.0
+/* Numbers of lost packets that a viewer may name in a second, and at once; libwebrtc names 1000 at most. To look one up
+ * takes time even where nothing is repeated. */
+#define MAX_LOOKUPS_PER_S 4096
 
 enum { SR = 200, RR = 201, BYE = 203, RTPFB = 205, PSFB = 206, XR = 207 };
 enum { NACK = 1, PLI = 1, FIR = 4, AFB = 15, RRTR = 4 };
@@ -58,16 +61,34 @@ static void want_keyframe(reaction *r, uint32_t ssrc) {
         event_keyframe(r->shard->plane, outgoing_feed(o), r->now);
 }
 
+static bool may_look_up(peer *p, double now) {
+    double free_since = fmax(0.0, now - p->looked_at) * MAX_LOOKUPS_PER_S;
+    p->lookups = fmax(0.0, p->lookups - free_since);
+    p->looked_at = now;
+    if (p->lookups + 1 > MAX_LOOKUPS_PER_S)
+        return false;
+    p->lookups += 1;
+    return true;
+}
+
+static void repair(reaction *r, outgoing *o, uint16_t seq) {
+    COUNT(r->peer->counters.nacks, 1);
+    if (may_look_up(r->peer, r->now))
+        viewer_repair(r->shard, r->peer, o, seq, r->now);
+    else
+        COUNT(r->peer->counters.rtx_refused, 1);
+}
+
 static void take_nack(reaction *r, const uint8_t *body, size_t bytes) {
     outgoing *o = viewer_outgoing(r->peer, take32(body + 4));
     if (o == NULL || !seat_can_send(r->peer))
         return;
     for (size_t at = 8; at + 4 <= bytes; at += 4) {
         uint16_t first = take16(body + at), mask = take16(body + at + 2);
-        viewer_repair(r->shard, r->peer, o, first, r->now);
+        repair(r, o, first);
         for (int bit = 0; bit < 16; bit++)
             if (mask >> bit & 1)
-                viewer_repair(r->shard, r->peer, o, (uint16_t)(first + bit + 1), r->now);
+                repair(r, o, (uint16_t)(first + bit + 1));
     }
 }
 

@@ -183,6 +183,9 @@ void seat_tick(shard *s, peer *p, double now) {
         seat_lose(s, p);
         return;
     }
+    /* An address that is another viewer's now; its shard's note may have found the ring full. */
+    if (p->selected != NULL && p->selected->conn == NULL && !tables_is_listed(s->plane, p->selected))
+        seat_lose_route(s, p, p->selected, now);
     viewer_report(s, p, now);
     double next = now + TICK_S;
     if (s->peers_count >= MANY_PEERS)

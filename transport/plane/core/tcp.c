@@ -19,6 +19,8 @@
 /* What no viewer reaches by following that rule; reports and answers alone must not grow without end either. */
 #define MAX_BUFFER_BYTES (32 * 1024 * 1024)
 #define FIRST_CAPACITY (64 * 1024)
+/* Answers to somebody who has proved nothing; who does not read them is no viewer. */
+#define MAX_STRANGER_BYTES 4096
 
 static void mark_dirty(shard *s, conn *c) {
     if (!c->is_dirty) {
@@ -157,6 +159,10 @@ static void take_frames(shard *s, conn *c, double now) {
 
 void conn_adopt(shard *s, conn *c, double now) {
     list(s, c);
+    if (!c->is_open) { /* it failed when the shard before sent its last answers */
+        mark_dirty(s, c);
+        return;
+    }
     watch(s, c);
     take_frames(s, c, now);
 }
@@ -181,7 +187,7 @@ void conn_ready(shard *s, conn *c, uint32_t events, double now) {
 void conn_buffer(shard *s, conn *c, const uint8_t *data, size_t bytes) {
     size_t needed = c->out_bytes + bytes + 2;
     mark_dirty(s, c);
-    if (needed > MAX_BUFFER_BYTES) {
+    if (needed > (c->owner != NULL ? MAX_BUFFER_BYTES : MAX_STRANGER_BYTES)) {
         c->is_open = false;
         return;
     }

@@ -372,7 +372,6 @@ static int protect_again(peer *p, const outgoing *o, const packet *found, uint8_
 
 void viewer_repair(shard *s, peer *p, outgoing *o, uint16_t seq, double now) {
     packet found;
-    COUNT(p->counters.nacks, 1);
     if (!outgoing_find(o, seq, &found)) {
         COUNT(p->counters.rtx_refused, 1);
         return;

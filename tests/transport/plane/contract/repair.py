@@ -108,6 +108,21 @@ class Repair(Contract):
         counters = bench.counters(peer)
         assert (counters["nacks"], counters["rtx_refused"], counters["retransmitted"]) == (4, 3, 1)
 
+    def test_there_is_a_limit_to_what_may_be_asked_for(self, bench: Bench) -> None:
+        feed = bench.feed()
+        peer, viewer = bench.join((feed, video_subscription()))
+        write_all(feed, [h264_unit(0, keyframe=True, size=500)])
+        viewer.wait(lambda: viewer.packets(VIDEO_SSRC))
+        (sent, *_) = viewer.seqs(VIDEO_SSRC)
+        never_sent = tuple((sent + 100 + number) & 0xFFFF for number in range(5000))
+        viewer.send_rtcp(rtcp.Nack(1, VIDEO_SSRC, never_sent), rtcp.Nack(1, VIDEO_SSRC, (sent,)))
+        viewer.wait(lambda: bench.counters(peer)["nacks"] == 5001)
+        assert bench.counters(peer)["rtx_refused"] == 5001
+        bench.clock.advance(1.0)
+        viewer.nack(VIDEO_SSRC, sent)
+        viewer.wait(lambda: viewer.packets(RTX_SSRC))
+        assert bench.counters(peer)["retransmitted"] == 1
+
     def test_there_is_a_cap_on_what_is_repeated(self, stack: ExitStack) -> None:
         bench = Bench(self.open_plane, PlaneOptions(max_rtx_fraction=0.0), stack)
         feed = bench.feed()

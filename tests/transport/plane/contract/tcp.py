@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
@@ -17,6 +18,13 @@ from transport.media import AccessUnit
 from transport.plane import stun
 from transport.plane.framing import frame
 from transport.plane.interface import ConsentLost, DtlsReceived
+
+#: Without a fingerprint: it is answered with an error (RFC 8489 section 14.7).
+BARE_REQUEST = struct.pack("!HHI12s", stun.BINDING_REQUEST, 0, 0x2112A442, b"transaction.")
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 class Tcp(Contract):
@@ -90,6 +98,19 @@ class Tcp(Contract):
         _, viewer = bench.peer(protocol="tcp")
         viewer.socket.send(struct.pack("!H", 60_000) + b"x")
         viewer.wait(lambda: viewer.is_ended)
+
+    def test_a_connection_that_fails_on_its_way_to_another_thread_is_closed(self, bench: Bench) -> None:
+        _, quiet = bench.join()
+        viewers = [bench.peer()[1] for _ in range(8)]  # on all threads
+        before = _descriptors()
+        for _ in range(10):
+            for viewer in viewers:
+                name = {stun.USERNAME: f"{viewer.ufrag}:x".encode()}
+                wanted = stun.serialize(stun.BINDING_REQUEST, bytes(12), name, "wrong")
+                with socket.create_connection(bench.address, timeout=PATIENCE_S) as connection:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.sendall(frame(BARE_REQUEST) + frame(wanted))
+        quiet.wait(lambda: _descriptors() <= before)
 
     def test_there_is_a_limit_to_connections_that_prove_nothing(self, bench: Bench) -> None:
         with ExitStack() as stack:
