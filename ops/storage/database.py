@@ -7,16 +7,20 @@ waiting its turn. A database that stops answering becomes `AuthUnavailable`, whe
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
+import aiosqlite
 import asyncpg
-from sqlalchemy import Connection, ExceptionContext, event, inspect, text
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, ExceptionContext, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -109,7 +113,34 @@ async def _revision(connection: AsyncConnection) -> str | None:
 
 
 class _SqliteEngine(AsyncEngine):
-    """Marks what `begin` opens as writing."""
+    """Marks what `begin` opens as writing; `dispose` waits for its connections' threads.
+
+    What a cancelled task asked for goes on in its thread, which fails if the loop is closed by then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads: WeakSet[threading.Thread] = WeakSet()
+        made = create_async_engine(
+            "sqlite+aiosqlite://", async_creator=self._connect, poolclass=AsyncAdaptedQueuePool
+        )
+        super().__init__(made.sync_engine)
+
+    def _connect(self) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(self._path, timeout=_BUSY_S)
+        connection._thread.daemon = True
+        self._threads.add(connection._thread)
+        return connection
+
+    async def dispose(self, close: bool = True) -> None:
+        await super().dispose(close)
+        if close:
+            await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        deadline = time.monotonic() + _BUSY_S
+        for thread in [each for each in self._threads if each.is_alive()]:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -128,10 +159,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         _write_ahead(path)
     except sqlite3.Error as error:
         raise DatabaseError(url, str(error)) from error
-    made = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
-    )
-    engine = _SqliteEngine(made.sync_engine)
+    engine = _SqliteEngine(path)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, record: object) -> None:

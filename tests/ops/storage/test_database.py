@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -220,3 +223,27 @@ class TestPostgreSql:
         async with engine.connect() as connection:
             assert (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one() != pid
         await engine.dispose()
+
+
+async def test_a_connection_whose_task_was_cancelled_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await open_database(sqlite_url(tmp_path / "slow.db"))
+    begun, connect = threading.Event(), sqlite3.connect
+    threads: list[threading.Thread] = []
+
+    def slowly(*args: Any, **options: Any) -> sqlite3.Connection:
+        threads.append(threading.current_thread())
+        begun.set()
+        time.sleep(0.3)
+        return connect(*args, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", slowly)
+    async with engine.connect():  # the pool has no other one
+        asking = asyncio.create_task(engine.connect().start())
+        await asyncio.to_thread(begun.wait)
+        asking.cancel()
+        await asyncio.wait({asking})
+    await engine.dispose()
+    assert threads
+    assert not any(thread.is_alive() for thread in threads)
