@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 # A live transport stream has a clock every 0.1 s (ISO 13818-1 section 2.7.2), whatever it shows.
 _SILENT_S = 2.0
 
+_Session = tuple[threading.Thread, SrtConnection]
+
 
 def srt_options(config: Config) -> SrtOptions:
     """The configured link options, before a stream's own passphrase."""
@@ -64,7 +66,7 @@ class SrtIngest:
         self._registry = registry
         self._door = door
         self._lock = threading.Lock()
-        self._sessions: dict[str, tuple[threading.Thread, SrtConnection]] = {}
+        self._sessions: dict[str, _Session] = {}
         self._listener = SrtListener(
             split_address(config.srt.listen), srt_options(config), self._admit, self._connected, self._refused
         )
@@ -99,25 +101,25 @@ class SrtIngest:
         except AuthError as error:
             raise refusal(error) from None
         publisher = stream.publisher
-        if publisher is not None and not self._gives_way(publisher):
+        if publisher is not None and self._giving_way(publisher) is None:
             raise Refused(RejectReason.CONFLICT, f"{stream.name!r} is being published by {publisher.address}")
         passphrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
 
-    def _gives_way(self, publisher: Publisher) -> bool:
-        """Whether nothing more will come: it left, and its last pictures are not due yet, or it is lost."""
+    def _giving_way(self, publisher: Publisher) -> _Session | None:
+        """Its session if nothing more will come: it left, and its last pictures are not due yet, or it is lost."""
         with self._lock:
-            _, connection = self._sessions.get(publisher.id, (None, None))
-        return connection is not None and (connection.is_over or connection.silent_s > _SILENT_S)
+            session = self._sessions.get(publisher.id)
+        if session is None:
+            return None
+        _, connection = session
+        return session if connection.is_over or connection.silent_s > _SILENT_S else None
 
     def _succeed(self, stream: Stream, connection: SrtConnection) -> None:
         """End a publisher that gives way, but let what it sent last be shown while ours is not due yet."""
         publisher = stream.publisher
-        if publisher is None or not self._gives_way(publisher):
-            return
-        with self._lock:
-            session = self._sessions.get(publisher.id)
-        if session is None:
+        session = self._giving_way(publisher) if publisher is not None else None
+        if publisher is None or session is None:
             return
         thread, previous = session
         if previous.is_over:
