@@ -107,7 +107,7 @@ class SrtIngest:
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
 
     def _giving_way(self, publisher: Publisher) -> _Session | None:
-        """Its session if nothing more will come: it left, and its last pictures are not due yet, or it is lost."""
+        """Its session if nothing more will come: it left before its last pictures are due, or is lost."""
         with self._lock:
             session = self._sessions.get(publisher.id)
         if session is None:
