@@ -151,6 +151,8 @@ class _SqliteEngine(AsyncEngine):
 
 
 def _sqlite(url: URL) -> AsyncEngine:
+    if url.query:
+        raise DatabaseError(url, f"expected a file without options, not with {', '.join(url.query)}")
     path = Path(url.database or _FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made with its final mode; SQLite gives the same one to the files it puts beside it.

@@ -247,3 +247,10 @@ async def test_a_connection_whose_task_was_cancelled_is_waited_for(
     await engine.dispose()
     assert threads
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_options_of_a_file_are_refused(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "streamer.db").update_query_dict({"mode": "ro"})
+    with pytest.raises(DatabaseError, match="expected a file without options, not with mode"):
+        make_engine(url)
+    assert not (tmp_path / "streamer.db").exists()
