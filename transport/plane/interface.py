@@ -96,7 +96,10 @@ class PlaneOptions:
 
 @dataclass(frozen=True, slots=True)
 class DtlsReceived:
-    """A DTLS datagram arrived for this peer, from an address that passed a STUN check."""
+    """A DTLS datagram arrived for this peer, from an address that passed a STUN check.
+
+    It is lost, as on the network, if 32 of the same peer wait to be polled.
+    """
 
     peer: Peer
     data: bytes
@@ -104,7 +107,7 @@ class DtlsReceived:
 
 @dataclass(frozen=True, slots=True)
 class AddressLearned:
-    """The viewer's first address, or the one it moved to.
+    """The viewer's first address, or the one it moved to; if it moved again before it was polled, the last.
 
     Attributes:
         protocol: "udp" or "tcp".
@@ -196,7 +199,11 @@ class Peer(Protocol):
         ...
 
     def set_credentials(self, ufrag: str, pwd: str) -> None:
-        """ICE restart: accept checks under new local credentials; the old ones stay valid for 30 s more."""
+        """ICE restart: accept checks under new local credentials; the old ones stay valid for 30 s more.
+
+        Raises:
+            ValueError: another peer's ufrag, or this peer was closed.
+        """
         ...
 
     def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None:

@@ -121,7 +121,7 @@ cdef extern from "core/plane.h" nogil:
         uint8_t *data
     ctypedef struct event:
         int kind
-        uint64_t peer_id
+        peer *peer
         feed *feed
         bint is_tcp
         address address
@@ -162,7 +162,7 @@ cdef extern from "core/plane.h" nogil:
     int event_take(plane *p, event *out)
     int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t ufrag_bytes,
                                const uint8_t *password, size_t password_bytes, double now)
-    void tables_remove_credentials(plane *p, peer *owner)
+    void tables_forget(plane *p, peer *owner)
     int tables_published(plane *p, peer *whose, address *out, flag *is_tcp)
     void address_text(const address *a, char *host, int *port)
     void shard_run(shard *s)

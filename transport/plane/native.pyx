@@ -217,7 +217,7 @@ cdef class NativePeer:
         """ICE restart: accept checks under new local credentials too.
 
         Raises:
-            ValueError: the ufrag belongs to another viewer, or one of the two is too long.
+            ValueError: the ufrag belongs to another viewer, one of the two is too long, or this viewer was closed.
         """
         cdef bytes name = ufrag.encode(), password = pwd.encode()
         if not 0 < len(name) <= _MAX_CREDENTIAL_BYTES or not 0 < len(password) <= _MAX_CREDENTIAL_BYTES:
@@ -229,7 +229,7 @@ cdef class NativePeer:
         if result == -1:
             raise MemoryError
         if result < 0:
-            raise ValueError("this ufrag is in use")
+            raise ValueError("this viewer was closed" if result == -3 else "this ufrag is in use")
 
     def set_keys(self, profile, tx, rx):
         """Start SRTP, or change its keys. A key that was used before changes nothing.
@@ -338,7 +338,7 @@ cdef class NativePeer:
         """Stop sending, with an RTCP BYE first when asked. Idempotent."""
         if self._plane._peers.pop(self._peer.id, None) is None:
             return
-        tables_remove_credentials(self._plane._plane, self._peer)
+        tables_forget(self._plane._plane, self._peer)
         cdef command *told = _command(COMMAND_CLOSE, self._peer, 0)
         told.with_bye = bye
         shard_command(self._peer.shard, told)
@@ -534,7 +534,8 @@ cdef class NativePlane:
                 if feed is not None:
                     events.append(KeyframeWanted(feed))
                 continue
-            peer = self._peers.get(found.peer_id)
+            peer = self._peers.get(found.peer.id)
+            peer_release(found.peer)
             if peer is None:
                 continue
             if found.kind == EVENT_DTLS:

@@ -14,7 +14,7 @@ import secrets
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
@@ -45,8 +45,8 @@ from transport.plane.viewer import Viewer
 
 #: libsrtp's binding takes 1356 bytes; header, extensions and the number in front of an RTX payload are less.
 _PAYLOAD_BYTES = range(64, 1301)
-#: With this many events unread nobody is reading; DTLS repeats itself, and so do moves.
-_MAX_EVENTS = 8192
+#: Of one peer: more than any handshake sends before it waits for an answer.
+_MAX_DTLS_UNREAD = 32
 _MAX_RTP_OFFSET = 1 << 31
 _row = attrgetter(*(COUNTERS.names or ())[1:])
 
@@ -107,6 +107,7 @@ class ReferencePeer:
         self._on_close = on_close
         self._feeds: dict[int, tuple[Codec, int]] = {}
         self._rtx_of: dict[int, int] = {}
+        self._is_closed = False
 
     @property
     def id(self) -> int:
@@ -129,8 +130,10 @@ class ReferencePeer:
         """ICE restart: accept checks under new local credentials too.
 
         Raises:
-            ValueError: the ufrag belongs to another viewer.
+            ValueError: the ufrag belongs to another viewer, or this one was closed.
         """
+        if self._is_closed:
+            raise ValueError("this viewer was closed")
         self._loop.set_credentials(self._seat, ufrag, pwd)
 
     def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None:
@@ -174,6 +177,7 @@ class ReferencePeer:
 
     def close(self, *, bye: bool = True) -> None:
         """Stop sending, with an RTCP BYE first when asked. Idempotent."""
+        self._is_closed = True
         self._on_close(self.id)
         self._loop.call(lambda now: self._loop.remove(self._seat, now, bye=bye))
 
@@ -220,6 +224,8 @@ class ReferencePlane:
         self._feeds: dict[Source, ReferenceFeed] = {}
         self._offsets: dict[int, int] = {}
         self._events: deque[Event] = deque()
+        self._moved: dict[int, AddressLearned] = {}
+        self._dtls_unread: Counter[int] = Counter()
         self._events_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closed = False
         listener = Listener(self._on_dtls, self._on_moved, self._on_keyframe_wanted, self._on_lost)
@@ -283,9 +289,12 @@ class ReferencePlane:
             os.eventfd_read(self._events_fd)
         except BlockingIOError:
             return ()
-        events: list[Event] = []
-        while self._events:
-            events.append(self._events.popleft())
+        with self._lock:
+            # Where a peer is comes before what it says from there.
+            events = [*self._moved.values(), *self._events]
+            self._moved.clear()
+            self._events.clear()
+            self._dtls_unread.clear()
         return events
 
     def fileno(self) -> int:
@@ -312,18 +321,25 @@ class ReferencePlane:
         os.close(self._events_fd)
 
     def _emit(self, event: Event) -> None:
-        self._events.append(event)
+        with self._lock:
+            self._events.append(event)
         os.eventfd_write(self._events_fd, 1)
 
     def _on_dtls(self, seat: Seat, datagram: bytes) -> None:
         peer = self._peers.get(seat.viewer.id)
-        if peer is not None and len(self._events) < _MAX_EVENTS:
-            self._emit(DtlsReceived(peer, datagram))
+        if peer is None or self._dtls_unread[peer.id] >= _MAX_DTLS_UNREAD:
+            return
+        with self._lock:
+            self._dtls_unread[peer.id] += 1
+        self._emit(DtlsReceived(peer, datagram))
 
     def _on_moved(self, seat: Seat, route: Route) -> None:
         peer = self._peers.get(seat.viewer.id)
-        if peer is not None and len(self._events) < _MAX_EVENTS:
-            self._emit(AddressLearned(peer, route.address, route.protocol))
+        if peer is None:
+            return
+        with self._lock:
+            self._moved[peer.id] = AddressLearned(peer, route.address, route.protocol)
+        os.eventfd_write(self._events_fd, 1)
 
     def _on_keyframe_wanted(self, source: Source) -> None:
         feed = self._feeds.get(source)

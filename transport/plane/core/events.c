@@ -1,5 +1,5 @@
-/* What the plane tells Python. DTLS and moves repeat themselves and may be dropped when nobody reads; that a
- * viewer is gone or a picture is wanted is kept in the viewer and the feed themselves, so it cannot be. */
+/* What the plane tells Python. DTLS repeats itself and may be dropped when nobody reads; that a viewer moved or is
+ * gone or a picture is wanted is kept in the viewer and the feed themselves, so it cannot be. */
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,37 +13,39 @@ static void tell(plane *p) {
     (void)!eventfd_write(p->events_fd, 1);
 }
 
-static event *next_slot(plane *p) {
-    if (p->events_written - p->events_read >= EVENT_SLOTS)
-        return NULL;
-    return &p->events[p->events_written++ % EVENT_SLOTS];
-}
-
 void event_dtls(plane *p, peer *from, const uint8_t *data, size_t bytes) {
     if (bytes > DATAGRAM_BYTES)
         return;
     pthread_mutex_lock(&p->events_lock);
-    event *e = next_slot(p);
-    if (e != NULL) {
+    bool has_room = p->events_written - p->events_read < EVENT_SLOTS && from->dtls_unread < MAX_DTLS_UNREAD;
+    if (has_room) {
+        event *e = &p->events[p->events_written++ % EVENT_SLOTS];
+        from->dtls_unread++;
         e->kind = EVENT_DTLS;
-        e->peer_id = from->id;
+        e->peer = peer_hold(from);
         e->bytes = (uint32_t)bytes;
         memcpy(e->data, data, bytes);
     }
     pthread_mutex_unlock(&p->events_lock);
-    tell(p);
+    if (has_room)
+        tell(p);
+}
+
+static void list_news(plane *p, peer *of) {
+    if (of->has_news)
+        return;
+    of->has_news = true;
+    of->next_news = NULL;
+    *p->news_end = peer_hold(of);
+    p->news_end = &of->next_news;
 }
 
 void event_moved(plane *p, peer *moved, const route *to) {
     pthread_mutex_lock(&p->events_lock);
-    event *e = next_slot(p);
-    if (e != NULL) {
-        e->kind = EVENT_MOVED;
-        e->peer_id = moved->id;
-        e->is_tcp = to->conn != NULL;
-        e->address = to->address;
-        e->bytes = 0;
-    }
+    moved->has_moved = true;
+    moved->moved_to = to->address;
+    moved->moved_to_tcp = to->conn != NULL;
+    list_news(p, moved);
     pthread_mutex_unlock(&p->events_lock);
     tell(p);
 }
@@ -67,24 +69,48 @@ void event_keyframe(plane *p, feed *f, double now) {
 
 void event_lost(plane *p, peer *lost) {
     pthread_mutex_lock(&p->events_lock);
-    if (!lost->is_mourned) {
-        lost->is_mourned = true;
-        lost->next_mourned = NULL;
-        *p->mourned_end = peer_hold(lost);
-        p->mourned_end = &lost->next_mourned;
-    }
+    lost->is_mourned = true;
+    list_news(p, lost);
     pthread_mutex_unlock(&p->events_lock);
     tell(p);
 }
 
+/* The first viewer's move, or else its end; one with both stays first. */
+static void take_news(plane *p, event *out) {
+    peer *of = p->news;
+    out->bytes = 0;
+    out->peer = of;
+    if (of->has_moved) {
+        of->has_moved = false;
+        out->kind = EVENT_MOVED;
+        out->address = of->moved_to;
+        out->is_tcp = of->moved_to_tcp;
+        if (of->is_mourned) {
+            peer_hold(of);
+            return;
+        }
+    } else {
+        of->is_mourned = false;
+        out->kind = EVENT_LOST;
+    }
+    of->has_news = false;
+    p->news = of->next_news;
+    if (p->news == NULL)
+        p->news_end = &p->news;
+}
+
 int event_take(plane *p, event *out) {
-    peer *gone = NULL;
     int found = 1;
+    out->peer = NULL;
+    out->feed = NULL;
     pthread_mutex_lock(&p->events_lock);
-    if (p->events_read != p->events_written) {
+    if (p->news != NULL) { /* first: where a viewer is before what it says from there */
+        take_news(p, out);
+    } else if (p->events_read != p->events_written) {
         const event *e = &p->events[p->events_read++ % EVENT_SLOTS];
         memcpy(out, e, offsetof(event, data) + e->bytes);
         out->feed = NULL;
+        out->peer->dtls_unread--;
     } else if (p->wanted != NULL) {
         feed *f = p->wanted;
         p->wanted = f->next_wanted;
@@ -93,19 +119,9 @@ int event_take(plane *p, event *out) {
         f->is_wanted = false;
         out->kind = EVENT_KEYFRAME;
         out->feed = f;
-    } else if (p->mourned != NULL) {
-        gone = p->mourned;
-        p->mourned = gone->next_mourned;
-        if (p->mourned == NULL)
-            p->mourned_end = &p->mourned;
-        gone->is_mourned = false;
-        out->kind = EVENT_LOST;
-        out->peer_id = gone->id;
-        out->feed = NULL;
     } else {
         found = 0;
     }
     pthread_mutex_unlock(&p->events_lock);
-    peer_release(gone);
     return found;
 }

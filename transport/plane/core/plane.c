@@ -81,7 +81,7 @@ plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, i
     for (int n = 0; n < MAX_SHARDS; n++)
         p->shards[n].epoll_fd = p->shards[n].wake_fd = -1;
     p->wanted_end = &p->wanted;
-    p->mourned_end = &p->mourned;
+    p->news_end = &p->news;
     p->events_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     p->events = calloc(EVENT_SLOTS, sizeof *p->events);
     int failed = p->events_fd < 0 || p->events == NULL || pthread_mutex_init(&p->tables_lock, NULL) != 0 ||
@@ -163,7 +163,7 @@ void peer_release(peer *p) {
     if (p == NULL || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     /* There are some if the plane ended before the viewer; then nobody looks for them any more. */
-    tables_remove_credentials(p->plane, p);
+    tables_forget(p->plane, p);
     plane_release(p->plane);
     slab_give(p);
 }

@@ -35,6 +35,8 @@
 /* Retransmissions are never capped below this: 200 kb/s. */
 #define MIN_RTX_BYTES_PER_S 25000.0
 #define EVENT_SLOTS 2048
+/* Of one viewer, so that nobody takes all the slots: more than any handshake sends before it waits for an answer. */
+#define MAX_DTLS_UNREAD 32
 /* From a unit's writing until it went to the kernel for all of a shard's viewers: bucket n holds what took at most
  * DELAY_UNIT_S * 2 ** (n / 8.0), the last one everything. */
 #define DELAY_BUCKETS 112
@@ -113,7 +115,7 @@ struct peer {
 
     /* Under the tables' lock: */
     credentials *current, *former;
-    bool is_published;
+    bool is_published, is_unknown; /* the latter: for good, it has left */
     bool is_tcp;
     address published;
 
@@ -131,8 +133,11 @@ struct peer {
     peer *next_of_shard, **where_in_shard;
 
     /* Under the events' lock: */
-    bool is_mourned;
-    peer *next_mourned;
+    int dtls_unread;
+    bool has_news, has_moved, is_mourned;
+    bool moved_to_tcp;
+    address moved_to;
+    peer *next_news;
 };
 
 enum { COMMAND_ADD, COMMAND_KEYS, COMMAND_SUBSCRIBE, COMMAND_DTLS, COMMAND_CLOSE, COMMAND_FEED_CLOSED };
@@ -206,7 +211,7 @@ enum { EVENT_DTLS, EVENT_MOVED, EVENT_KEYFRAME, EVENT_LOST };
 
 typedef struct event {
     int kind;
-    uint64_t peer_id;
+    peer *peer; /* a reference, but for EVENT_KEYFRAME */
     feed *feed; /* a reference, for EVENT_KEYFRAME */
     bool is_tcp;
     address address;
@@ -238,7 +243,7 @@ struct plane {
     event *events;
     uint64_t events_read, events_written;
     feed *wanted, **wanted_end;
-    peer *mourned, **mourned_end;
+    peer *news, **news_end; /* viewers that moved or are gone */
 
     /* Tests: the next `fail_count` sends fail; atomic. */
     int fail_errno, fail_count, fail_only_runs, short_count;
@@ -277,13 +282,15 @@ void event_dtls(plane *p, peer *from, const uint8_t *data, size_t bytes);
 void event_moved(plane *p, peer *moved, const route *to);
 void event_keyframe(plane *p, feed *f, double now);
 void event_lost(plane *p, peer *lost);
-/* Take one; 0 if there is none. */
+/* Take one, with its reference; 0 if there is none. */
 int event_take(plane *p, event *out);
 
 /* tables.c: for any thread. */
+/* 0; -1: no memory; -2: another's; -3: the viewer was forgotten. */
 int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t ufrag_bytes,
                            const uint8_t *password, size_t password_bytes, double now);
-void tables_remove_credentials(plane *p, peer *owner);
+/* Nobody finds it by a name any more, ever. */
+void tables_forget(plane *p, peer *owner);
 /* A reference, or NULL; copies the password (at most 256 bytes). */
 peer *tables_by_ufrag(plane *p, const uint8_t *ufrag, size_t bytes, double now, uint8_t *password,
                       size_t *password_bytes);

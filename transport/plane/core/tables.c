@@ -101,10 +101,11 @@ int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t u
     credentials *dropped[2] = {NULL, NULL};
     pthread_mutex_lock(&p->tables_lock);
     credentials *known = find(p, ufrag, ufrag_bytes);
-    if (known != NULL && known->owner != owner) {
+    int refused = owner->is_unknown ? -3 : known != NULL && known->owner != owner ? -2 : 0;
+    if (refused != 0) {
         pthread_mutex_unlock(&p->tables_lock);
         free_credentials(added);
-        return -2;
+        return refused;
     }
     if (known == NULL || known == owner->former) {
         /* Restarted twice within the time: two generations are enough. */
@@ -126,7 +127,7 @@ int tables_add_credentials(plane *p, peer *owner, const uint8_t *ufrag, size_t u
     return 0;
 }
 
-void tables_remove_credentials(plane *p, peer *owner) {
+void tables_forget(plane *p, peer *owner) {
     pthread_mutex_lock(&p->tables_lock);
     credentials *current = owner->current, *former = owner->former;
     if (current != NULL)
@@ -134,6 +135,7 @@ void tables_remove_credentials(plane *p, peer *owner) {
     if (former != NULL)
         unlink_credentials(p, former);
     owner->current = owner->former = NULL;
+    owner->is_unknown = true;
     pthread_mutex_unlock(&p->tables_lock);
     free_credentials(current);
     free_credentials(former);

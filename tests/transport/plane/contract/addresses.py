@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -13,6 +14,9 @@ from tests.transport.plane.contract.base import Contract
 from transport.plane import stun
 from transport.plane.framing import frame
 from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, PlaneOptions
+
+#: What of one peer's DTLS waits to be polled at most, and of all in the native plane.
+DTLS_EACH, EVENTS = 32, 2048
 
 
 class Addresses(Contract):
@@ -50,6 +54,9 @@ class Addresses(Contract):
         peer, viewer = bench.join((feed, video_subscription()))
         viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 2)
         first = viewer.address
+        assert [e.address for e in bench.wait_for_event(AddressLearned) if isinstance(e, AddressLearned)] == [
+            first
+        ]
         with viewer.move():
             viewer.connect(nominate=False)
             assert peer.address == first
@@ -79,6 +86,7 @@ class Addresses(Contract):
         feed = bench.feed()
         write_all(feed, gop(0, 1))
         peer, viewer = bench.join((feed, video_subscription()))
+        bench.wait_for_event(AddressLearned)
         with FakeViewer(bench.address, viewer.ufrag, viewer.pwd, protocol="tcp").socket as connection:
             request = {stun.USERNAME: f"{viewer.ufrag}:x".encode(), stun.USE_CANDIDATE: b""}
             connection.send(frame(stun.serialize(stun.BINDING_REQUEST, bytes(12), request, viewer.pwd)))
@@ -96,6 +104,13 @@ class Addresses(Contract):
         viewer.ufrag, viewer.pwd = "renewed", "renewed-password-of-22+"
         viewer.connect()
         assert viewer.stun[-1].message_type == stun.BINDING_SUCCESS
+
+    def test_a_viewer_that_was_closed_takes_no_credentials(self, bench: Bench) -> None:
+        peer, _ = bench.join()
+        peer.close()
+        with pytest.raises(ValueError, match="this viewer was closed"):
+            peer.set_credentials("renewed", "renewed-password-of-22+")
+        bench.plane.peer("renewed", "renewed-password-of-22+")  # nobody has that name
 
     def test_a_controlled_viewer_is_told_of_the_conflict(self, bench: Bench) -> None:
         peer, viewer = bench.peer()
@@ -116,3 +131,20 @@ class Addresses(Contract):
         assert event == DtlsReceived(peer, b"\x16hello")
         peer.send_dtls(b"\x16answer")
         viewer.wait(lambda: viewer.dtls == [b"\x16answer"])
+
+    def test_however_much_a_viewer_says_where_the_others_are_is_told(self, bench: Bench) -> None:
+        for _ in range(EVENTS // DTLS_EACH + 1):
+            _, viewer = bench.peer()
+            viewer.connect()
+            for n in range(DTLS_EACH + 8):
+                viewer.send(b"\x16%d" % n)
+            viewer.connect()  # answered in order
+        peer, viewer = bench.peer()
+        viewer.connect()
+        events = bench.poll()
+        assert AddressLearned(peer, viewer.address, "udp") in events
+        heard = Counter(event.peer.id for event in events if isinstance(event, DtlsReceived))
+        assert max(heard.values()) == DTLS_EACH
+        viewer.send(b"\x16hello")
+        bench.wait_for_event(DtlsReceived, heard.total() + 1)
+        assert DtlsReceived(peer, b"\x16hello") in bench.events
