@@ -14,13 +14,14 @@ from transport.errors import WireError
 from transport.media import AccessUnit, Codec, Track, aac, ac3, mpegaudio, opus
 from transport.media.audioframe import AudioHeader, UnsupportedAudio
 from transport.media.latm import LatmReader
-from transport.mpegts.clock import TICKS_PER_S
+from transport.mpegts.clock import MAX_HELD, TICKS_PER_S
 from transport.mpegts.counters import DemuxCounters
 
 # The largest frame length of ADTS and LOAS is 8 KiB, of Opus control headers far less in practice.
 _MAX_FRAME_BYTES = 8192 + 16
-# Headers of something that is not carried, with no frame between them.
+# Headers of something that is not carried, with no frame between them; and frames until it is carried again.
 _MAX_REFUSALS = 3
+_MIN_CARRIED = 3
 
 
 class Framing(Protocol):
@@ -66,6 +67,7 @@ class AudioTrack:
         self._samples = 0
         self._last_pts: int | None = None
         self._refusals = 0
+        self._carried = 0
         self.reason = ""
 
     def relabel(self, language: str) -> None:
@@ -77,8 +79,6 @@ class AudioTrack:
         self, segments: list[bytes], pts: int | None, dts: int | None, now: float, *, broken: bool
     ) -> list[AccessUnit]:
         """Take one PES packet's payload; arguments as `VideoTrack.take`."""
-        if self.reason:
-            return []
         data = self._rest + segments[0]
         units, end = self._cut(data, len(self._rest), pts, now)
         if broken or len(segments) > 1:
@@ -100,7 +100,7 @@ class AudioTrack:
         """Cut frames from the front; return them and where the first incomplete one begins."""
         units: list[AccessUnit] = []
         position, synced = 0, True
-        while position < len(data) and not self.reason:
+        while position < len(data):
             try:
                 header = self._framing.parse(data, position)
                 if header is not None and not synced and not self._is_followed(data, position, header):
@@ -148,6 +148,9 @@ class AudioTrack:
         if unpacked is None or self._base is None:
             self._counters.dropped_units += 1
             return None
+        self._carry()
+        if self.reason:
+            return None
         header, payload = unpacked
         pts = self._base + (self._samples * TICKS_PER_S + header.sample_rate // 2) // header.sample_rate
         if header.sample_rate != self.track.sample_rate and self.track.sample_rate:
@@ -155,16 +158,23 @@ class AudioTrack:
             self._base, self._samples = pts, 0
         self._samples += header.samples
         self._describe(header)
-        if self._last_pts is not None and pts < self._last_pts:
+        if self._last_pts is not None and 0 < self._last_pts - pts <= MAX_HELD:
             self._counters.clamped_timestamps += 1
             pts = self._last_pts
         self._last_pts = pts
-        self._refusals = 0
         return AccessUnit(self.track, pts, pts, payload, True, now)
+
+    def _carry(self) -> None:
+        """Take the track up again when such sound is back; one frame alone may be one by chance."""
+        self._refusals = 0
+        self._carried += 1
+        if self._carried >= _MIN_CARRIED:
+            self.reason = ""
 
     def _refuse(self, error: UnsupportedAudio) -> None:
         """Give the track up when nothing else comes; one header alone may be a corrupt one."""
         self._refusals += 1
+        self._carried = 0
         if self._refusals >= _MAX_REFUSALS:
             self.reason = f"{error} is not supported"
 

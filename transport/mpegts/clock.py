@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 TICKS_PER_S: Final = 90_000
+#: A track's timestamps that fall by so much or less are held; by more, its encoder's clock was set back, and
+#: who puts the units on a clock that never is (the hub) has to know.
+MAX_HELD: Final = TICKS_PER_S // 2
 
 _WRAP = 1 << 33
 # A stream is late by what its muxer buffers, seldom over a second; ahead by what was lost or is sparse.

@@ -19,7 +19,7 @@ class DemuxCounters:
         dropped_units: units not given out: before the first keyframe, without their beginning, without any
             timestamp to go by, too long.
         early_flush_misses: units given out before their end, because the muxer marks ends differently.
-        clamped_timestamps: decoding times that went back.
+        clamped_timestamps: decoding times that went back a little, and were held.
         clock_jumps: jumps of the program's clock that were evened out.
         unsupported: what the program contains that this server does not carry, by PID.
     """

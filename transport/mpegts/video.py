@@ -9,7 +9,7 @@ from __future__ import annotations
 from transport.errors import WireError
 from transport.media import AccessUnit, Codec, Track, VideoNormalizer, h264, h265
 from transport.media.annexb import split_annexb
-from transport.mpegts.clock import TICKS_PER_S
+from transport.mpegts.clock import MAX_HELD, TICKS_PER_S
 from transport.mpegts.counters import DemuxCounters
 from transport.mpegts.pes import MAX_PES_BYTES
 
@@ -122,7 +122,7 @@ class VideoTrack:
         nals = split_annexb(data)
         units = []
         for part in self._pictures(nals):
-            if self._dts is not None and dts < self._dts:
+            if self._dts is not None and 0 < self._dts - dts <= MAX_HELD:
                 # The pts stays: it is the order of the pictures on the screen.
                 self._counters.clamped_timestamps += 1
                 dts = self._dts

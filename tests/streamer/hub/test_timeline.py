@@ -118,6 +118,43 @@ class TestJumps:
         assert all(gap > 0 for gap in gaps(seconds))
 
 
+class TestSetBack:
+    """A clock that is set back by less than what a burst may be late."""
+
+    @pytest.mark.parametrize("by_s", [0.6, 2.0, 4.9])
+    def test_time_goes_on(self, timeline: Timeline, by_s: float) -> None:
+        seconds = run(timeline, 100.0, 0.0, 25) + run(timeline, 101.0 - by_s, 1.0, 200)
+        assert timeline.jumps == 1
+        assert all(0 < gap < 0.1 for gap in gaps(seconds))
+
+    def test_sound_that_is_set_back_later_than_the_picture_stays_beside_it(self, timeline: Timeline) -> None:
+        seen, heard = [], []
+        for n in range(400):
+            at_s = n * FRAME_S / 2
+            back_s = {True: 3.0 if at_s >= 4.0 else 0.0, False: 3.0 if at_s >= 4.3 else 0.0}
+            if n % 2 == 0:
+                seen.append(placed(timeline, picture(100 + at_s - back_s[True]), at_s).dts_s)
+            heard.append(placed(timeline, sound(100 + at_s - back_s[False], track=OPUS), at_s).dts_s)
+        assert timeline.jumps == 1
+        assert all(0 < gap < 0.1 for gap in gaps(seen))
+        assert all(gap >= 0 for gap in gaps(heard))
+        assert heard[-1] - seen[-1] == pytest.approx(FRAME_S / 2 - FRAME_S / 2, abs=0.1)
+
+    def test_one_corrupt_timestamp_does_not_move_the_clock(self, timeline: Timeline) -> None:
+        run(timeline, 100.0, 0.0, 25)
+        placed(timeline, picture(98.0), 1.0)
+        seconds = run(timeline, 101.04, 1.04, 500)
+        assert seconds[-1] == pytest.approx(1.04 + 499 * FRAME_S, abs=0.01)
+        assert all(0 <= gap < 0.1 for gap in gaps(seconds))
+
+    def test_a_stall_after_it_is_not_taken_for_the_time_before(self, timeline: Timeline) -> None:
+        run(timeline, 100.0, 0.0, 25)
+        run(timeline, 98.0, 1.0, 25)
+        # Three seconds without anything, lost for good.
+        (after,) = run(timeline, 102.0, 5.0, 1)
+        assert after == pytest.approx(5.0, abs=0.1)
+
+
 class TestBackwards:
     def test_decoding_time_of_a_track_is_held(self, timeline: Timeline) -> None:
         run(timeline, 10.0, 0.0, 25)

@@ -156,6 +156,17 @@ def test_sound_without_any_timestamp_is_dropped() -> None:
     assert feeder.counters.dropped_units == 1
 
 
+def test_a_clock_that_was_set_back_is_followed() -> None:
+    frames = encoded("mp2")
+    feeder = Feeder(Codec.MP2)
+    feeder.take(frames[0], pts=900_000)
+    assert [unit.pts for n in (1, 2) for unit in feeder.take(frames[n], pts=700_000 + 2160 * n)] == [
+        702_160,
+        704_320,
+    ]
+    assert feeder.counters.clamped_timestamps == 0
+
+
 def test_time_that_goes_back_is_held() -> None:
     frames = encoded("mp2")
     feeder = Feeder(Codec.MP2)
@@ -198,6 +209,16 @@ def test_what_is_not_carried_ends_the_track_with_a_reason() -> None:
     assert feeder.take(layer_three, pts=0) == []
     assert feeder.track.reason == "MPEG audio layer III is not supported"
     assert feeder.take(encoded("mp2")[0], pts=0) == []
+
+
+def test_what_is_carried_again_takes_the_track_up() -> None:
+    feeder = Feeder(Codec.MP2)
+    frames = encoded("mp2")
+    feeder.take(bytes.fromhex("fffba404") * 4, pts=0)
+    assert feeder.track.reason
+    taken = [unit.data for n in range(8) for unit in feeder.take(frames[n], pts=90_000 + n * 2160)]
+    assert feeder.track.reason == ""
+    assert taken == frames[2:8]
 
 
 def test_one_corrupt_header_ends_no_track() -> None:

@@ -103,6 +103,14 @@ def test_a_decoding_time_that_goes_back_is_held_and_the_showing_time_kept() -> N
     assert feeder.counters.clamped_timestamps == 1
 
 
+def test_a_clock_that_was_set_back_is_followed() -> None:
+    feeder = Feeder()
+    feeder.take(PICTURES[0], pts=900_000)
+    units = [unit for n in (1, 2) for unit in feeder.take(PICTURES[n], pts=700_000 + 3600 * n)]
+    assert [unit.dts for unit in units] == [703_600, 707_200]
+    assert feeder.counters.clamped_timestamps == 0
+
+
 def test_h265_pictures_are_told_from_continuations() -> None:
     feeder = Feeder(Codec.H265)
     pictures = [data for data, *_ in coded_pictures("libx265", tune="zerolatency")]
