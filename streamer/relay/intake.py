@@ -10,9 +10,6 @@ from streamer.hub.rendition import Rendition
 from streamer.hub.stream import Stream
 from transport.media import AccessUnit, Codec, Track
 
-# About ten seconds: an event loop that stands still that long has other troubles.
-_MAX_UNITS = 1024
-
 
 class Intake:
     """One reader of one stream. Event loop only, but for what the hub calls.
@@ -26,7 +23,7 @@ class Intake:
     def __init__(self, stream: Stream, codecs: Collection[Codec], on_ready: Callable[[], None]) -> None:
         self._stream = stream
         self._codecs = frozenset(codecs)
-        self._reader = Reader(_MAX_UNITS, on_ready)
+        self._reader = Reader(on_ready=on_ready)
         self._taken: dict[bool, tuple[Fanout | Rendition, _Matching]] = {}
         stream.demand.acquire()
         self.follow()

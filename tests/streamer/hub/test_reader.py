@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from streamer.hub.reader import Reader
 from tests.fakes.units import picture, sound
 from tests.fakes.wait import wait_until
@@ -24,62 +26,86 @@ def test_units_come_out_in_order() -> None:
     assert reader.skipped == 0
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class TestFull:
-    def test_the_picture_is_dropped_until_a_keyframe(self) -> None:
-        reader = Reader(max_units=4)
-        reader.write(picture(0.0, keyframe=True))
-        for number in range(1, 8):
-            reader.write(picture(number * 0.04))
-        reader.write(picture(0.32, keyframe=True))
-        reader.write(picture(0.36))
-        assert [unit.dts_s for unit in drain(reader)] == [0.32, 0.36]
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def reader(self, clock: Clock) -> Reader:
+        return Reader(max_wait_s=1.0, clock=clock)
+
+    def write(self, reader: Reader, clock: Clock, *units: AccessUnit) -> None:
+        """Each at its time."""
+        for unit in units:
+            clock.now = unit.dts_s
+            reader.write(unit)
+
+    def test_the_picture_is_dropped_until_a_keyframe(self, reader: Reader, clock: Clock) -> None:
+        self.write(reader, clock, *(picture(n * 0.25, keyframe=n in (0, 8)) for n in range(10)))
+        assert [unit.dts_s for unit in drain(reader)] == [2.0, 2.25]
         assert reader.skipped == 8
 
-    def test_everything_is_counted_once(self) -> None:
-        reader = Reader(max_units=8)
-        written = 0
-        for number in range(200):
-            reader.write(picture(number * 0.04, keyframe=number % 25 == 0))
-            reader.write(sound(number * 0.04))
-            written += 2
-        assert reader.waiting <= 8
-        assert len(drain(reader)) + reader.skipped == written
+    def test_a_long_gop_that_is_replayed_is_kept(self, reader: Reader, clock: Clock) -> None:
+        units = [picture(n / 60, keyframe=n == 0) for n in range(2000)]
+        for unit in units:
+            reader.write(unit)
+        clock.now = 0.9
+        reader.write(picture(2000 / 60))
+        assert drain(reader)[:2000] == units
+        assert reader.skipped == 0
 
-    def test_sound_goes_on(self) -> None:
-        reader = Reader(max_units=4)
-        for number in range(4):
-            reader.write(picture(number * 0.04, keyframe=number == 0))
-        reader.write(sound(0.2))
-        reader.write(picture(0.2))
-        reader.write(sound(0.22))
-        assert [unit.track.is_video for unit in drain(reader)] == [False, False]
+    def test_everything_is_counted_once(self, reader: Reader, clock: Clock) -> None:
+        units = [
+            unit for n in range(200) for unit in (picture(n * 0.04, keyframe=n % 25 == 0), sound(n * 0.04))
+        ]
+        self.write(reader, clock, *units)
+        waiting = drain(reader)
+        assert waiting[0].dts_s >= clock.now - 1.04
+        assert len(waiting) + reader.skipped == len(units)
 
-    def test_sound_alone_loses_the_oldest(self) -> None:
-        reader = Reader(max_units=4)
-        for number in range(6):
-            reader.write(sound(number * 0.02))
-        assert [unit.dts_s for unit in drain(reader)] == [0.04, 0.06, 0.08, 0.1]
-        assert reader.skipped == 2
+    def test_sound_goes_on(self, reader: Reader, clock: Clock) -> None:
+        self.write(
+            reader, clock, picture(0.0, keyframe=True), picture(0.5), sound(0.6), sound(1.2), picture(1.3)
+        )
+        assert [unit.dts_s for unit in drain(reader)] == [0.6, 1.2]
 
-    def test_a_keyframe_that_finds_it_full_is_kept(self) -> None:
-        reader = Reader(max_units=2)
-        reader.write(picture(0.0, keyframe=True))
-        reader.write(picture(0.04))
-        reader.write(picture(0.08, keyframe=True))
-        reader.write(picture(0.12))
-        assert [unit.dts_s for unit in drain(reader)] == [0.08, 0.12]
+    def test_sound_alone_loses_the_oldest(self, reader: Reader, clock: Clock) -> None:
+        self.write(reader, clock, *(sound(n * 0.25) for n in range(8)))
+        assert [unit.dts_s for unit in drain(reader)] == [0.75, 1.0, 1.25, 1.5, 1.75]
+        assert reader.skipped == 3
+        self.write(reader, clock, picture(2.0))
+        assert len(drain(reader)) == 1  # no picture was dropped, so none has to wait for a keyframe
 
-    def test_never_a_picture_whose_reference_was_dropped(self) -> None:
-        reader = Reader(max_units=3)
+    def test_a_keyframe_that_finds_it_full_is_kept(self, reader: Reader, clock: Clock) -> None:
+        self.write(
+            reader,
+            clock,
+            picture(0.0, keyframe=True),
+            picture(0.5),
+            picture(1.5, keyframe=True),
+            picture(1.6),
+        )
+        assert [unit.dts_s for unit in drain(reader)] == [1.5, 1.6]
+
+    def test_never_a_picture_whose_reference_was_dropped(self, reader: Reader, clock: Clock) -> None:
         seen: list[AccessUnit] = []
         for number in range(100):
-            reader.write(picture(number * 0.04, keyframe=number % 10 == 0))
+            self.write(reader, clock, picture(number * 0.4, keyframe=number % 10 == 0))
             if number % 7 == 0:
                 seen += drain(reader)
         broken = False
         expected = 0
         for unit in seen:
-            number = round(unit.dts_s / 0.04)
+            number = round(unit.dts_s / 0.4)
             broken |= number != expected and not unit.keyframe
             expected = number + 1
         assert seen
