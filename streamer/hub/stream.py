@@ -246,7 +246,8 @@ class Stream:
         """One unit from the current publication. Publisher's thread."""
         self.meter.count(unit)
         self.source.write(self._timeline.place(unit))
-        if unit.track.id not in self._seen:
+        # A camera may begin between two keyframes, without having told its profile or size.
+        if unit.track.id not in self._seen and (unit.keyframe or not unit.track.is_video):
             self._seen.add(unit.track.id)
             if self._first_unit_at is None:
                 self._first_unit_at = time.monotonic()

@@ -12,6 +12,7 @@ from streamer.encryption import Floor, check_camera, check_published, check_sour
 from streamer.sections.base import Section
 from streamer.sections.relay import RelayConfig
 from transport.errors import WireError
+from transport.rtsp.address import AMBIGUOUS, is_ambiguous
 from transport.srt.options import PASSPHRASE_BYTES, SrtOptions
 from transport.srt.wire import parse_srt_url
 
@@ -50,6 +51,8 @@ class StreamConfig(Section):
         expected = (
             'expected "publish", "rtsp://host/path", "rtsps://host/path" or "srt://host:port?mode=caller"'
         )
+        if not source.lower().startswith("srt:") and is_ambiguous(source):
+            raise ValueError(AMBIGUOUS)
         try:
             url = urlsplit(source)
             port = url.port

@@ -126,6 +126,8 @@ class TestValues:
             ({"streams": {"cam": {"source": "http://host/"}}}, "streams.cam.source", "rtsp://"),
             ({"streams": {"cam": {"source": "rtsp:///path"}}}, "streams.cam.source", "rtsp://"),
             ({"streams": {"cam": {"source": "rtsp://host:99999/"}}}, "streams.cam.source", "rtsp://"),
+            ({"streams": {"cam": {"source": "rtsp://u:12/x@host/"}}}, "streams.cam.source", "%2F"),
+            ({"streams": {"cam": {"source": "rtsp://u:p/x@host/"}}}, "streams.cam.source", "%2F"),
             ({"streams": {"cam": {"source": "srt://host"}}}, "streams.cam.source", "port"),
             ({"streams": {"cam": {"on_demand": True}}}, "streams.cam", "source to pull"),
             ({"streams": {"-cam": {}}}, "streams", "beginning with a letter or digit"),

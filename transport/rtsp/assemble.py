@@ -34,11 +34,13 @@ class PictureAssembler:
 
     Attributes:
         normalizer: what makes units and knows the track.
+        reason: "": pictures that are described are carried.
         malformed: pictures given up because they grew beyond all bounds.
     """
 
     def __init__(self, track_id: int, codec: Codec, clock_rate: int) -> None:
         self.normalizer = VideoNormalizer(track_id, codec, clock_rate)
+        self.reason = ""
         self.malformed = 0
         self.forecast = EndForecast(codec)
         self._clock = DecodingClock(clock_rate)
@@ -149,11 +151,13 @@ class SoundAssembler:
 
     Attributes:
         track: as described by the camera, corrected by the frames.
+        reason: why it cannot be carried, in words; "" while it is.
         malformed: packets that could not be split.
     """
 
     def __init__(self, track: Track) -> None:
         self.track = track
+        self.reason = ""
         self.malformed = 0
         self._next_pts: int | None = None
         self._last_known: int | None = None
@@ -202,8 +206,10 @@ class SoundAssembler:
             if self.track.codec is Codec.AAC:
                 return [packet] if packet else []
             return self._split_by_headers(packet)
-        except (WireError, UnsupportedAudio):
+        except (WireError, UnsupportedAudio) as error:
             self.malformed += 1
+            if isinstance(error, UnsupportedAudio):
+                self.reason = f"{error} is not supported"
             return []
 
     def _split_by_headers(self, packet: bytes) -> list[bytes]:
@@ -220,6 +226,7 @@ class SoundAssembler:
             if (header.sample_rate, header.channels) != (self.track.sample_rate, self.track.channels):
                 self.track = replace(self.track, sample_rate=header.sample_rate, channels=header.channels)
             position = end
+        self.reason = ""
         return frames
 
 

@@ -34,6 +34,7 @@ class StreamAssembler(Protocol):
     """What makes units of one of the camera's streams."""
 
     malformed: int
+    reason: str
 
     def push(self, packet: bytes, pts: int | None, received_at: float) -> list[AccessUnit]:
         """Take a packet, return the units that are complete."""

@@ -75,10 +75,7 @@ class RtspStatistics:
 class RtspSource:
     """One session with a camera, for an ingest thread: `open`, then iterate over `units`.
 
-    `close` may be called from any thread; everything else from one.
-
-    Attributes:
-        warnings: what the camera offers and cannot be used, in words for its owner.
+    `close`, `statistics` and `warnings` may be called from any thread; everything else from one.
     """
 
     def __init__(self, url: str, options: RtspOptions | None = None) -> None:
@@ -92,7 +89,6 @@ class RtspSource:
             LinkError: reason `unsupported`: another kind of address.
         """
         check_url(url)
-        self.warnings: tuple[str, ...] = ()
         self._name = redact_url(url)
         self._options = options or RtspOptions()
         self._receiver = _Receiver(url, self._options)
@@ -113,9 +109,7 @@ class RtspSource:
         if self._opened:
             raise StateError("an RTSP source opens once")
         self._opened = True
-        tracks = self._receiver.start(self._options.connect_timeout_s)
-        self.warnings = self._receiver.warnings
-        return tracks
+        return self._receiver.start(self._options.connect_timeout_s)
 
     def units(self) -> Iterator[AccessUnit]:
         """Yield the units as they come; ends when the source is closed.
@@ -133,6 +127,11 @@ class RtspSource:
         """End `open` and `units` at once, wherever they wait. Idempotent, does not wait for the camera."""
         self._receiver.close()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the camera offers and cannot be used, in words for its owner."""
+        return self._receiver.warnings
+
     def statistics(self) -> RtspStatistics:
         """Read the counters of the session so far."""
         return self._receiver.statistics()
@@ -145,7 +144,7 @@ class _Receiver:
     """The thread that owns libav's session, and the bounded queue in front of it."""
 
     def __init__(self, url: str, options: RtspOptions) -> None:
-        self.warnings: tuple[str, ...] = ()
+        self._left_out: tuple[str, ...] = ()
         self._url = url
         self._options = options
         self._changed = threading.Condition()
@@ -191,6 +190,12 @@ class _Receiver:
             self._waiting.clear()
             self._changed.notify_all()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        with self._changed:
+            reasons = tuple(assembler.reason for assembler in self._assemblers.values() if assembler.reason)
+            return self._left_out + reasons
+
     def statistics(self) -> RtspStatistics:
         with self._changed:
             malformed = sum(assembler.malformed for assembler in self._assemblers.values())
@@ -225,7 +230,7 @@ class _Receiver:
         description = describe(container)
         with self._changed:
             self._assemblers = description.assemblers
-            self.warnings = description.warnings
+            self._left_out = description.warnings
             self._tracks = description.tracks
             self._changed.notify_all()
 

@@ -22,8 +22,16 @@ _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], 
         "the camera refuses this user and password",
     ),
     (av.error.HTTPNotFoundError, "not_found", "the camera has nothing at this path"),
-    (av.error.HTTPServerError, "unreachable", "the camera reports an internal error"),
-    ((av.error.HTTPError, av.error.HTTPClientError), "unsupported", "the camera refuses the request"),
+    (
+        av.error.HTTPServerError,
+        "unreachable",
+        "the camera reports an error of its own; many do when all their sessions are taken",
+    ),
+    (
+        (av.error.HTTPError, av.error.HTTPClientError),
+        "unsupported",
+        "the camera refuses to play this; many do when all their sessions or their bandwidth are taken",
+    ),
     (av.error.ConnectionRefusedError, "refused", "nothing listens at this address and port"),
     ((av.error.TimeoutError, av.error.ExitError), "timeout", "the camera does not answer"),
     (av.error.InvalidDataError, "unsupported", "the camera's answer is not RTSP"),
@@ -58,6 +66,10 @@ def link_error(error: av.error.FFmpegError, *, opened: bool, late: bool = False)
         return LinkError("ended", "the camera hung up before it sent anything")
     if late:
         return LinkError("timeout", "the camera does not answer")
+    if error.errno == errno.EPROTONOSUPPORT:
+        return LinkError(
+            "unsupported", "the camera does not send this way; expected the other rtsp_transport"
+        )
     if error.errno in _UNREACHABLE:
         return LinkError("unreachable", "no way to the camera: name, network or certificate")
     return LinkError("unsupported", f"the session cannot be opened (libav error {error.errno})")

@@ -244,6 +244,15 @@ class TestReady:
         await waiting
         assert cam.ready
 
+    def test_pictures_before_the_first_keyframe_are_not_enough(self) -> None:
+        cam = stream()
+        publication = cam.publish(publisher("rtsp"))
+        publication.declare((H264,))
+        publication.write(picture(0.0))
+        assert not cam.ready
+        publication.write(picture(0.04, keyframe=True))
+        assert cam.ready
+
     def test_declared_tracks_are_waited_for(self) -> None:
         cam = stream()
         publication = cam.publish(publisher())

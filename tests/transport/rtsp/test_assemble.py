@@ -138,6 +138,15 @@ def test_several_frames_in_a_packet_are_split_and_timed(codec: Codec) -> None:
     assert all(unit.keyframe and unit.dts == unit.pts and unit.received_at == 5.0 for unit in out)
 
 
+def test_sound_that_is_not_carried_has_a_reason_until_it_is() -> None:
+    layer_three = bytes.fromhex("fffb9064") + bytes(413)
+    assembler = SoundAssembler(Track(id=1, codec=Codec.MP2, clock_rate=90_000))
+    assert assembler.push(layer_three, 0, 0.0) == []
+    assert assembler.reason == "MPEG audio layer III is not supported"
+    assembler.push(sound_units(Codec.MP2, tone(0.1, 48_000), 48_000)[0].data, 2160, 0.0)
+    assert assembler.reason == ""
+
+
 @pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3])
 def test_packets_that_cannot_be_split_are_counted(codec: Codec) -> None:
     frame = sound_units(codec, tone(0.1, 48_000), 48_000)[0].data

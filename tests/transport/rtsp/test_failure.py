@@ -41,6 +41,11 @@ def test_anything_else_is_unsupported() -> None:
     assert link_error(error(av.error.OSError, errno.EPERM), opened=False).reason == "unsupported"
 
 
+def test_a_camera_that_lacks_the_transport_names_the_option() -> None:
+    failure = link_error(error(av.error.OSError, errno.EPROTONOSUPPORT), opened=False)
+    assert failure.reason == "unsupported" and "rtsp_transport" in str(failure)
+
+
 def test_reasons_of_receiving() -> None:
     assert link_error(error(av.error.ExitError), opened=True).reason == "silent"
     assert link_error(error(av.error.TimeoutError), opened=True).reason == "silent"
