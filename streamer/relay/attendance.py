@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.relay.platforms.broadcast import Broadcast, Health
+from streamer.relay.platforms.broadcast import Broadcast, Health, HealthState
 from streamer.relay.platforms.errors import PlatformError
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,10 @@ async def attend(broadcast: Broadcast, listener: Listener, pace: Pace) -> None:
             listener.heard(health)
             again_s = health.again_s
         except PlatformError as error:
-            listener.not_heard(error)
+            if error.reason == "over":
+                listener.heard(Health(HealthState.ENDED))
+            else:
+                listener.not_heard(error)
             again_s = error.retry_after_s or (pace.trouble_s if error.retryable else pace.refusal_s)
         except Exception:  # a bug in asking must not end the broadcast
             _log.exception("a platform cannot be asked")

@@ -161,6 +161,11 @@ class Destination(BaseModel):
         url = self.settings.url
         return shown_url(url, has_key=bool(self.key.get_secret_value())) if url else ""
 
+    def is_same_place(self, other: Destination) -> bool:
+        """Whether a broadcast there can go on here."""
+        mine, others = self.settings, other.settings
+        return (mine.platform, mine.account, mine.page) == (others.platform, others.account, others.page)
+
     @property
     def codecs(self) -> frozenset[Codec]:
         """What it takes as it is."""

@@ -40,7 +40,9 @@ class MemoryKeeper:
         self._something = asyncio.Event()
 
     def note(self, relay: Relay) -> None:
-        """Have it written soon."""
+        """Have it written soon; nothing of one that another has replaced."""
+        if self._current(relay.id) not in (None, relay):
+            return
         self._changed[relay.id] = relay
         self._something.set()
 
@@ -55,7 +57,6 @@ class MemoryKeeper:
 
     async def close(self, relays: Iterable[Relay]) -> None:
         """Write these, and what was still to be written."""
-        # All of them: what was being written when `run` was cancelled may not have been.
         self._changed |= {relay.id: relay for relay in relays}
         await self._write(_LAST_PATIENCE_S)
 
@@ -76,4 +77,7 @@ class MemoryKeeper:
             _log.error("what relays must remember cannot be written now: %s", error or type(error).__name__)
             self._changed = {**changed, **self._changed}
             return False
+        except asyncio.CancelledError:
+            self._changed = {**changed, **self._changed}
+            raise
         return True

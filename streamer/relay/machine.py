@@ -155,6 +155,7 @@ class RelayMachine:
         self._tried_at: float | None = None
         self._retry_at: float | None = None
         self._rotate_at: float | None = None
+        self._ends_at: float | None = None
         self._away_since: float | None = None
         self._on_air_at: float | None = None
 
@@ -166,7 +167,7 @@ class RelayMachine:
     @property
     def timer(self) -> float | None:
         """When `handle_timeout` is to be called; None for never."""
-        times = (self._retry_at, self._rotate_at, self._give_up_at)
+        times = (self._retry_at, self._rotate_at, self._ends_at, self.gives_up_at)
         return min((at for at in times if at is not None), default=None)
 
     @property
@@ -206,7 +207,7 @@ class RelayMachine:
             if self._rotate_at is None and self._patience.rotate_s:
                 self._rotate_at = now + self._patience.rotate_s
         elif signal is Signal.ROTATE:
-            self._rotate_at = None
+            self._rotate_at = self._ends_at = None
         if before.is_on_air:
             self._on_air_at = now
         if Do.CONNECT in todo:
@@ -245,19 +246,18 @@ class RelayMachine:
         """The publisher is there."""
         self._away_since = None
 
-    def limit(self, rotate_s: float | None, now: float) -> None:
-        """The platform lets this broadcast last so long from now; None for as configured."""
-        wanted = [each for each in (rotate_s, self._patience.rotate_s) if each]
-        self._rotate_at = now + min(wanted) if wanted else None
+    def limit(self, left_s: float | None, now: float) -> None:
+        """The platform lets this broadcast last so long from now, None for ever; what is configured stays."""
+        self._ends_at = now + left_s if left_s is not None else None
 
     def handle_timeout(self, now: float) -> tuple[Do, ...]:
         """Do what is due; call at `timer`, or later."""
-        give_up_at = self._give_up_at
+        give_up_at = self.gives_up_at
         if give_up_at is not None and now >= give_up_at:
             return self.signal(
                 Signal.STOP, now, f"the publisher has been away for {self._patience.away_s:g} s"
             )
-        if self._rotate_at is not None and now >= self._rotate_at:
+        if any(at is not None and now >= at for at in (self._rotate_at, self._ends_at)):
             return self.signal(
                 Signal.ROTATE, now, "the broadcast is as long as it may be; the next one begins"
             )
@@ -266,7 +266,8 @@ class RelayMachine:
         return ()
 
     @property
-    def _give_up_at(self) -> float | None:
+    def gives_up_at(self) -> float | None:
+        """When the publisher's absence ends it; None while it is there or is still waited for."""
         # One that is still being prepared waits for a publisher as long as it takes.
         waiting = (
             self._away_since is not None and self.state in _RUNNING and self.state is not State.PREPARING
@@ -297,5 +298,6 @@ class RelayMachine:
 
     def _rest(self) -> None:
         self._retry_at = None
-        self._rotate_at = None
+        self._rotate_at = self._ends_at = None
+        self._away_since = None
         self._troubles.clear()

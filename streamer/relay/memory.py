@@ -38,6 +38,7 @@ class Memory:
         look: how its picture looked; None when nobody knows.
         scheduled_for: the start of the schedule that was kept last; None for none.
         command: what is asked for.
+        ending: broadcasts at the platform that could not be ended yet.
     """
 
     relay: str
@@ -49,6 +50,7 @@ class Memory:
     look: Look | None = None
     scheduled_for: float | None = None
     command: Command = Command.NONE
+    ending: tuple[str, ...] = ()
 
 
 async def read_memories(connection: AsyncConnection) -> dict[str, Memory]:
@@ -62,6 +64,7 @@ async def remember(connection: AsyncConnection, memory: Memory, now: float) -> N
     broadcast = {
         "id": memory.broadcast_id,
         "began_at": memory.began_at,
+        "ending": memory.ending,
         "look": [memory.look.codec, memory.look.width, memory.look.height, memory.look.rate]
         if memory.look is not None
         else None,
@@ -119,4 +122,5 @@ def _from_row(row: Mapping[Any, Any]) -> Memory:
         look=Look(Codec(look[0]), *look[1:]) if look else None,
         scheduled_for=broadcast.get("scheduled_for"),
         command=Command(row["command"]),
+        ending=tuple(broadcast.get("ending", ())),
     )

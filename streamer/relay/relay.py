@@ -21,12 +21,13 @@ from streamer.relay.carrier import Carrier, Doorbell, MakeStill
 from streamer.relay.destination import Destination
 from streamer.relay.dialling import Dialling, check_cipher, choose_ingest
 from streamer.relay.errors import RelayRefused
+from streamer.relay.farewell import Farewell
 from streamer.relay.intake import Intake
 from streamer.relay.look import Look
 from streamer.relay.machine import Do, Patience, RelayMachine, Signal, State
 from streamer.relay.memory import Memory
 from streamer.relay.platforms.broadcast import Broadcast, Health, HealthState, Ingest
-from streamer.relay.platforms.errors import PlatformError
+from streamer.relay.platforms.errors import NeedsReconnect, PlatformError
 from streamer.relay.report import Tally
 from streamer.sections.relay import secrets_of
 from transport.errors import LinkError, WireError
@@ -37,7 +38,6 @@ _log = logging.getLogger(__name__)
 # Of a link's reasons, those that stay until somebody changes something.
 _FINAL = frozenset({"unauthorized", "certificate", "not_found", "unsupported"})
 _STREAM_PATIENCE_S = 5.0
-_END_S = 15.0
 # Broadcasts that end are replaced a little before the platform ends them.
 _ROTATE_EARLY_S = 120.0
 _DROPS_REMEMBERED_S = 10.0
@@ -58,6 +58,7 @@ class Tools:
         clock: seconds since 1970.
         patience: times, but for those that a destination sets itself.
         pace: how often platforms are asked.
+        end_again_s: after which a broadcast that could not be ended is tried again the first time.
     """
 
     open_push: OpenPush
@@ -68,6 +69,7 @@ class Tools:
     clock: Callable[[], float] = time.time
     patience: Patience = field(default_factory=Patience)
     pace: Pace = field(default_factory=Pace)
+    end_again_s: float = 5.0
 
 
 class Relay:
@@ -106,6 +108,10 @@ class Relay:
         self._look = memory.look
         self.scheduled_for = memory.scheduled_for
         self._broadcast: Broadcast | None = None
+        self._farewell = Farewell(
+            self._open_broadcast, memory.ending, self._farewell_changed, tools.end_again_s
+        )
+        self._stopped_for = ""
         self._ingest: Ingest | None = None
         self._intake: Intake | None = None
         self._push: Push | None = None
@@ -163,6 +169,7 @@ class Relay:
             began_at=self.began_at,
             look=self._look,
             scheduled_for=self.scheduled_for,
+            ending=self._farewell.ids,
         )
 
     def start(self) -> None:
@@ -180,6 +187,12 @@ class Relay:
 
     def stream_changed(self) -> None:
         """The stream's state or tracks changed."""
+        # Also while nothing is sent: the network may be away as the publisher comes back.
+        if self.stream.state is StreamState.LIVE:
+            self.machine.back()
+        elif self.state.is_running:
+            self.machine.away(time.monotonic())
+        self._wake.set()
         if self._intake is not None:
             self._intake.follow()
             if self._bell is not None:
@@ -193,6 +206,7 @@ class Relay:
 
     async def run(self) -> None:
         """Do what is to be done, until cancelled; the broadcast then goes on without us."""
+        farewell = asyncio.create_task(self._farewell.run())
         try:
             while True:
                 while self._todo:
@@ -206,6 +220,7 @@ class Relay:
                     self._decide(self.machine.handle_timeout(time.monotonic()))
                 self._wake.clear()
         finally:
+            farewell.cancel()
             await self._release()
             self._let_go()
 
@@ -243,7 +258,7 @@ class Relay:
             self._bell = Doorbell()
             self._intake = Intake(self.stream, self.destination.codecs, self._bell.ring)
         if self._broadcast is None:
-            self._broadcast = self._tools.open_broadcast(self.destination, self.stream)
+            self._broadcast = self._open_broadcast()
         ingest = await self._resume()
         if ingest is None:
             await self._wait_for_stream()
@@ -268,12 +283,15 @@ class Relay:
         try:
             return await self._broadcast.resume(id)
         except PlatformError as error:
-            if error.retryable:
+            if error.retryable or isinstance(error, NeedsReconnect):
                 self._resume_id = id
                 raise
             _log.info("relay %s: its broadcast is over: %s", self.id, error)
-            self._broadcast = self._tools.open_broadcast(self.destination, self.stream)
+            self._broadcast = self._open_broadcast()
             return None
+
+    def _open_broadcast(self) -> Broadcast:
+        return self._tools.open_broadcast(self.destination, self.stream)
 
     async def _wait_for_stream(self) -> None:
         while True:
@@ -404,22 +422,25 @@ class Relay:
 
     async def _finish(self) -> None:
         broadcast, self._broadcast, self._ingest = self._broadcast, None, None
-        self._resume_id = ""
-        try:
-            async with asyncio.timeout(_END_S):
-                if broadcast is not None:
-                    await broadcast.end()
-        except (PlatformError, TimeoutError) as error:
-            why = str(error) or "it did not answer"
-            _log.warning("relay %s: the broadcast could not be ended: %s", self.id, why)
-        except Exception:  # as in `_guarded`
-            _log.exception("relay %s: the broadcast could not be ended", self.id)
+        id, self._resume_id = self._resume_id, ""
+        if broadcast is None and id:
+            broadcast = self._open_broadcast()
+        why = await self._farewell.end(broadcast, id) if broadcast is not None else ""
         self.began_at = None
         self.health = None
         self.tally = Tally()
         if not self.state.is_running or self.state is State.ENDING:
             self._let_go()
+        self._stopped_for = self.reason
+        if why:
+            self.machine.reason = f"{self.reason}; the broadcast could not be ended yet: {why}"
         self._signal(Signal.OVER, self.reason)
+
+    def _farewell_changed(self) -> None:
+        if not self._farewell.ids and not self.state.is_running:
+            self.machine.reason = self._stopped_for
+            self._show()
+        self._tools.changed(self)
 
     def _let_go(self) -> None:
         if self._intake is not None:

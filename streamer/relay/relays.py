@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -298,15 +298,19 @@ class Relays:
         for id, running in self._running.items():
             relay = running.relay
             if id not in wanted:
-                self._group.create_task(self._dismiss(running))
+                self._group.create_task(self._dismiss(running, "its destination was removed"))
                 continue
             stream, destination = wanted[id]
             if relay.stream is stream and relay.destination == destination:
                 kept[id] = running
                 continue
-            # Goes on with the same broadcast, as after a restart.
-            running.task.cancel()
-            self._memories[id] = relay.memory
+            if relay.destination.is_same_place(destination):
+                # Goes on with the same broadcast, as after a restart.
+                running.task.cancel()
+                self._memories[id] = relay.memory
+            else:
+                self._memories[id] = replace(relay.memory, broadcast_id="", began_at=None, ending=())
+                self._group.create_task(self._dismiss(running, "it goes on to another account"))
         made = {id: kept.get(id) or self._make(*each) for id, each in wanted.items()}
         again = [id for id in self._running if id in made and id not in kept]
         self._running = made
@@ -319,9 +323,9 @@ class Relays:
         relay = Relay(stream, destination, self._tools, memory)
         return _Running(relay, self._group.create_task(_keep_running(relay)))
 
-    async def _dismiss(self, running: _Running) -> None:
-        """End a relay whose destination is gone."""
-        running.relay.stop("its destination was removed")
+    async def _dismiss(self, running: _Running, why: str) -> None:
+        """End a relay that is not one of us any more."""
+        running.relay.stop(why)
         await asyncio.wait({self._loop.create_task(running.relay.wait_over())}, timeout=_FAREWELL_S)
         running.task.cancel()
 

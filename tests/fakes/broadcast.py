@@ -14,7 +14,8 @@ class FakePlatform:
     Attributes:
         url: where it wants the media; changed by tests.
         health: what it says.
-        refuses: what it raises when asked to prepare.
+        refuses: what it raises when asked to prepare; `refuses_to_resume` and `refuses_to_end` likewise.
+        over: broadcasts that somebody ended there; only `went_live` and `resume` tell.
         prepared, resumed, ended: ids, in the order they were.
     """
 
@@ -22,6 +23,9 @@ class FakePlatform:
         self.url = url
         self.health = Health(HealthState.GOOD, viewers=7, again_s=0.1)
         self.refuses: PlatformError | None = None
+        self.refuses_to_resume: PlatformError | None = None
+        self.refuses_to_end: PlatformError | None = None
+        self.over: set[str] = set()
         self.prepared: list[str] = []
         self.resumed: list[str] = []
         self.live: list[str] = []
@@ -46,19 +50,25 @@ class FakeBroadcast:
         return self._ingest()
 
     async def resume(self, id: str) -> Ingest:
-        if id in self._platform.ended or id not in self._platform.prepared:
+        if self._platform.refuses_to_resume is not None:
+            raise self._platform.refuses_to_resume
+        if id in self._platform.ended or id in self._platform.over or id not in self._platform.prepared:
             raise PlatformError("over", "the broadcast is over")
         self.id = id
         self._platform.resumed.append(id)
         return self._ingest()
 
     async def went_live(self) -> None:
+        if self.id in self._platform.over:
+            raise PlatformError("over", "the broadcast is over")
         self._platform.live.append(self.id)
 
     async def health(self) -> Health:
         return self._platform.health
 
     async def end(self) -> None:
+        if self._platform.refuses_to_end is not None:
+            raise self._platform.refuses_to_end
         self._platform.ended.append(self.id)
 
     def _ingest(self) -> Ingest:

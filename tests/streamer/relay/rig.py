@@ -152,4 +152,5 @@ class RelayRig:
             changed,
             self.concealed.append,
             pace=Pace(first_s=0.05, least_s=0.05),
+            end_again_s=0.1,
         )

@@ -134,6 +134,18 @@ def test_a_publisher_that_stays_away_ends_the_broadcast() -> None:
     assert "away for 60 s" in relay.reason
 
 
+def test_one_that_was_ended_by_an_absence_begins_anew() -> None:
+    relay = on_air()
+    relay.away(10.0)
+    relay.handle_timeout(70.0)
+    relay.signal(Signal.OVER, 71.0)
+    relay.signal(Signal.START, 500.0)
+    relay.signal(Signal.PREPARED, 501.0)
+    assert relay.handle_timeout(501.0) == ()
+    relay.signal(Signal.CONNECTED, 502.0)
+    assert relay.state is State.LIVE
+
+
 def test_a_publisher_that_comes_back_in_time_ends_nothing() -> None:
     relay = on_air()
     relay.away(10.0)
@@ -158,7 +170,15 @@ def test_the_platforms_limit_counts_when_it_is_shorter() -> None:
     relay.limit(30.0, 5.0)
     assert relay.timer == 35.0
     relay.limit(None, 6.0)
-    assert relay.timer == 106.0
+    assert relay.timer == 100.0
+
+
+def test_a_platform_that_tells_its_limit_again_and_again_puts_nothing_off() -> None:
+    relay = on_air()
+    for now in range(1, 100):
+        relay.limit(1000.0 - now, float(now))
+        assert relay.handle_timeout(float(now)) == ()
+    assert relay.handle_timeout(100.0) == (Do.RELEASE, Do.FINISH, Do.PREPARE)
 
 
 def test_preparing_is_tried_again_ever_less_often() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streamer.relay.machine import State
 from streamer.relay.platforms.broadcast import Health, HealthState
-from streamer.relay.platforms.errors import NeedsReconnect
+from streamer.relay.platforms.errors import NeedsReconnect, PlatformError
 from tests.fakes.broadcast import KEY as PLATFORM_KEY
 from tests.fakes.broadcast import FakePlatform
 from tests.fakes.wait import until
@@ -210,6 +210,117 @@ async def test_a_broadcast_that_is_as_long_as_it_may_be_is_followed_by_another(
         await encoder.leave()
     assert platform.ended == platform.prepared[:2]
     assert ingest.ends[:2] == ["unpublished", "unpublished"]
+
+
+async def test_a_publisher_that_comes_back_late_is_followed_again(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    async with opened(engine, to(ingest, slate_s=0.3)) as rig:
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE)
+        await encoder.leave()
+        await rig.until(State.ENDED)
+        assert "away for 0.3 s" in rig.relay().reason
+        encoder = Encoder(rig.stream)
+        await rig.until(State.LIVE)
+        await encoder.leave()
+
+
+async def test_a_publisher_that_is_back_while_the_network_is_away_ends_nothing(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    async with opened(engine, to(ingest, slate_s=60.0)) as rig:
+        encoder = Encoder(rig.stream)
+        relay = await rig.until(State.LIVE)
+        await until(lambda: next(keyframes(ingest), None) is not None, "a picture")
+        await encoder.leave()
+        await until(lambda: relay.is_filling, "the still picture")
+        await ingest.stop()
+        await rig.until(State.RECONNECTING)
+        assert relay.machine.gives_up_at is not None
+        encoder = Encoder(rig.stream)
+        await until(lambda: relay.machine.gives_up_at is None, "its return to be noticed")
+        await encoder.leave()
+        await until(lambda: relay.machine.gives_up_at is not None, "its leaving to be noticed")
+
+
+async def test_a_broadcast_that_cannot_be_ended_is_tried_again(engine: AsyncEngine, ingest: Ingest) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        platform.refuses_to_end = PlatformError("unavailable", "YouTube has a problem", retryable=True)
+        rig.relays.stop(relay.id)
+        await rig.until(State.ENDED, id=relay.id)
+        assert relay.reason == "stopped; the broadcast could not be ended yet: YouTube has a problem"
+        await encoder.leave()
+    assert platform.ended == []
+    async with opened(engine, platform=platform) as rig:
+        relay = rig.relay("id-of-kept")
+        assert relay.memory.ending == tuple(platform.prepared)
+        assert not relay.state.is_running
+        platform.refuses_to_end = None
+        await until(lambda: platform.ended == platform.prepared, "its end")
+        await until(lambda: relay.memory.ending == (), "it to be forgotten")
+    async with opened(engine, platform=platform) as rig:
+        assert rig.relay("id-of-kept").memory.ending == ()
+
+
+async def test_one_that_is_stopped_before_it_could_go_on_is_ended_at_the_platform(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        await encoder.leave()
+    platform.refuses_to_resume = PlatformError("unavailable", "YouTube does not answer", retryable=True)
+    async with opened(engine, platform=platform) as rig:
+        relay = rig.relay("id-of-kept")
+        await until(lambda: relay.reason == "YouTube does not answer", "the first try")
+        rig.relays.stop(relay.id)
+        await rig.until(State.ENDED, id=relay.id)
+        assert "could not be ended yet" in relay.reason
+        platform.refuses_to_resume = None
+        await until(lambda: platform.ended == platform.prepared == ["broadcast-0"], "its end")
+        await until(lambda: relay.reason == "stopped", "it to be said")
+
+
+async def test_another_account_ends_the_broadcast_of_the_former(engine: AsyncEngine, ingest: Ingest) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        other = relay.destination.settings.model_copy(update={"account": "two"})
+        await rig.relays.change(relay.destination.model_copy(update={"settings": other}))
+        await until(lambda: platform.ended == ["broadcast-0"], "the end of the first")
+        await until(lambda: platform.prepared == ["broadcast-0", "broadcast-1"], "the second")
+        await rig.until(State.LIVE, id=relay.id)
+        assert platform.resumed == []
+        await encoder.leave()
+
+
+async def test_a_broadcast_that_was_ended_at_the_platform_meanwhile_is_not_pushed_to(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        platform.over.add("broadcast-0")
+        await until(lambda: ingest.sessions, "the session")
+        ingest.sessions[0][1].transport.abort()
+        await rig.until(State.ENDED, id=relay.id)
+        assert relay.reason == "the platform has ended the broadcast"
+        await encoder.leave()
 
 
 async def test_no_sound_becomes_silence_and_another_codec_h264(engine: AsyncEngine, ingest: Ingest) -> None:
