@@ -29,6 +29,7 @@ from ops.process.differences import changed_keys
 from ops.process.health import LoopLag, SendDelay
 from ops.process.logs import Redactor
 from ops.process.memory import Trimmer, heap_trim, spare_the_collector
+from ops.process.node import node_name
 from ops.process.reload import Reloader
 from ops.process.supervisor import Supervisor
 from streamer.config import Config
@@ -108,6 +109,7 @@ class Server:
                 identity,
                 self.platforms.broadcasts,
                 self._redactor.add,
+                node_name(self.config.state.dir),
             )
             try:
                 self.engagement = Engagement(self.config, identity, self._streams, self._platform_viewers)

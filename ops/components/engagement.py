@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -23,6 +21,7 @@ from auth.errors import AuthError, NoSuchPrincipal
 from auth.permissions.principals import Kind
 from ops.identity import privacy
 from ops.identity.identity import Identity
+from ops.process.node import node_name
 from streamer.config import Config
 from streamer.egress.webrtc import Viewer, WebRtcEgress
 from streamer.engagement.audience import Audience, Live
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FOLDER = "engagement"
-_NODE_FILE = "node"
 _LOOK_EVERY_S = 1.0
 _DECIDE_EVERY_S = 600.0
 # Of a database that is new to this, years are to be decided on; nobody waits for that.
@@ -92,7 +90,7 @@ class Engagement:
         self._streams = streams
         folder = config.state.dir / _FOLDER
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        node = _node_name(folder / _NODE_FILE)
+        node = node_name(config.state.dir)
         kept = Retention(
             settings.retention_days * DAY_S, settings.minute_days * DAY_S, settings.hour_days * DAY_S
         )
@@ -255,10 +253,3 @@ def _account(entry: Entry) -> tuple[str, bool]:
     if permit.session:
         return permit.principal.id, True
     return ("" if permit.subject.startswith("@") else permit.subject), False
-
-
-def _node_name(path: Path) -> str:
-    """This machine's name among others; made once."""
-    if not path.exists():
-        path.write_text(secrets.token_hex(6), encoding="ascii")
-    return path.read_text(encoding="ascii").strip()

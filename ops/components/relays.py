@@ -13,11 +13,12 @@ from ops.identity.identity import Identity
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.relay.destination import Destination, Platform
+from streamer.relay.keeper import MemoryKeeper
 from streamer.relay.look import Look
 from streamer.relay.platforms.broadcast import Broadcast, Ingest
 from streamer.relay.platforms.custom import CustomBroadcast
 from streamer.relay.platforms.platforms import Platforms
-from streamer.relay.relay import Relay, Tools
+from streamer.relay.relay import Tools
 from streamer.relay.relays import Relays
 from streamer.sections.platforms import PlatformsConfig
 from transport.media.still import Still, make_still
@@ -34,6 +35,7 @@ def make_relays(
     identity: Identity,
     platforms: Platforms,
     conceal: Callable[[str], None],
+    node: str,
 ) -> Relays:
     """All relays of a server. On its event loop.
 
@@ -43,6 +45,7 @@ def make_relays(
         identity: the database, and what opens secrets in it.
         platforms: where accounts are connected.
         conceal: is told stream keys, which no log may show.
+        node: this machine's name.
     """
 
     def open_broadcast(destination: Destination, stream: Stream) -> Broadcast:
@@ -58,10 +61,19 @@ def make_relays(
         url = srt_url(destination, ingest.url) if ingest.url.startswith("srt:") else ingest.url
         return push_to(url, ingest.key, options)
 
-    def tools(changed: Callable[[Relay], None]) -> Tools:
-        return Tools(open_push, open_broadcast, Stills().make, changed, conceal, identity.clock)
+    def tools(keeper: MemoryKeeper) -> Tools:
+        return Tools(
+            open_push,
+            open_broadcast,
+            Stills().make,
+            keeper.note,
+            keeper.claim,
+            node,
+            conceal,
+            identity.clock,
+        )
 
-    return Relays(registry, identity.engine, identity.vault, tools, identity.clock)
+    return Relays(registry, identity.engine, identity.vault, tools, identity.clock, node)
 
 
 class Stills:

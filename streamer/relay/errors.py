@@ -5,7 +5,8 @@ StreamerError
     ├── NoSuchRelay           no relay or destination has this id
     ├── NoSuchDestination     the same, of what is kept in the database
     ├── RelayRefused          this stream must not go, or cannot go, to this destination
-    └── RelayBusy             not while it is running
+    ├── RelayBusy             not while it is running
+    └── RelayHeld             another machine relays it
 """
 
 from __future__ import annotations
@@ -39,3 +40,15 @@ class RelayRefused(RelayError):
 
 class RelayBusy(RelayError):
     """Not while it is running; stop it first."""
+
+
+class RelayHeld(RelayError):
+    """Another machine relays it.
+
+    Attributes:
+        owner: that machine's name.
+    """
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"another machine ({owner}) relays it")
+        self.owner = owner

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.relay.errors import RelayHeld
 from streamer.relay.look import Look
 from streamer.relay.tables import memories
 from transport.media import Codec
@@ -22,6 +23,12 @@ class Command(StrEnum):
     NONE = ""
     START = "start"
     STOP = "stop"
+
+
+#: A machine that has not told of a relay for so long, does not relay it any more, seconds. Machines' clocks
+#: must not differ by more than half of it.
+LEASE_S = 30.0
+_COMMANDS = tuple(command.value for command in Command if command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Memory:
         scheduled_for: the start of the schedule that was kept last; None for none.
         command: what is asked for.
         ending: broadcasts at the platform that could not be ended yet.
+        owner: the machine that relays it, or did last; "" where nobody said.
+        changed_at: when that was last true, seconds since 1970.
     """
 
     relay: str
@@ -51,6 +60,16 @@ class Memory:
     scheduled_for: float | None = None
     command: Command = Command.NONE
     ending: tuple[str, ...] = ()
+    owner: str = ""
+    changed_at: float = field(default=0.0, compare=False)
+
+    def is_others(self, node: str) -> bool:
+        """Whether another machine than this one began to relay it, and did not end."""
+        return self.wanted and self.owner not in ("", node)
+
+    def is_held(self, node: str, now: float) -> bool:
+        """Whether another machine than this one relays it now."""
+        return self.is_others(node) and now - self.changed_at < LEASE_S
 
 
 async def read_memories(connection: AsyncConnection) -> dict[str, Memory]:
@@ -60,7 +79,45 @@ async def read_memories(connection: AsyncConnection) -> dict[str, Memory]:
 
 
 async def remember(connection: AsyncConnection, memory: Memory, now: float) -> None:
-    """Keep what it is now; what was asked for meanwhile stays."""
+    """Keep what it is now; what was asked for meanwhile stays, and so does what another machine relays."""
+    known = await _find(connection, memory.relay)
+    if known is None or not known.is_others(memory.owner):
+        await _write(connection, memory, now, is_new=known is None)
+
+
+async def claim(
+    connection: AsyncConnection, relay: str, node: str, now: float, *, may_take_over: bool
+) -> Memory:
+    """Let this machine relay it.
+
+    Args:
+        connection: within a transaction that writes.
+        relay: its id.
+        node: this machine.
+        now: seconds since 1970.
+        may_take_over: what another machine began and has not told of for `LEASE_S`.
+
+    Returns:
+        What is known of it, to go on with.
+
+    Raises:
+        RelayHeld: another machine relays it.
+    """
+    known = await _find(connection, relay)
+    memory = known or Memory(relay)
+    if memory.is_held(node, now) or (memory.is_others(node) and not may_take_over):
+        raise RelayHeld(memory.owner)
+    await _write(connection, replace(memory, owner=node, wanted=True), now, is_new=known is None)
+    return memory
+
+
+async def _find(connection: AsyncConnection, relay: str) -> Memory | None:
+    rows = await connection.execute(select(memories).where(memories.c.relay == relay).with_for_update())
+    row = rows.mappings().one_or_none()
+    return _from_row(row) if row is not None else None
+
+
+async def _write(connection: AsyncConnection, memory: Memory, now: float, *, is_new: bool) -> None:
     broadcast = {
         "id": memory.broadcast_id,
         "began_at": memory.began_at,
@@ -69,6 +126,7 @@ async def remember(connection: AsyncConnection, memory: Memory, now: float) -> N
         if memory.look is not None
         else None,
         "scheduled_for": memory.scheduled_for,
+        "owner": memory.owner,
     }
     row = {
         "wanted": memory.wanted,
@@ -77,11 +135,10 @@ async def remember(connection: AsyncConnection, memory: Memory, now: float) -> N
         "broadcast": json.dumps(broadcast),
         "changed_at": now,
     }
-    result = await connection.execute(
-        update(memories).where(memories.c.relay == memory.relay).values(row)
-    )  # fmt: skip
-    if result.rowcount == 0:
+    if is_new:
         await connection.execute(insert(memories).values({"relay": memory.relay, "command": "", **row}))
+    else:
+        await connection.execute(update(memories).where(memories.c.relay == memory.relay).values(row))
 
 
 async def ask(connection: AsyncConnection, relay: str, command: Command, now: float) -> None:
@@ -93,14 +150,23 @@ async def ask(connection: AsyncConnection, relay: str, command: Command, now: fl
         await connection.execute(insert(memories).values(row))
 
 
-async def take_commands(connection: AsyncConnection) -> dict[str, Command]:
-    """What is asked for, by the relay's id; it is not asked for any more then."""
-    rows = await connection.execute(
-        select(memories.c.relay, memories.c.command).where(memories.c.command != "")
-    )
-    found = {relay: Command(command) for relay, command in rows if command in set(Command)}
-    if found:
-        await connection.execute(update(memories).where(memories.c.relay.in_(found)).values(command=""))
+async def take_commands(
+    connection: AsyncConnection, is_mine: Callable[[Memory], bool] = lambda memory: True
+) -> dict[str, Command]:
+    """What is asked for, by the relay's id; it is not asked for any more then.
+
+    Args:
+        connection: within a transaction that writes.
+        is_mine: whether this machine is to do it; otherwise it is left to another.
+    """
+    rows = await connection.execute(select(memories).where(memories.c.command.in_(_COMMANDS)))
+    found: dict[str, Command] = {}
+    for memory in [_from_row(row) for row in rows.mappings()]:
+        if is_mine(memory):
+            asked = (memories.c.relay == memory.relay) & (memories.c.command == memory.command.value)
+            taken = await connection.execute(update(memories).where(asked).values(command=""))
+            if taken.rowcount:
+                found[memory.relay] = memory.command
     return found
 
 
@@ -123,4 +189,6 @@ def _from_row(row: Mapping[Any, Any]) -> Memory:
         scheduled_for=broadcast.get("scheduled_for"),
         command=Command(row["command"]),
         ending=tuple(broadcast.get("ending", ())),
+        owner=broadcast.get("owner", ""),
+        changed_at=row["changed_at"],
     )

@@ -54,6 +54,8 @@ class Tools:
         open_broadcast: makes a platform's side of a relay.
         make_still: makes the picture that fills in.
         changed: a relay's state changed, and is to be remembered.
+        claim: lets this machine relay it, and tells what is known of it; RelayHeld: another one does.
+        node: this machine's name.
         conceal: is told stream keys, which no log may show.
         clock: seconds since 1970.
         patience: times, but for those that a destination sets itself.
@@ -65,6 +67,8 @@ class Tools:
     open_broadcast: Callable[[Destination, Stream], Broadcast]
     make_still: MakeStill
     changed: Callable[[Relay], None]
+    claim: Callable[[Relay], Awaitable[Memory]]
+    node: str
     conceal: Callable[[str], None]
     clock: Callable[[], float] = time.time
     patience: Patience = field(default_factory=Patience)
@@ -100,11 +104,12 @@ class Relay:
         self.machine = RelayMachine(patience)
         self.machine.reason = memory.reason if memory.state == State.FAILED else ""
         self.since = tools.clock()
-        self.began_at = memory.began_at if memory.wanted else None
+        mine = memory.wanted and not memory.is_others(tools.node)
+        self.began_at = memory.began_at if mine else None
         self.health: Health | None = None
         self.watch_url = ""
         self.tally = Tally()
-        self._resume_id = memory.broadcast_id if memory.wanted else ""
+        self._resume_id = memory.broadcast_id if mine else ""
         self._look = memory.look
         self.scheduled_for = memory.scheduled_for
         self._broadcast: Broadcast | None = None
@@ -170,6 +175,7 @@ class Relay:
             look=self._look,
             scheduled_for=self.scheduled_for,
             ending=self._farewell.ids,
+            owner=self._tools.node,
         )
 
     def start(self) -> None:
@@ -254,6 +260,10 @@ class Relay:
 
     async def _prepare(self) -> None:
         self.destination.check(self.stream.config)
+        known = await self._tools.claim(self)
+        if known.is_others(self._tools.node):
+            # That machine is gone, and its publisher comes here now.
+            self._resume_id, self.began_at, self._look = known.broadcast_id, known.began_at, known.look
         if self._intake is None:
             self._bell = Doorbell()
             self._intake = Intake(self.stream, self.destination.codecs, self._bell.ring)

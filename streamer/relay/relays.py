@@ -32,7 +32,7 @@ from streamer.relay.destinations import (
 from streamer.relay.errors import NoSuchRelay, RelayRefused
 from streamer.relay.keeper import MemoryKeeper
 from streamer.relay.machine import State
-from streamer.relay.memory import Command, Memory, read_memories, take_commands
+from streamer.relay.memory import LEASE_S, Command, Memory, read_memories, take_commands
 from streamer.relay.relay import Relay, Tools
 from streamer.relay.tables import destinations, memories
 
@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 # A relay whose destination is taken away ends its broadcast first.
 _FAREWELL_S = 20.0
+# A command is left so long to the machine that has the stream.
+_LEFT_TO_OTHERS_S = 3.0
 #: How many destinations there are, when the last of them changed, and how much the command line asks for.
 _NEWS = OneRow(
     select(
@@ -64,8 +66,9 @@ class Relays:
         registry: the streams.
         engine: the database.
         vault: opens destinations.
-        make_tools: what relays work with, given whom to tell of a change.
+        make_tools: what relays work with, given what keeps their memory.
         clock: seconds since 1970.
+        node: this machine's name among those that share the database; "" where it is the only one.
     """
 
     def __init__(
@@ -73,14 +76,17 @@ class Relays:
         registry: Registry,
         engine: AsyncEngine,
         vault: Sealer,
-        make_tools: Callable[[Callable[[Relay], None]], Tools],
+        make_tools: Callable[[MemoryKeeper], Tools],
         clock: Callable[[], float] = time.time,
+        node: str = "",
     ) -> None:
         self._registry = registry
         self._engine = engine
         self._vault = vault
-        self._keeper = MemoryKeeper(engine, self._current, clock)
-        self._tools = make_tools(self._keeper.note)
+        self._keeper = MemoryKeeper(engine, node, self._current, clock)
+        self._tools = make_tools(self._keeper)
+        self._node = node
+        self._told_at = float("-inf")
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._group: asyncio.TaskGroup | None = None
@@ -204,14 +210,19 @@ class Relays:
 
     def _resume(self, relay: Relay) -> None:
         memory = self._memories.get(relay.id)
-        if memory is not None and memory.wanted:
+        if memory is not None and memory.wanted and not memory.is_others(self._node):
             self._try_start(relay)
 
     def _look(self) -> None:
-        """Start and stop what the clock and the publishers do."""
+        """Start and stop what the clock and the publishers do; tell other machines what is relayed here."""
         now = self._clock()
+        is_time_to_tell = now - self._told_at >= LEASE_S / 3
+        if is_time_to_tell:
+            self._told_at = now
         for relay in self:
             settings, stream = relay.destination.settings, relay.stream
+            if is_time_to_tell and relay.state.is_running:
+                self._keeper.note(relay)
             if stream.state is StreamState.OFFLINE:
                 self._held.discard(relay.id)
             if settings.when is When.PUBLISHING:
@@ -273,7 +284,7 @@ class Relays:
 
     async def _take_commands(self) -> None:
         async with self._engine.begin() as connection:
-            commands = await take_commands(connection)
+            commands = await take_commands(connection, self._is_mine)
         for id, command in commands.items():
             try:
                 if command is Command.START:
@@ -282,6 +293,15 @@ class Relays:
                     self.stop(id)
             except (NoSuchRelay, RelayRefused) as error:
                 _log.warning("from the command line: %s", error)
+
+    def _is_mine(self, memory: Memory) -> bool:
+        """Whether a command is for this machine: it has the stream, or nobody else took it for a while."""
+        now = self._clock()
+        relay = self._current(memory.relay)
+        if memory.is_held(self._node, now):
+            return False
+        is_here = relay is not None and (relay.state.is_running or relay.stream.state is StreamState.LIVE)
+        return is_here or not self._node or abs(now - memory.changed_at) > _LEFT_TO_OTHERS_S
 
     def _reconcile(self) -> None:
         """Make the relays be what configuration and database say; what did not change is not touched."""

@@ -19,6 +19,7 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.relay.attendance import Pace
 from streamer.relay.destination import Destination, Platform, Settings
+from streamer.relay.keeper import MemoryKeeper
 from streamer.relay.look import Look
 from streamer.relay.machine import State
 from streamer.relay.platforms.broadcast import Broadcast, Ingest
@@ -83,6 +84,9 @@ class RelayRig:
     Args:
         engine: an empty database; another rig on it is another server.
         relays: of the stream "cam" in the configuration.
+        platform: of destinations that are no custom ones.
+        node: this server's name.
+        clock: its seconds since 1970.
         stream: more of its table.
     """
 
@@ -91,14 +95,17 @@ class RelayRig:
         engine: AsyncEngine,
         relays: list[dict[str, Any]] | None = None,
         platform: FakePlatform | None = None,
+        node: str = "one",
+        clock: Callable[[], float] = time.time,
         **stream: Any,
     ) -> None:
+        self._node = node
         self.engine = engine
         self.platform = platform
         self.registry = Registry()
         self.configure(relays or [], **stream)
         self.concealed: list[str] = []
-        self.relays = Relays(self.registry, engine, VAULT, self._tools)
+        self.relays = Relays(self.registry, engine, VAULT, self._tools, clock, node)
         self.stream = self.registry.find("cam")
         self._task: asyncio.Task[None] | None = None
 
@@ -132,7 +139,7 @@ class RelayRig:
         await until(lambda: self.relay(id).state in states, f"{id} to be {states}")
         return self.relay(id)
 
-    def _tools(self, changed: Callable[[Relay], None]) -> Tools:
+    def _tools(self, keeper: MemoryKeeper) -> Tools:
         def open_push(destination: Destination, ingest: Ingest, options: PushOptions) -> Push:
             return push_to(ingest.url, ingest.key, options)
 
@@ -149,7 +156,9 @@ class RelayRig:
             open_push,
             open_broadcast,
             still,
-            changed,
+            keeper.note,
+            keeper.claim,
+            self._node,
             self.concealed.append,
             pace=Pace(first_s=0.05, least_s=0.05),
             end_again_s=0.1,

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from streamer.relay.destinations import remove_destination
 from streamer.relay.errors import NoSuchRelay, RelayRefused
 from streamer.relay.machine import State
-from streamer.relay.memory import Command, ask, read_memories
+from streamer.relay.memory import LEASE_S, Command, ask, read_memories
+from tests.fakes.broadcast import FakePlatform
 from tests.fakes.wait import until
 from tests.streamer.relay.rig import KEY, Encoder
 from tests.streamer.relay.test_relay import opened, to
@@ -57,6 +58,60 @@ async def test_the_command_line_reaches_a_running_server(engine: AsyncEngine, in
     async with engine.connect() as connection:
         memory = (await read_memories(connection))["cam:127.0.0.1"]
     assert (memory.wanted, memory.state, memory.command) == (False, "ended", Command.NONE)
+
+
+async def test_another_machine_leaves_a_broadcast_alone_until_it_is_orphaned(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    ahead_s = 0.0
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        rig.relays.start(relay.id)
+        await rig.until(State.LIVE, id=relay.id)
+        await until(lambda: relay.began_at is not None, "its beginning")
+        async with opened(
+            engine, platform=platform, node="two", clock=lambda: time.time() + ahead_s
+        ) as other:
+            idle = other.relay(relay.id)
+            assert idle.state is State.IDLE
+            other.relays.stop(relay.id)
+            second = Encoder(other.stream)
+            other.relays.start(relay.id)
+            await until(lambda: idle.reason == "another machine (one) relays it", "it to be told")
+            other.relays.stop(relay.id)
+            await other.until(State.ENDED, id=relay.id)
+            assert (platform.prepared, platform.resumed, platform.ended) == (["broadcast-0"], [], [])
+            async with engine.connect() as connection:
+                memory = (await read_memories(connection))[relay.id]
+            assert (memory.wanted, memory.owner, memory.broadcast_id) == (True, "one", "broadcast-0")
+            await encoder.leave()
+            await rig.close()
+            ahead_s = 2 * LEASE_S
+            other.relays.start(relay.id)
+            await other.until(State.LIVE, id=relay.id)
+            assert (platform.prepared, platform.resumed) == (["broadcast-0"], ["broadcast-0"])
+            other.relays.stop(relay.id)
+            await until(lambda: platform.ended == ["broadcast-0"], "its end")
+            await second.leave()
+
+
+async def test_a_command_is_left_to_the_machine_that_relays(engine: AsyncEngine, ingest: Ingest) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay = await rig.keep(platform="youtube", account="one")
+        encoder = Encoder(rig.stream)
+        async with opened(engine, platform=platform, node="two") as other:
+            async with engine.begin() as connection:
+                await ask(connection, relay.id, Command.START, time.time())
+            await rig.until(State.LIVE, id=relay.id)
+            assert other.relay(relay.id).state is State.IDLE
+            async with engine.begin() as connection:
+                await ask(connection, relay.id, Command.STOP, time.time())
+            await rig.until(State.ENDED, id=relay.id)
+        await encoder.leave()
+    assert platform.prepared == platform.ended == ["broadcast-0"]
 
 
 async def test_what_is_stopped_by_hand_stays_so_until_its_stream_was_offline(

@@ -135,6 +135,7 @@ class WebRig(Rig):
             self.identity,
             self.platforms.broadcasts,
             lambda secret: None,
+            "one",
         )
         self.prometheus.register(RelayCollector(self.relays))
         self._relaying = asyncio.create_task(self.relays.run())
