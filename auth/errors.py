@@ -6,6 +6,7 @@ AuthError
 ├── TokenInvalid        a token that cannot be believed; says why
 │   └── TokenExpired    one that was good once
 ├── Forbidden           known, but not allowed to do this
+├── SeatsTaken          allowed, but as many are in by the same token as may be at once
 ├── LockedOut           too many failures; says when to try again
 ├── RateLimited         too many requests from one address; says when to try again
 ├── NoSuchPrincipal     an account or group that is not there
@@ -82,6 +83,25 @@ class Forbidden(AuthError):
         super().__init__(f"not allowed {what}" + (f": {why}" if why else ""))
         self.action = action
         self.stream = stream
+
+
+class SeatsTaken(AuthError):
+    """Allowed, but as many are in by the same token as may be at once; when one leaves there is room.
+
+    Attributes:
+        action: what was asked for, as in `Action`.
+        stream: the stream it was asked of.
+        at_once: how many may be in.
+    """
+
+    def __init__(self, action: str, stream: str, at_once: int) -> None:
+        super().__init__(
+            f"not allowed to {action} {stream!r} now: all {at_once} places of this token are taken; "
+            "try again when one is free"
+        )
+        self.action = action
+        self.stream = stream
+        self.at_once = at_once
 
 
 class LockedOut(AuthError):

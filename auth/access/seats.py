@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.access.permit import Permit
-from auth.errors import AuthUnavailable, Forbidden, TokenInvalid
+from auth.errors import AuthUnavailable, SeatsTaken, TokenInvalid
 from auth.tokens.issued import use_up
 
 _USED = "it could be used once, and was"
@@ -67,7 +67,7 @@ class Seats:
         """A seat, for a permit whose token may be used more than once. From any thread.
 
         Raises:
-            Forbidden: all seats are taken.
+            SeatsTaken: all of them are.
         """
         assert not permit.limits.once, "use `admit`: that a token is used up must be written first"
         return self._take(permit)
@@ -76,7 +76,7 @@ class Seats:
         """A seat, for any permit; a token for one use is used up by it.
 
         Raises:
-            Forbidden: all seats are taken.
+            SeatsTaken: all of them are.
             TokenInvalid: it was used up before.
             AuthUnavailable: that it is used up cannot be written.
         """
@@ -100,9 +100,7 @@ class Seats:
             if taken >= at_once:
                 if limits.once:
                     raise TokenInvalid(_USED)
-                raise Forbidden(
-                    permit.action, permit.stream, f"all {at_once} viewers of this token are there"
-                )
+                raise SeatsTaken(permit.action, permit.stream, at_once)
             self._taken[token_id] = taken + 1
         return Seat(lambda: self._leave(token_id))
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from auth.access.door import Ask
-from auth.errors import AuthError, BadCredentials, Forbidden, LockedOut, RateLimited, TokenInvalid
+from auth.errors import (
+    AuthError,
+    BadCredentials,
+    Forbidden,
+    LockedOut,
+    RateLimited,
+    SeatsTaken,
+    TokenInvalid,
+)
 from auth.permissions.actions import Action
 from auth.permissions.credentials import API_KEY_MARK, Credential, KeyCredential, credential_of
 from auth.permissions.protocols import Protocol
@@ -19,6 +27,7 @@ _CODES: tuple[tuple[type[AuthError], RejectReason], ...] = (
     (BadCredentials, RejectReason.UNAUTHORIZED),
     (TokenInvalid, RejectReason.UNAUTHORIZED),
     (Forbidden, RejectReason.FORBIDDEN),
+    (SeatsTaken, RejectReason.OVERLOADED),
     (LockedOut, RejectReason.OVERLOADED),
     (RateLimited, RejectReason.OVERLOADED),
 )
@@ -38,7 +47,7 @@ def publishing(stream_id: StreamId, config: StreamConfig, address: str) -> Ask:
 
 
 def refusal(error: AuthError) -> Refused:
-    """What the caller is told: 1401 for what does not count, 1403 for what does not suffice."""
+    """What the caller is told: 1401 for what does not count, 1403 for what does not suffice, 1402: later."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), RejectReason.INTERNAL)
     return Refused(code, str(error))
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from auth.access.door import Ask, Door, Entry
 from auth.access.permit import Permit
-from auth.errors import Forbidden, TokenInvalid
+from auth.errors import Forbidden, SeatsTaken, TokenInvalid
 from auth.permissions.actions import Action
 from auth.permissions.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
 from auth.permissions.protocols import Protocol
@@ -126,7 +126,7 @@ class Access:
         ask = await self._door.choose(asks)
         try:
             return await self._door.enter(ask, end)
-        except (Forbidden, TokenInvalid):
+        except (Forbidden, SeatsTaken, TokenInvalid):
             # The last of a public stream's is anybody's; what was presented may have no seat left.
             if ask is asks[-1] or not stream.config.public:
                 raise

@@ -26,6 +26,7 @@ from auth.errors import (
     PlatformRefused,
     RateLimited,
     ReconnectNeeded,
+    SeatsTaken,
     TokenExpired,
     TokenInvalid,
 )
@@ -48,6 +49,7 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     TokenInvalid: (401, "token_invalid"),
     TokenExpired: (401, "token_expired"),
     Forbidden: (403, "forbidden"),
+    SeatsTaken: (429, "seats_taken"),
     NoSuchPrincipal: (404, "no_such_account"),
     NoSuchGrant: (404, "no_such_grant"),
     PasswordRefused: (400, "password_refused"),
@@ -62,6 +64,8 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
 }
 # Who decides is asked again at once when the database is back; a client should not wait longer than that.
 _UNAVAILABLE_RETRY_S = 5
+# A seat whose viewer vanished is free within 30 s. Each try is a join that fails, so not at once either.
+_SEATS_RETRY_S = 5
 # RFC 6750 section 3: what is missing, or why what was presented does not count.
 _CHALLENGES = {
     "unauthorized": "Bearer",
@@ -145,4 +149,6 @@ def _retry_after_s(error: StreamerError | AuthError) -> int | None:
             return max(1, math.ceil(error.retry_after_s))
         case AuthUnavailable():
             return _UNAVAILABLE_RETRY_S
+        case SeatsTaken():
+            return _SEATS_RETRY_S
     return None

@@ -82,7 +82,7 @@ class Whep:
                     409: "Not live; Retry-After says when to ask again",
                     413: "An offer of more than 64 KiB",
                     415: "Not application/sdp",
-                    429: "Too many from this address; Retry-After says when to ask again",
+                    429: "Too many from this address, or with this token; Retry-After says when to ask again",
                     503: "The server is full or stopping",
                     **refused,
                 },

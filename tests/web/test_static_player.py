@@ -34,6 +34,8 @@ _REFUSALS = [
     (Refusal(401, "token_expired", "it has expired"), "This token does not open this stream", "stopped"),
     (Refusal(403, "forbidden", "not yours"), "You may not watch this stream", "stopped"),
     (Refusal(406, "not_playable", "it is H.265"), "This browser cannot play the stream", "stopped"),
+    (Refusal(429, "rate_limited", "again in 60 s", 60), "Too many at once from this network", "waiting"),
+    (Refusal(429, "seats_taken", "all 1 are taken", 60), "All places of this link are taken", "waiting"),
     (Refusal(503, "unavailable", "10 viewers are here", 60), "The server is full", "waiting"),
     (Refusal(500, "server_error", "its log says why", 60), "The server had a problem", "waiting"),
     (Refusal(502, "bad_gateway", "from a proxy", 60), "Server unreachable", "waiting"),

@@ -17,7 +17,7 @@ from auth.access.permit import Basis, Permit
 from auth.access.seats import Seats
 from auth.access.watch import PermitWatch
 from auth.access.webhook import Webhook
-from auth.errors import AuthError, AuthUnavailable, BadCredentials, Forbidden, TokenInvalid
+from auth.errors import AuthError, AuthUnavailable, BadCredentials, Forbidden, SeatsTaken, TokenInvalid
 from auth.permissions.actions import Action, Role, actions_of
 from auth.permissions.credentials import (
     NOTHING,
@@ -140,7 +140,7 @@ async def test_in_and_out(tmp_path: Path) -> None:
         token = await at.token(Limits(viewers=1))
         ended: list[str] = []
         entry = await at.door.enter(watching(token), ended.append)
-        with pytest.raises(Forbidden, match="all 1 "):
+        with pytest.raises(SeatsTaken, match="all 1 "):
             await at.door.enter(watching(token), ended.append)
         entry.close()
         entry.close()
@@ -306,7 +306,7 @@ class TestWebhook:
             assert entry.permit.basis is Basis.WEBHOOK
             assert entry.permit.principal.name == "ann"
             assert json.loads(receiver.asked[0][0])["token"] == "their own"
-            with pytest.raises(Forbidden, match="all 1 "):
+            with pytest.raises(SeatsTaken, match="all 1 "):
                 await at.door.enter(watching(TokenCredential("their own")), ended.append)
             at.watch.tick(NOON + 30)
             assert ended == [EXPIRED]

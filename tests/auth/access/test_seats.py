@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.access.permit import Basis, Permit
 from auth.access.seats import Seats
-from auth.errors import AuthUnavailable, Forbidden, TokenInvalid
+from auth.errors import AuthUnavailable, SeatsTaken, TokenInvalid
 from auth.permissions.actions import Action
 from auth.permissions.limits import NO_LIMITS, Limits
 from auth.permissions.principals import ANONYMOUS
@@ -43,14 +43,15 @@ async def test_so_many_at_once(tmp_path: Path) -> None:
         first = places.take(two)
         second = await places.admit(two)
         assert places.taken("t") == 2
-        with pytest.raises(Forbidden, match="all 2"):
+        with pytest.raises(SeatsTaken, match=r"all 2 .* try again") as caught:
             places.take(two)
-        with pytest.raises(Forbidden, match="all 2"):
+        assert (caught.value.action, caught.value.stream, caught.value.at_once) == ("watch", "cam", 2)
+        with pytest.raises(SeatsTaken, match="all 2"):
             await places.admit(two)
         assert places.take(permit(Limits(viewers=2), "another token"))
         first.release()
         first.release()
-        with places.take(two), pytest.raises(Forbidden):
+        with places.take(two), pytest.raises(SeatsTaken):
             places.take(two)
         second.release()
         assert places.taken("t") == 0

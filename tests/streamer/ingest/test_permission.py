@@ -8,6 +8,7 @@ from auth.errors import (
     BadCredentials,
     Forbidden,
     RateLimited,
+    SeatsTaken,
     TokenExpired,
     TokenInvalid,
 )
@@ -51,6 +52,7 @@ def test_what_is_presented(presented: str, key: str | None, expected: Credential
         (TokenInvalid("its signature is wrong"), RejectReason.UNAUTHORIZED),
         (TokenExpired(), RejectReason.UNAUTHORIZED),
         (Forbidden("publish", "cam"), RejectReason.FORBIDDEN),
+        (SeatsTaken("publish", "cam", 1), RejectReason.OVERLOADED),
         (RateLimited(1), RejectReason.OVERLOADED),
         (AuthUnavailable("the database does not answer"), RejectReason.INTERNAL),
     ],

@@ -111,7 +111,11 @@ class TestEntering:
         rig.publish_to("closed")
         headers = rig.bearer(Action.WATCH, viewers=1)
         assert await self.join(rig, headers) == 201
-        assert await self.join(rig, headers) == 403
+        status, answered, text = await rig.answer(
+            "POST", "/whep/closed", headers=SDP | headers, data=CHROMIUM
+        )
+        assert (status, json.loads(text)["error"]) == (429, "seats_taken")
+        assert answered["Retry-After"] == "5"
         (viewer,) = rig.egress.measured()
         rig.egress.leave(viewer, "the viewer left")
         assert await self.join(rig, headers) == 201

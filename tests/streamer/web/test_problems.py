@@ -19,6 +19,7 @@ from auth.errors import (
     NoSuchPrincipal,
     PasswordRefused,
     RateLimited,
+    SeatsTaken,
     TokenExpired,
     TokenInvalid,
     VaultError,
@@ -62,6 +63,7 @@ async def failing() -> AsyncIterator[Failing]:
         (TokenInvalid("its signature is wrong"), 401, "token_invalid"),
         (TokenExpired(), 401, "token_expired"),
         (Forbidden("watch", "cam"), 403, "forbidden"),
+        (SeatsTaken("watch", "cam", 2), 429, "seats_taken"),
         (NoSuchPrincipal("anna"), 404, "no_such_account"),
         (NoSuchGrant("7"), 404, "no_such_grant"),
         (PasswordRefused("12-1024 characters"), 400, "password_refused"),
@@ -123,7 +125,12 @@ async def test_a_redirection_is_no_problem(failing: Failing) -> None:
 
 @pytest.mark.parametrize(
     ("error", "retry_after_s"),
-    [(RateLimited(2.5), 3), (LockedOut(0.1), 1), (AuthUnavailable("it does not answer"), 5)],
+    [
+        (RateLimited(2.5), 3),
+        (LockedOut(0.1), 1),
+        (SeatsTaken("watch", "cam", 2), 5),
+        (AuthUnavailable("it does not answer"), 5),
+    ],
 )
 async def test_when_to_come_back(failing: Failing, error: Exception, retry_after_s: int) -> None:
     client = await failing(error)

@@ -23,6 +23,7 @@ const WORDS = {
   unplayable: { title: "This browser cannot play the stream", detail: "Another browser or device may be able to.", tone: "stop" },
   unsupported: { title: "This browser has no WebRTC", detail: "Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
   rate_limited: { title: "Too many at once from this network", detail: "Trying again.", tone: "wait" },
+  seats_taken: { title: "All places of this link are taken", detail: "Trying again.", tone: "wait" },
   busy: { title: "The server is full", detail: "The picture appears here as soon as there is room.", tone: "wait" },
   server_error: { title: "The server had a problem", detail: "Trying again.", tone: "wait" },
   unreachable: { title: "Server unreachable", detail: "Check your connection. Trying again.", tone: "wait" },
@@ -57,7 +58,7 @@ const BY_STATUS = {
 };
 
 /** Errors of the server's that say more than their status. */
-const OWN_WORDS = { rate_limited: "rate_limited", encryption_required: "encryption_required", factor_needed: "factor_needed", token_expired: "forbidden", token_invalid: "forbidden" };
+const OWN_WORDS = { rate_limited: "rate_limited", seats_taken: "seats_taken", encryption_required: "encryption_required", factor_needed: "factor_needed", token_expired: "forbidden", token_invalid: "forbidden" };
 /** Found out here, without a status. */
 const BY_CODE = { bad_answer: "unplayable", nothing_sent: "unplayable", insecure_page: "insecure_page", no_frame_access: "no_frame_access" };
 
