@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright
 
 from loadtests.rig.browser import chromium_path
 from tests.fakes.whep_server import Refusal, WhepServer
@@ -166,6 +166,25 @@ async def test_a_pause_ends_the_session_and_play_starts_another(page: Page, serv
     await page.keyboard.press("Space")
     await becomes(page, _STATE, "playing")
     assert await page.evaluate("streamerPlayer.reconnects") == 0
+
+
+async def test_a_goodbye_that_the_network_lost_is_said_again(page: Page, server: WhepServer) -> None:
+    tried: list[str] = []
+
+    async def lose_the_first(route: Route) -> None:
+        if route.request.method != "DELETE":
+            await route.continue_()
+            return
+        tried.append(route.request.url)
+        await (route.abort() if len(tried) == 1 else route.continue_())
+
+    await page.route("**/whep/cam/*", lose_the_first)
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    (session,) = server.sessions
+    await page.keyboard.press("Space")
+    assert await asyncio.wait_for(server.ended.get(), 10) == session
+    assert len(tried) == 2
 
 
 async def test_the_statistics_open_and_close_by_key(page: Page, server: WhepServer) -> None:

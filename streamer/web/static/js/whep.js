@@ -8,6 +8,8 @@
 
 const ANSWER_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
+/** Between goodbyes while the network is away: the session holds a seat until the server knows, for up to 30 s. */
+const FAREWELL_PAUSES_MS = [1000, 3000, 9000];
 
 /** session.js, once it is known that somebody is signed in. */
 let signedIn = null;
@@ -205,8 +207,19 @@ export class WhepSession extends EventTarget {
 
   #farewell() {
     if (!this.location) return;
-    fetch(this.location, { method: "DELETE", headers: this.#authorization(), keepalive: true }).catch(() => {});
+    this.#end(this.location);
     this.location = null;
+  }
+
+  async #end(location) {
+    for (const pauseMs of [...FAREWELL_PAUSES_MS, 0]) {
+      try {
+        await fetch(location, { method: "DELETE", headers: this.#authorization(), keepalive: true });
+        return;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
   }
 
   #authorization() {
