@@ -45,6 +45,8 @@ _SECRETS = ("passphrase", "publish_key")
 _LIKE_A_SECRET = re.compile(r"pass|phrase|key|secret|token|pw|credential|auth", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENV_PREFIX = "STREAMER_"
+# Python neither reads nor writes more in decimal, as that takes long.
+_MAX_DIGITS = 4300
 
 
 class Config(BaseSettings):
@@ -110,6 +112,12 @@ def load(path: Path) -> Config:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [Finding("(file)", str(path), f"expected TOML: {error}")]) from None
+    except ValueError:
+        finding = Finding("(file)", str(path), f"expected numbers of at most {_MAX_DIGITS} digits")
+        raise ConfigError(str(path), [finding]) from None
+    except RecursionError:
+        finding = Finding("(file)", str(path), "expected lists and tables that are nested less deeply")
+        raise ConfigError(str(path), [finding]) from None
     return parse(document, source=str(path))
 
 
@@ -176,6 +184,8 @@ def _shown(key: str, value: object) -> str:
     known = last in StreamConfig.model_fields and last not in _SECRETS
     if isinstance(value, SecretStr) or (not known and _LIKE_A_SECRET.search(last)):
         return "***"
+    if isinstance(value, int) and value >= 10**_MAX_DIGITS:
+        return hex(value)
     if last == "url" and "//" not in str(value):
         return "***"
     if last == "url" and ".relays." in key:

@@ -40,6 +40,9 @@ class Reloader:
             for finding in error.findings:
                 _log.error("configuration refused, the old one stays: %s", finding)
             return False
+        except Exception as error:  # a file must not end the streams that run; its text may quote secrets
+            _log.error("configuration refused, the old one stays: %s while reading", type(error).__name__)
+            return False
         try:
             self._apply(config)
         except Exception:  # the streams that run must not end with it

@@ -276,6 +276,24 @@ class TestFile:
             load(path)
         assert caught.value.source == str(path)
 
+    @pytest.mark.parametrize(
+        ("content", "expected"),
+        [
+            (f"x = {'1' * 5000}", "numbers of at most 4300 digits"),
+            (f"x = {'[' * 3000}", "nested less deeply"),
+            (f"x = {'{a = ' * 3000}", "nested less deeply"),
+            (f"[srt]\nlatency_ms = 0x{'f' * 5000}", "srt.latency_ms = 0xfff"),
+            (f"[[webhooks]]\nurl = 0x{'f' * 5000}", "webhooks.0.url = 0xfff"),
+        ],
+        ids=["long number", "deep list", "deep table", "long hexadecimal", "where an address belongs"],
+    )
+    def test_what_python_does_not_read_or_write(self, tmp_path: Path, content: str, expected: str) -> None:
+        path = tmp_path / "streamer.toml"
+        path.write_text(content)
+        with pytest.raises(ConfigError, match=expected) as caught:
+            load(path)
+        assert caught.value.source == str(path)
+
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="No such file"):
             load(tmp_path / "none.toml")

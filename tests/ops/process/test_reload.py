@@ -128,8 +128,14 @@ class TestFile:
 class TestReload:
     @pytest.mark.parametrize(
         "content",
-        ["[streams", "[http]\nlistn = 1\n", f'[streams.cam]\npassphrase = "{SECRET * 9}"\n'],
-        ids=["no TOML", "unknown key", "bad value"],
+        [
+            "[streams",
+            "[http]\nlistn = 1\n",
+            f'[streams.cam]\npassphrase = "{SECRET * 9}"\n',
+            f"[streams.cam]\ngrace_s = {'1' * 5000}\n",
+            f"x = {'[' * 3000}",
+        ],
+        ids=["no TOML", "unknown key", "bad value", "long number", "deep"],
     )
     def test_an_invalid_one_changes_nothing(
         self, path: Path, content: str, caplog: pytest.LogCaptureFixture
@@ -148,6 +154,19 @@ class TestReload:
         path.unlink()
         assert not reloader.reload()
         assert applied.configs == []
+
+    def test_a_reader_that_fails_changes_nothing(
+        self, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(path: Path) -> Config:
+            raise RuntimeError(SECRET)
+
+        applied = Applied()
+        monkeypatch.setattr("ops.process.reload.load", fail)
+        assert not Reloader(path, applied).reload()
+        assert applied.configs == []
+        assert "the old one stays: RuntimeError" in caplog.text
+        assert SECRET not in caplog.text
 
     def test_every_finding_is_logged(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
         path.write_text("[http]\na = 1\n[srt]\nb = 2\n")
