@@ -53,7 +53,8 @@ class _Group:
     Attributes:
         until: when what they have in common ends.
         oldest_issued_at: of the tokens that were ever in it.
-        stale: whether a permit that was decided by another snapshot than the rest came to it.
+        stale: whether a permit came to it that was decided by another snapshot than the rest, or ends
+            otherwise than `until` tells.
     """
 
     key: tuple[object, ...]
@@ -103,6 +104,9 @@ class PermitWatch:
                 group.oldest_issued_at = min(group.oldest_issued_at, permit.issued_at)
             self._push(registration)
             self._count += 1
+            if until != earlier(permit.credential_expires_at, group.until):
+                # It ends with a grant. Else one that ends no more would look like one that never did.
+                group.stale = True
             if permit.version != self._seen:
                 # Decided by other knowledge than the last look was by: look again at the next beat.
                 group.stale = True

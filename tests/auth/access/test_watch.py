@@ -113,6 +113,25 @@ async def test_a_grant_that_is_shortened_or_prolonged(tmp_path: Path) -> None:
         assert sessions.watch.tick(NOON + 45) == 1
 
 
+async def test_a_grant_whose_end_is_taken_away(tmp_path: Path) -> None:
+    people = People()
+    ann = people.add("ann")
+    async with authority(tmp_path, people) as (decides, engine):
+        grant = await give(engine, ann, Role.VIEWER, expires_at=NOON + 100)
+        await decides.refresh()
+        sessions = Sessions(PermitWatch(decides))
+        permit = decides.decide(session(ann, expires_at=NOON + 500), Action.WATCH, "cam")
+        sessions.begin("before the look", permit)
+        sessions.watch.tick(NOON)
+        sessions.begin("after the look", permit)
+        async with engine.begin() as connection:
+            await change_expiry(connection, grant.id, None, NOON)
+        await decides.refresh()
+        assert sessions.watch.tick(NOON + 499) == 0
+        assert sessions.watch.tick(NOON + 500) == 2
+        assert sessions.ended == {"before the look": [EXPIRED], "after the look": [EXPIRED]}
+
+
 async def test_a_revoked_token_and_all_of_a_time(tmp_path: Path) -> None:
     clock = Clock()
     async with authority(tmp_path, People(), clock) as (decides, engine):
