@@ -21,7 +21,7 @@ from auth.errors import AuthError
 from auth.permissions.actions import Action
 from auth.permissions.principals import ANONYMOUS
 from auth.permissions.protocols import Protocol
-from streamer.egress.webrtc import Full, NoSuchViewer, Viewer, WebRtcEgress
+from streamer.egress.webrtc import Full, GaveUp, NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
@@ -134,11 +134,15 @@ class Whep:
                 user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
                 signalling=signalling(request).description,
                 sound_only=action is Action.LISTEN,
+                is_waiting=lambda: _is_connected(request),
             )
         except WireError as error:
             raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
+        except GaveUp as error:
+            # Nobody reads it; the number is nginx's, for whoever counts answers.
+            raise Problem(499, "client_gone", str(error)) from None
         entry = await self._let_in(request, stream, action, viewer)
         if self._welcome is not None:
             self._welcome(request, viewer, entry, asked_at)
@@ -243,6 +247,11 @@ class Whep:
             return body.decode()
         except UnicodeDecodeError:
             raise Problem(400, "bad_offer", "expected UTF-8 text") from None
+
+
+def _is_connected(request: web.Request) -> bool:
+    """Whether its client is still there; without one, aiohttp lets the handler go on."""
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def _printable(header: str) -> str:

@@ -55,6 +55,7 @@ class WhepServer:
 
     Attributes:
         refusal: answers every POST, None to accept.
+        answer_after_s: how long a POST waits for its answer.
         token: what a POST must carry, "" for nothing.
         live: entries of `/api/v1/live`.
         posts: the Authorization header of every POST.
@@ -62,6 +63,7 @@ class WhepServer:
     """
 
     refusal: Refusal | None = None
+    answer_after_s: float = 0.0
     token: str = ""
     live: list[dict[str, object]] = field(default_factory=list)
     posts: list[str] = field(default_factory=list)
@@ -137,6 +139,7 @@ class WhepServer:
         if refusal is not None:
             body = {"error": refusal.code, "message": refusal.message, "retry_after_s": refusal.retry_after_s}
             return web.json_response(body, status=refusal.status)
+        await asyncio.sleep(self.answer_after_s)
         session = RTCPeerConnection()
         key = secrets.token_hex(8)
         self.sessions[key] = session

@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from loadtests.rig.browser import chromium_path
+from streamer.egress.webrtc.endpoint import _PULL_PATIENCE_S
 from tests.fakes.whep_server import Refusal, WhepServer
 from tests.rigs.pages import untroubled
 
@@ -115,6 +116,13 @@ async def test_shows_the_picture_when_the_stream_goes_live(page: Page, server: W
     server.refusal = None
     await becomes(page, _STATE, "playing")
     assert await page.evaluate(_MESSAGE) is None
+
+
+async def test_waits_for_a_source_that_starts_slowly(page: Page, server: WhepServer) -> None:
+    server.answer_after_s = _PULL_PATIENCE_S
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    assert len(server.posts) == 1
 
 
 async def test_takes_a_token_from_the_viewer(page: Page, server: WhepServer) -> None:

@@ -39,7 +39,8 @@ _log = logging.getLogger(__name__)
 
 # What the H.264 rendition is, for the answer: Constrained Baseline, level 3.1; levels may be exceeded.
 _RENDITION_PROFILE = "42e01f"
-# How long a join waits: for the first keyframe of somebody who just began, for a source being fetched.
+# How long a join waits: for the first keyframe of somebody who just began, for a source being fetched, as a
+# camera takes up to 10 s to start. The player waits longer: ANSWER_TIMEOUT_MS in web/static/js/offer.js.
 _PATIENCE_S = 5.0
 _PULL_PATIENCE_S = 12.0
 _HANDSHAKE_S = 30.0
@@ -55,6 +56,10 @@ _SUMMED = ("packets_sent", "bytes_sent", "packets_dropped", "retransmitted", "rt
 
 class Full(StreamerError):
     """The server takes no more viewers, or is stopping."""
+
+
+class GaveUp(StreamerError):
+    """Who asked to watch did not wait until that was possible."""
 
 
 class NoSuchViewer(StreamerError):
@@ -141,6 +146,7 @@ class WebRtcEgress:
         user_agent: str,
         signalling: str = "",
         sound_only: bool = False,
+        is_waiting: Callable[[], bool] = lambda: True,
     ) -> Viewer:
         """Take a viewer: wait until the stream can be watched, agree on codecs, answer.
 
@@ -150,12 +156,14 @@ class WebRtcEgress:
             user_agent: what it calls itself.
             signalling: how this exchange travels, for people.
             sound_only: it may hear the stream and not see it.
+            is_waiting: whether somebody still waits for the answer; asked when there could be one.
 
         Raises:
             WireError: the offer cannot be used.
             NotLive: nobody publishes, or the source did not come in time.
             Unplayable: the offer lacks what the stream has.
             Full: no more viewers.
+            GaveUp: nobody waits for the answer any more.
             NoSuchStream: its configuration changed while it was waited for.
         """
         self._check_room()
@@ -163,6 +171,8 @@ class WebRtcEgress:
         stream.demand.acquire()
         try:
             await self._wait_until_watchable(stream)
+            if not is_waiting():
+                raise GaveUp("expected a client that waits for the answer; this one has gone")
             self._check_room()
             certificate = fresh_certificate()
             local = LocalParameters.fresh(certificate.fingerprint, self._candidates)

@@ -111,6 +111,21 @@ class TestJoin:
         publication.write(picture(0.0, keyframe=True))
         await joining
 
+    async def test_one_that_does_not_wait_is_no_viewer(self, rig: WebRig) -> None:
+        server = rig.client.server.runner.server
+        assert server is not None
+        # aiohttp's server for tests ends the handler of a client that has gone; the one for use does not.
+        server.handler_cancellation = False
+        publication = rig.stream.publish(Publisher("one", "srt", "x"))
+        joining = asyncio.create_task(rig.answer("POST", "/whep/cam", headers=SDP, data=CHROMIUM))
+        await until(lambda: rig.stream.demand.wait(0))
+        joining.cancel()
+        await asyncio.wait({joining})
+        await until(lambda: all(each.transport is None for each in server.connections))
+        publication.write(picture(0.0, keyframe=True))
+        await until(lambda: not rig.stream.demand.wait(0))
+        assert rig.egress.measured() == []
+
     async def test_a_private_stream_opens_with_the_token(self, rig: WebRig) -> None:
         rig.publish_to("closed")
         for headers, query in ((rig.admin, ""), ({}, f"?token={rig.token}")):

@@ -4,6 +4,7 @@ export class Liveness {
     this.startedAt = now;
     this.lastAt = now;
     this.answeredAt = now;
+    this.connectingAt = now;
     this.askAt = null;
     this.disconnectedAt = null;
     this.wasConnected = false;
@@ -16,6 +17,7 @@ export class Liveness {
   answered(now) {
     this.startedAt = Math.min(this.startedAt, now);
     this.answeredAt = now;
+    this.connectingAt = now;
   }
 
   connected(now) {

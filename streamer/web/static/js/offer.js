@@ -6,7 +6,8 @@
 (() => {
   "use strict";
 
-  const ANSWER_TIMEOUT_MS = 8000;
+  /** The server waits up to 12 s for a source that it fetches (_PULL_PATIENCE_S in egress/webrtc/endpoint.py). */
+  const ANSWER_TIMEOUT_MS = 15_000;
 
   class WhepOffer {
     /** @type {WhepOffer|null} what this page has sent already, until somebody takes it */

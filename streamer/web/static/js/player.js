@@ -278,7 +278,7 @@ export class Player extends EventTarget {
 
   #isLost(session, now, quietMs) {
     const { watch } = session;
-    if (!watch.wasConnected) return now - watch.startedAt > CONNECT_TIMEOUT_MS;
+    if (!watch.wasConnected) return now - watch.connectingAt > CONNECT_TIMEOUT_MS;
     if (watch.disconnectedAt !== null) {
       const forMs = now - watch.disconnectedAt;
       if (forMs > RESTART_ICE_AFTER_MS && !watch.restarted) {

@@ -6,7 +6,7 @@
  * before this module is there (opening.js). Retrying is the business of player.js.
  */
 
-const ANSWER_TIMEOUT_MS = 8000;
+const RESTART_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
 /** Between goodbyes while the network is away: the session holds a seat until the server knows, for up to 30 s. */
 const FAREWELL_PAUSES_MS = [1000, 3000, 9000];
@@ -228,7 +228,7 @@ export class WhepSession extends EventTarget {
 
   #request(url, { headers, ...options }) {
     const signal = AbortSignal.any
-      ? AbortSignal.any([this.aborter.signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])
+      ? AbortSignal.any([this.aborter.signal, AbortSignal.timeout(RESTART_TIMEOUT_MS)])
       : this.aborter.signal;
     return fetch(url, { ...options, signal, headers: { ...headers, ...this.#authorization() } });
   }

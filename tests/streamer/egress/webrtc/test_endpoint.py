@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streamer.egress.webrtc import Full, NoSuchViewer, ViewerState
+from streamer.egress.webrtc import Full, GaveUp, NoSuchViewer, ViewerState
 from streamer.errors import NoSuchStream, NotLive, Unplayable
 from streamer.hub.rendition import Rendition
 from streamer.hub.stream import IngestStatus, Publisher
@@ -67,6 +67,12 @@ class TestJoin:
         assert rig.is_clean
         rig.plane.fails_to_make = None
         await rig.join()
+
+    async def test_who_did_not_wait_leaves_nothing(self, rig: Rig) -> None:
+        rig.publish()
+        with pytest.raises(GaveUp, match="has gone"):
+            await rig.egress.join(rig.stream, CHROMIUM, user_agent="test", is_waiting=lambda: False)
+        assert rig.is_clean
 
     async def test_it_waits_for_the_first_keyframe(self, rig: Rig) -> None:
         publication = rig.stream.publish(Publisher("one", "srt", "x"))
