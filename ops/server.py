@@ -165,6 +165,7 @@ class Server:
                 (
                     self.registry.run,
                     guard.run,
+                    signin.run,
                     self.platforms.run,
                     Housekeeping(identity, signin.sessions, config.audit).run,
                     self._https.run,

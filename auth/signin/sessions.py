@@ -2,7 +2,8 @@
 
 A session ends when it was not used for a while, at its end, when it is revoked and when its account is
 disabled. Its cookie is new at login and whenever more was proven (`renew`), so that nobody can prepare one
-for somebody else. Looking one up costs a hash while nothing changed in the database.
+for somebody else. Looking one up costs a hash while nothing changed in the database. That one was used is
+remembered, and written apart from requests (`note_seen`), which so never wait for somebody else's writing.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class Sessions:
         self._freshness = freshness
         self._clock = clock
         self._known: Remembered[_Known] = Remembered()
+        # By hash, when they were used; until it is written.
+        self._seen: dict[str, float] = {}
 
     def cookie(self, secure: bool) -> Cookie:
         """How to set the cookie; `secure` under TLS, where no other site's page can set one of that name."""
@@ -135,12 +138,22 @@ class Sessions:
         if now >= record.expires_at or now - known.seen_at >= self.policy.idle_s:
             raise TokenExpired("the session is over; log in again")
         if now - known.seen_at >= self.policy.note_every_s:
-            known.seen_at = now
-            async with self._engine.begin() as connection:
-                await connection.execute(
-                    update(sessions).where(sessions.c.hash == hashed).values(seen_at=now)
-                )
+            known.seen_at = self._seen[hashed] = now
         return known.session
+
+    async def note_seen(self) -> None:
+        """Write down when sessions were used; for every few seconds. What fails is kept for the next time.
+
+        Raises:
+            SQLAlchemyError, AuthUnavailable: the database does not answer.
+        """
+        for hashed, at in list(self._seen.items()):
+            mine = (sessions.c.hash == hashed) & (sessions.c.seen_at < at)
+            # A transaction for each: with several rows it and one that ends them could wait for each other.
+            async with self._engine.begin() as connection:
+                await connection.execute(update(sessions).where(mine).values(seen_at=at))
+            if self._seen.get(hashed) == at:
+                del self._seen[hashed]
 
     async def renew(self, cookie: str, *, with_factor: bool | None = None) -> OpenedSession:
         """Give a session a new cookie, now that more was proven; the old one is worth nothing.
@@ -155,6 +168,7 @@ class Sessions:
         record = (await self.authenticate(cookie)).record
         record = replace(
             record,
+            seen_at=self._clock(),
             proven_at=self._clock(),
             with_factor=record.with_factor if with_factor is None else with_factor,
         )
@@ -164,7 +178,12 @@ class Sessions:
             changed = await connection.execute(
                 update(sessions)
                 .where(sessions.c.hash == digest(cookie))
-                .values(hash=digest(fresh), proven_at=record.proven_at, with_factor=record.with_factor)
+                .values(
+                    hash=digest(fresh),
+                    seen_at=record.seen_at,
+                    proven_at=record.proven_at,
+                    with_factor=record.with_factor,
+                )
             )
             if not changed.rowcount:
                 raise TokenInvalid(_UNKNOWN)
@@ -206,7 +225,12 @@ class Sessions:
         await self._end(sessions.c.hash == digest(cookie))
 
     async def sweep(self) -> int:
-        """Remove what is over; for now and then. How many there were."""
+        """Remove what is over; for now and then. How many there were.
+
+        Raises:
+            SQLAlchemyError, AuthUnavailable: the database does not answer.
+        """
+        await self.note_seen()
         async with self._engine.begin() as connection:
             return int((await connection.execute(delete(sessions).where(self._over()))).rowcount)
 
@@ -242,9 +266,10 @@ class Sessions:
                 raise TokenInvalid(_UNKNOWN)
             record = SessionRecord(*row)
             try:
-                return _Known(await self._complete(connection, record), record.seen_at)
+                session = await self._complete(connection, record)
             except NoSuchPrincipal:
                 raise TokenInvalid(_UNKNOWN) from None
+        return _Known(session, max(record.seen_at, self._seen.get(hashed, 0.0)))
 
     async def _complete(self, connection: AsyncConnection, record: SessionRecord) -> Session:
         principal = await self._accounts.principal(record.principal_id, connection=connection)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp.typedefs import Middleware
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.access.door import Ask
@@ -47,6 +50,11 @@ from streamer.web.signin.sso import SingleSignOn
 
 if TYPE_CHECKING:
     from auth.signin.ldap import Ldap
+
+_log = logging.getLogger(__name__)
+
+#: How often it is written when sessions were used last.
+_NOTE_EVERY_S = 10.0
 
 
 class SignIn:
@@ -130,6 +138,15 @@ class SignIn:
             Account(entrance),
             FactorsFace(entrance),
         )
+
+    async def run(self) -> None:
+        """Write down now and then when sessions were used, until cancelled."""
+        while True:
+            await asyncio.sleep(_NOTE_EVERY_S)
+            try:
+                await self.sessions.note_seen()
+            except (SQLAlchemyError, AuthUnavailable, OSError, TimeoutError) as error:
+                _log.warning("when sessions were used cannot be written: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close the connections to the provider."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -8,7 +10,7 @@ from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.accounts.accounts import Account
-from auth.errors import NoSuchPrincipal, TokenExpired, TokenInvalid
+from auth.errors import AuthUnavailable, NoSuchPrincipal, TokenExpired, TokenInvalid
 from auth.signin.session_records import OpenedSession, SessionPolicy, Standing
 from auth.signin.sessions import Sessions
 from auth.storage.tables import sessions
@@ -66,6 +68,49 @@ class TestAuthenticating:
             await people.sessions.authenticate(session.cookie)
         assert queries == []
 
+    async def test_it_does_not_wait_for_who_writes(self, sqlite_engine: AsyncEngine) -> None:
+        people = People(sqlite_engine)
+        jane = await people.user("jane")
+        session = await opened(people, jane)
+        people.clock.advance(people.sessions.policy.note_every_s)
+        with closing(sqlite3.connect(sqlite_engine.url.database or "")) as elsewhere:
+            elsewhere.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(5):
+                await people.sessions.authenticate(session.cookie)
+        (before,) = await people.sessions.sessions_of(jane.id)
+        await people.sessions.note_seen()
+        (after,) = await people.sessions.sessions_of(jane.id)
+        assert before.seen_at == session.session.record.seen_at
+        assert after.seen_at == people.clock.now
+
+    async def test_what_is_not_written_yet_counts(self, people: People) -> None:
+        policy = people.sessions.policy
+        jane = await people.user("jane")
+        session = await opened(people, jane)
+        people.clock.advance(policy.idle_s - 1)
+        await people.sessions.authenticate(session.cookie)
+        people.clock.advance(2)
+        people.freshness.doubt()
+        await people.group("ops", jane)
+        assert (await people.sessions.authenticate(session.cookie)).principal.groups
+        assert await people.sessions.sweep() == 0
+        await people.sessions.authenticate(session.cookie)
+
+    async def test_what_cannot_be_written_is_written_later(self, sqlite_engine: AsyncEngine) -> None:
+        people = People(sqlite_engine)
+        jane = await people.user("jane")
+        session = await opened(people, jane)
+        people.clock.advance(people.sessions.policy.note_every_s)
+        await people.sessions.authenticate(session.cookie)
+        async with sqlite_engine.begin() as connection:
+            await connection.exec_driver_sql("ALTER TABLE auth_session RENAME TO away")
+        with pytest.raises(AuthUnavailable):
+            await people.sessions.note_seen()
+        async with sqlite_engine.begin() as connection:
+            await connection.exec_driver_sql("ALTER TABLE away RENAME TO auth_session")
+        await people.sessions.note_seen()
+        assert [record.seen_at for record in await people.sessions.sessions_of(jane.id)] == [people.clock.now]
+
     async def test_only_accounts_that_are_there(self, people: People) -> None:
         with pytest.raises(NoSuchPrincipal):
             await people.sessions.open("0" * 32, HOME, method="password", with_factor=False)
@@ -93,6 +138,7 @@ class TestEnding:
         for _ in range(3):
             people.clock.advance(people.sessions.policy.idle_s - 1)
             await people.sessions.authenticate(session.cookie)
+            await people.sessions.note_seen()
         await other.authenticate(session.cookie)
 
     async def test_at_its_end_however_it_is_used(self, people: People) -> None:
