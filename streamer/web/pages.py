@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from streamer.web.conditions import names_tag
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
 
@@ -144,7 +145,7 @@ class Pages:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
-        if request.headers.get("If-None-Match") == file.etag:
+        if names_tag(request, "If-None-Match", file.etag):
             return web.Response(status=304, headers=headers)
         return web.Response(
             body=file.body, headers={**headers, "Content-Type": f"{file.content_type}; charset=utf-8"}

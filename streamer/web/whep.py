@@ -25,6 +25,7 @@ from streamer.egress.webrtc import Full, GaveUp, NoSuchViewer, Viewer, WebRtcEgr
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
+from streamer.web.conditions import names_tag
 from streamer.web.confidential import require_confidential
 from streamer.web.operations import CONTENT_KEY_PATH, Operation
 from streamer.web.origin import signalling
@@ -115,7 +116,13 @@ class Whep:
                 content=_FRAGMENT,
                 accepts=_FRAGMENT,
             ),
-            Operation("DELETE", session, self.leave, "Stop watching", {200: "Ended", **gone}),
+            Operation(
+                "DELETE",
+                session,
+                self.leave,
+                "Stop watching",
+                {200: "Ended", 412: "If-Match names another ICE session", **gone},
+            ),
             Operation("OPTIONS", session, self.options, "Ask what may be sent", {204: "Accept-Patch tells"}),
         ]
 
@@ -171,10 +178,7 @@ class Whep:
         require_confidential(request, viewer.stream)
         fragment = await self._body(request, _FRAGMENT)
         viewer = self._viewer(request)  # it may have left meanwhile
-        wanted = request.headers.get("If-Match", "")
-        # Clients leave If-Match out, or send a weak tag; only another session's is refused.
-        if wanted not in ("", "*", '"*"') and wanted.removeprefix("W/") != viewer.etag:
-            raise Problem(412, "precondition_failed", f"this session's ETag is {viewer.etag}, not {wanted}")
+        _check_tag(request, viewer)
         try:
             restarted = self._egress.restart(viewer, fragment)
         except WireError as error:
@@ -187,7 +191,9 @@ class Whep:
 
     async def leave(self, request: web.Request) -> web.Response:
         """End a session."""
-        self._egress.leave(self._viewer(request), "the viewer left")
+        viewer = self._viewer(request)
+        _check_tag(request, viewer)
+        self._egress.leave(viewer, "the viewer left")
         return web.Response(status=200)
 
     async def options(self, request: web.Request) -> web.Response:
@@ -247,6 +253,13 @@ class Whep:
             return body.decode()
         except UnicodeDecodeError:
             raise Problem(400, "bad_offer", "expected UTF-8 text") from None
+
+
+def _check_tag(request: web.Request, viewer: Viewer) -> None:
+    """Refuse what is meant for another ICE session. Clients leave If-Match out, or quote the asterisk."""
+    wanted = request.headers.get("If-Match", "")
+    if wanted not in ("", '"*"') and not names_tag(request, "If-Match", viewer.etag):
+        raise Problem(412, "precondition_failed", f"this session's ETag is {viewer.etag}, not {wanted}")
 
 
 def _is_connected(request: web.Request) -> bool:

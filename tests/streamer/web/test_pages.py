@@ -59,7 +59,10 @@ async def test_a_file_that_was_not_changed_is_not_sent_again(rig: WebRig) -> Non
     assert headers["Cache-Control"] == "no-cache"
     again = await rig.answer("GET", "/static/js/player.js", headers={"If-None-Match": headers["ETag"]})
     assert (again[0], again[2]) == (304, "")
-    changed = await rig.answer("GET", "/static/js/player.js", headers={"If-None-Match": '"other"'})
+    for condition in (f"W/{headers['ETag']}", f'"other", {headers["ETag"]}', "*"):
+        again = await rig.answer("GET", "/static/js/player.js", headers={"If-None-Match": condition})
+        assert (again[0], again[2]) == (304, ""), condition
+    changed = await rig.answer("GET", "/static/js/player.js", headers={"If-None-Match": '"other", "more"'})
     assert changed[0] == 200
 
 

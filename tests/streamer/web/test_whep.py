@@ -150,12 +150,25 @@ class TestSession:
         assert (status, json.loads(text)["error"]) == (404, "no_such_session")
         assert (await rig.answer("PATCH", headers["Location"], headers=FRAGMENT, data=""))[0] == 404
 
-    @pytest.mark.parametrize("tag", [None, "*", '"*"', "weak", "own"])
+    async def test_delete_ends_only_what_is_meant(self, rig: WebRig) -> None:
+        rig.publish_to("cam")
+        headers, _ = await rig.watch()
+        status, _, text = await rig.answer(
+            "DELETE", headers["Location"], headers={"If-Match": '"older", "another"'}
+        )
+        assert (status, json.loads(text)["error"]) == (412, "precondition_failed")
+        assert len(rig.egress.measured()) == 1
+        meant = {"If-Match": f'"older", {headers["ETag"]}'}
+        assert (await rig.answer("DELETE", headers["Location"], headers=meant))[0] == 200
+        assert rig.egress.measured() == []
+
+    @pytest.mark.parametrize("tag", [None, "*", '"*"', "weak", "own", "listed"])
     async def test_candidates(self, rig: WebRig, tag: str | None) -> None:
         rig.publish_to("cam")
         headers, _ = await rig.watch()
         (viewer,) = rig.egress.measured()
-        own = {"weak": f"W/{headers['ETag']}", "own": headers["ETag"]}.get(tag or "", tag)
+        etag = headers["ETag"]
+        own = {"weak": f"W/{etag}", "own": etag, "listed": f'"older", {etag}'}.get(tag or "", tag)
         status, _, _ = await rig.answer(
             "PATCH",
             headers["Location"],
