@@ -6,7 +6,9 @@ platform gives out is stored before it is used, because a refresh token that cha
 otherwise, and the connection with it.
 
 A connection that does not work any more stays, in a state that says so and why: only somebody who connects
-it again, or disconnects it, can help. Read `auth.platforms.login` for what differs between the platforms.
+it again, or disconnects it, can help. Several processes on one database may refresh the same tokens at once;
+where the platform takes a refresh token once only, those that come late are refused, and find what the first
+one stored. Read `auth.platforms.login` for what differs between the platforms.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from auth.platforms.records import (
     remove_record,
     store_record,
     store_tokens,
+    take_back,
 )
 from auth.tokens.tokens import SERVER
 from auth.vault.vault import Vault
@@ -47,6 +50,8 @@ _Result = TypeVar("_Result")
 _LOOK_EVERY_S = 60.0
 #: The platform's words for tokens that will never count again.
 _OVER = frozenset({"invalid_grant", "invalid_token", "access_denied", "unauthorized_client"})
+#: How long another process may take to store what the platform gave it instead of us; looked for so often.
+_STORES_AFTER_S = (0.0, 0.2, 0.8)
 #: Erases what was learnt through a connection; in the transaction that erases the connection.
 Eraser = Callable[[AsyncConnection, str], Awaitable[None]]
 
@@ -295,11 +300,7 @@ class Connections:
                 tokens = await login.refresh(held.tokens, client)
             except PlatformRefused as error:
                 if error.code in _OVER:
-                    reason = (
-                        f"{login.name} does not take the connection any more: it was revoked or has expired"
-                    )
-                    await self._over(connection_id, reason)
-                    raise ReconnectNeeded(reason) from None
+                    return await self._give_up(record, held, _refused_words(login))
                 raise AuthUnavailable(
                     f"{error}; check client_id and client_secret in [platforms.{login.platform}]"
                 ) from None
@@ -307,15 +308,13 @@ class Connections:
                 if not rejected and (held.tokens.expires_at or 0) > self.clock():
                     return record, held  # good for a little while yet
                 raise
-            held = replace(held, tokens=tokens)
             # Before anybody uses it: what it replaces may be worth nothing any more.
-            async with self._engine.begin() as connection:
-                await store_tokens(connection, self._vault, connection_id, held, self.clock())
+            record, stored = await self._store(record, held, replace(held, tokens=tokens))
             if tokens.scopes is not None and (missing := login.missing(tokens.scopes)):
                 reason = missing_words(login, missing)
-                await self._over(connection_id, reason)
+                await self._over(record.id, reason, stored.sealed)
                 raise ReconnectNeeded(reason)
-            return record, held
+            return record, stored
 
     async def _renew_pages(
         self, record: Connection, held: Held, login: PlatformLogin, rejected: str
@@ -325,31 +324,70 @@ class Connections:
             identity = await login.identify(held.tokens)
         except PlatformRefused as error:
             reason = f"{login.name} does not take the connection any more: {error}"
-            await self._over(record.id, reason)
-            raise ReconnectNeeded(reason) from None
+            return await self._give_up(record, held, reason)
         # One whose token is what was rejected is lost, be it picked or named by who asks; the others go on.
         pages = {page.id: page.token for page in identity.pages if page.token not in ("", rejected)}
-        held = replace(held, pages=pages)
-        async with self._engine.begin() as connection:
-            await store_tokens(connection, self._vault, record.id, held, self.clock())
-        if record.page and record.page not in pages:
+        record, held = await self._store(record, held, replace(held, pages=pages))
+        if record.page and record.page not in held.pages:
             reason = f"{login.name} does not let the page be published to any more"
-            await self._over(record.id, reason)
+            await self._over(record.id, reason, held.sealed)
             raise ReconnectNeeded(reason)
         return record, held
 
-    async def _over(self, connection_id: str, reason: str) -> None:
+    async def _store(self, record: Connection, before: Held, held: Held) -> tuple[Connection, Held]:
+        """Keep what replaces `before`; gives what is kept, which is another's where that one was quicker.
+
+        Raises:
+            NoSuchConnection: it is gone.
+            ReconnectNeeded: another found out that it does not work.
+        """
+        stored: Held | None = None
+        while stored is None:
+            async with self._engine.begin() as connection:
+                present = await read_tokens(connection, self._vault, record.id)
+                if present is None or not present.is_same(before):
+                    break
+                again = replace(held, sealed=present.sealed)
+                stored = await store_tokens(connection, self._vault, record.id, again, self.clock())
+        words = _refused_words(self.logins[record.platform])
+        if stored is not None and (await self.find(record.id)).reason == words:
+            # Another, who was late with the same refresh token, looked before this was here.
+            await self._take_back(record.id, words)
+        return await self._read(record.id)
+
+    async def _give_up(self, record: Connection, held: Held, reason: str) -> tuple[Connection, Held]:
+        """Say that tokens are over; gives others where somebody stored them meanwhile.
+
+        Raises:
+            ReconnectNeeded: the platform takes none of what there is.
+        """
+        for pause_s in _STORES_AFTER_S:
+            await asyncio.sleep(pause_s)
+            record, present = await self._read(record.id)
+            if not present.is_same(held):
+                return record, present
+        if await self._over(record.id, reason, present.sealed):
+            raise ReconnectNeeded(reason)
+        return await self._read(record.id)
+
+    async def _over(self, connection_id: str, reason: str, read: str = "") -> bool:
+        """Mark a connection as broken; False where it is gone or has other tokens than `read`."""
+        broken = {"state": ConnectionState.RECONNECT.value, "reason": reason, "changed_at": self.clock()}
         async with self._engine.begin() as connection:
             server = Asker(SERVER)
             details = {"why": reason}
             await self._note(connection, server, "connection.refresh", connection_id, details, Outcome.FAILED)
-            await mark(
-                connection,
-                connection_id,
-                state=ConnectionState.RECONNECT.value,
-                reason=reason,
-                changed_at=self.clock(),
-            )
+            marked = await mark(connection, connection_id, read=read, **broken)
+            if not marked:
+                await connection.rollback()
+        return marked
+
+    async def _take_back(self, connection_id: str, reason: str) -> None:
+        async with self._engine.begin() as connection:
+            details = {"why": "the platform gave new tokens to another process"}
+            await self._note(connection, Asker(SERVER), "connection.refresh", connection_id, details)
+            if not await take_back(connection, connection_id, reason, self.clock()):
+                await connection.rollback()
 
     async def _disconnect(self, connection_id: str, asker: Asker) -> bool:
         async with self._lock(connection_id):
@@ -433,6 +471,10 @@ class Connections:
 def _project(client_id: str) -> str:
     """Google counts by project, whose number comes first in the ids of its applications."""
     return client_id.partition("-")[0]
+
+
+def _refused_words(login: PlatformLogin) -> str:
+    return f"{login.name} does not take the connection any more: it was revoked or has expired"
 
 
 def missing_words(login: PlatformLogin, missing: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -68,10 +68,17 @@ class Held:
 
     Attributes:
         pages: id of a page to its token.
+        sealed: what they were read from; "" for those that never were.
     """
 
     tokens: Tokens
     pages: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sealed: str = field(default="", repr=False, compare=False)
+
+    def is_same(self, other: Held) -> bool:
+        """Whether these are the account's tokens of the other; sealed anew, or with other pages, they are."""
+        mine, others = self.tokens, other.tokens
+        return (mine.access, mine.refresh) == (others.access, others.refresh)
 
 
 async def list_records(connection: AsyncConnection) -> list[Connection]:
@@ -109,7 +116,7 @@ async def read_tokens(connection: AsyncConnection, vault: Sealer, connection_id:
     kept = json.loads(vault.open(row["sealed"], tokens_context(connection_id)))
     scopes = frozenset(row["scopes"].split())
     tokens = Tokens(kept["access"], kept["refresh"], kept["expires_at"], scopes, kept["refresh_expires_at"])
-    return Held(tokens, kept["pages"])
+    return Held(tokens, kept["pages"], row["sealed"])
 
 
 async def store_record(connection: AsyncConnection, vault: Sealer, record: Connection, held: Held) -> None:
@@ -128,19 +135,44 @@ async def store_record(connection: AsyncConnection, vault: Sealer, record: Conne
 
 async def store_tokens(
     connection: AsyncConnection, vault: Sealer, connection_id: str, held: Held, now: float
-) -> bool:
-    """Keep refreshed tokens; False when the connection is gone."""
+) -> Held | None:
+    """Keep refreshed tokens in the place of what `held` was read from.
+
+    Returns:
+        As they are stored; None when the connection is gone, or something else stands there by now.
+    """
+    sealed = _seal(vault, connection_id, held)
+    changed = await mark(
+        connection,
+        connection_id,
+        read=held.sealed,
+        sealed=sealed,
+        expires_at=held.tokens.lasts_until,
+        checked_at=now,
+    )
+    return replace(held, sealed=sealed) if changed else None
+
+
+async def mark(connection: AsyncConnection, connection_id: str, *, read: str = "", **values: Any) -> bool:
+    """Change columns of one that may be gone; only while its tokens are stored as `read`, unless that is "".
+
+    Returns:
+        False when it is gone, or has other tokens.
+    """
+    changing = update(connections).where(connections.c.id == connection_id).values(values)
+    if read:
+        changing = changing.where(connections.c.sealed == read)
+    return (await connection.execute(changing)).rowcount > 0
+
+
+async def take_back(connection: AsyncConnection, connection_id: str, reason: str, now: float) -> bool:
+    """Have a connection work again that was marked as broken for this reason; False if it was not."""
+    broken = (connections.c.state == ConnectionState.RECONNECT.value) & (connections.c.reason == reason)
+    working = {"state": ConnectionState.CONNECTED.value, "reason": "", "changed_at": now}
     changed = await connection.execute(
-        update(connections)
-        .where(connections.c.id == connection_id)
-        .values(sealed=_seal(vault, connection_id, held), expires_at=held.tokens.lasts_until, checked_at=now)
+        update(connections).where(connections.c.id == connection_id, broken).values(working)
     )
     return changed.rowcount > 0
-
-
-async def mark(connection: AsyncConnection, connection_id: str, **values: Any) -> None:
-    """Change columns of one that may be gone."""
-    await connection.execute(update(connections).where(connections.c.id == connection_id).values(values))
 
 
 async def remove_record(connection: AsyncConnection, connection_id: str) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
-from auth.platforms.connections import Asker
+from auth.platforms.connecting import Connecting
+from auth.platforms.connections import Asker, Connections
+from auth.platforms.login import PlatformLogin
+from auth.platforms.oauth import AppClient, Tokens
 from auth.platforms.records import ConnectionState, erase_owned
 from auth.vault.rewrap import rewrap_all
 from auth.vault.vault import KEY_BYTES, MasterKey, Vault
@@ -17,7 +21,7 @@ from ops.sandbox.oauth import Use
 from ops.sandbox.parties import Platform
 from tests.auth.ground import vault
 from tests.fakes.wait import until
-from tests.rigs.connected import ASKER, Rig, connected_rig
+from tests.rigs.connected import ASKER, Rig, connected_rig, logins
 
 ALL = ["youtube", "facebook", "twitch"]
 PAGE = "61550000000000011"
@@ -139,6 +143,55 @@ class TestRefreshing:
         assert (found.state, found.reason != "") == (ConnectionState.RECONNECT, True)
         assert (await rig.audited())[-1] == ("connection.refresh", "failed")
 
+    async def test_two_processes_that_refresh_at_once_share_what_the_first_was_given(self, rig: Rig) -> None:
+        """Twitch takes a refresh token once only: the second is refused."""
+        record = await rig.connect("twitch")
+        old = (await rig.connections.access(record.id)).token
+        other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
+        rig.sandbox.world.faults.add(Fault("twitch", FaultKind.SLOW, "oauth.token", count=2, seconds=0.1))
+        asked = (each.access(record.id, rejected=old) for each in (rig.connections, other))
+        found = await asyncio.gather(*asked)
+        assert rig.calls("twitch").count("oauth.token") == 3
+        assert found[0] == found[1] and found[0].token != old
+        assert (await rig.connections.find(record.id)).is_usable
+        assert ("connection.refresh", "failed") not in await rig.audited()
+
+    async def test_who_gave_a_connection_up_too_soon_is_corrected(self, rig: Rig) -> None:
+        """What the platform gave to one process came to the database after the other had looked there."""
+        record = await rig.connect("twitch")
+        old = (await rig.connections.access(record.id)).token
+        slow = _Slow(rig.connections.logins["twitch"])
+        rig.connections.logins["twitch"] = cast(PlatformLogin, slow)
+        refreshing = asyncio.create_task(rig.connections.access(record.id, rejected=old))
+        await slow.answered.wait()
+        other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
+        with pytest.raises(ReconnectNeeded):
+            await other.access(record.id, rejected=old)
+        assert not (await rig.connections.find(record.id)).is_usable
+        slow.may_go_on.set()
+        new = await refreshing
+        assert (await rig.connections.find(record.id)).is_usable
+        assert await other.access(record.id) == new
+        assert (await rig.audited())[-2:] == [
+            ("connection.refresh", "failed"),
+            ("connection.refresh", "done"),
+        ]
+
+    async def test_who_connects_again_meanwhile_is_not_undone(self, rig: Rig) -> None:
+        record = await rig.connect("twitch")
+        old = (await rig.connections.access(record.id)).token
+        slow = _Slow(rig.connections.logins["twitch"])
+        rig.connections.logins["twitch"] = cast(PlatformLogin, slow)
+        refreshing = asyncio.create_task(rig.connections.access(record.id, rejected=old))
+        await slow.answered.wait()
+        other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
+        rig.connecting, connecting = Connecting(other), rig.connecting
+        assert (await rig.connect("twitch")).id == record.id
+        rig.connecting = connecting
+        connected = await other.access(record.id)
+        slow.may_go_on.set()
+        assert await refreshing == connected
+
     async def test_a_rejected_token_is_replaced(self, rig: Rig) -> None:
         record = await rig.connect("youtube")
         access = await rig.connections.access(record.id)
@@ -175,6 +228,23 @@ class TestRefreshing:
         async with connected_rig(sqlite_engine, vault(), testing=True) as rig:
             record = await rig.connect("youtube")
             assert record.expires_at == pytest.approx(rig.clock.now() + 7 * 86_400, abs=30)
+
+
+class _Slow:
+    """A login whose answer to a refresh is held up on its way."""
+
+    def __init__(self, login: PlatformLogin) -> None:
+        self._login = login
+        self.answered, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._login, name)
+
+    async def refresh(self, tokens: Tokens, client: AppClient) -> Tokens:
+        refreshed = await self._login.refresh(tokens, client)
+        self.answered.set()
+        await self.may_go_on.wait()
+        return refreshed
 
 
 class TestDisconnecting:
