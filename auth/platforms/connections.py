@@ -3,7 +3,7 @@
 How an account comes to be connected is in `auth.platforms.connecting`. Everybody who acts on a platform asks
 `access` for a token and never keeps it. Refreshing happens there, one at a time for each connection; what the
 platform gives out is stored before it is used, because a refresh token that changes with each use is lost
-otherwise, and the connection with it.
+otherwise, and the connection with it. While the database does not take it, it waits in memory.
 
 A connection that does not work any more stays, in a state that says so and why: only somebody who connects
 it again, or disconnects it, can help. Several processes on one database may refresh the same tokens at once;
@@ -17,14 +17,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.audit.entries import Event, Outcome, append
-from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
+from auth.errors import AuthError, AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
 from auth.platforms.login import PlatformLogin
 from auth.platforms.oauth import AppClient, Tokens
 from auth.platforms.records import (
@@ -48,6 +50,9 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 _LOOK_EVERY_S = 60.0
+_LAST_TRY_S = 1.0
+#: What a database that does not answer looks like.
+_AWAY = (SQLAlchemyError, AuthUnavailable, OSError)
 #: The platform's words for tokens that will never count again.
 _OVER = frozenset({"invalid_grant", "invalid_token", "access_denied", "unauthorized_client"})
 #: How long another process may take to store what the platform gave it instead of us; looked for so often.
@@ -90,6 +95,19 @@ class Access:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unstored:
+    """What a platform gave out and the database did not take.
+
+    Attributes:
+        before: what it replaces there, any of these.
+    """
+
+    record: Connection
+    before: tuple[Held, ...]
+    held: Held
+
+
 class Connections:
     """All of them. Belongs to one event loop.
 
@@ -118,6 +136,7 @@ class Connections:
         self.clock = clock
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[Any]] = set()
+        self._unstored: dict[str, _Unstored] = {}
 
     async def list(self) -> list[Connection]:
         """All of them, oldest first."""
@@ -163,6 +182,7 @@ class Connections:
         async with self._lock(record.id), self._engine.begin() as connection:
             await self._note(connection, asker, "connection.connect", record.id, details, outcome)
             await store_record(connection, self._vault, record, held)
+        self._unstored.pop(record.id, None)
 
     async def known(self, platform: str, subject: str, owner: str, again: str) -> Connection | None:
         """The connection to an account, by whose it is here and there.
@@ -210,7 +230,7 @@ class Connections:
             ReconnectNeeded: it does not work any more.
             AuthUnavailable: the platform does not answer.
         """
-        record, held = await self._read(connection_id)
+        record, held = await self._present(connection_id)
         login, client = self._client(record)
         if rejected or login.is_due(held.tokens, self.clock()):
             seen = held.tokens.access
@@ -258,6 +278,7 @@ class Connections:
 
     async def look_after(self) -> None:
         """Do once what `run` does."""
+        await self._store_all()
         for record in await self.list():
             login = self.logins.get(record.platform)
             if login is None or not record.is_usable:
@@ -270,8 +291,13 @@ class Connections:
                 _log.warning("the connection to %r on %s: %s", record.name, login.name, error)
 
     async def close(self) -> None:
-        """Let what is under way come to its end."""
+        """Let what is under way come to its end, and try once more to store what waits for that."""
         await asyncio.gather(*self._working, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_TRY_S):
+                await self._store_all()
+        for waiting in self._unstored.values():
+            _log.error("tokens of %r are lost: the database does not answer", waiting.record.name)
 
     async def _look_after(self, record: Connection, login: PlatformLogin) -> None:
         access = await self.access(record.id, page="")
@@ -288,7 +314,7 @@ class Connections:
 
     async def _renew(self, connection_id: str, seen: str, rejected: str) -> tuple[Connection, Held]:
         async with self._lock(connection_id):
-            record, held = await self._read(connection_id)
+            record, held = await self._present_here(connection_id)
             login, client = self._client(record)
             if held.tokens.access != seen:
                 return record, held  # another was quicker
@@ -334,26 +360,73 @@ class Connections:
             raise ReconnectNeeded(reason)
         return record, held
 
+    async def _present(self, connection_id: str) -> tuple[Connection, Held]:
+        """What is stored; or waits for that, if it cannot be stored now."""
+        if connection_id not in self._unstored:
+            return await self._read(connection_id)
+        return await self.to_its_end(self._store_waiting(connection_id))
+
+    async def _store_waiting(self, connection_id: str) -> tuple[Connection, Held]:
+        async with self._lock(connection_id):
+            return await self._present_here(connection_id)
+
+    async def _present_here(self, connection_id: str) -> tuple[Connection, Held]:
+        """As `_present`, for who has the lock."""
+        waiting = self._unstored.get(connection_id)
+        if waiting is None:
+            return await self._read(connection_id)
+        return await self._try_to_store(waiting)
+
+    async def _store_all(self) -> None:
+        for connection_id in [*self._unstored]:
+            try:
+                await self._present(connection_id)
+            except (AuthError, SQLAlchemyError, OSError) as error:
+                _log.info("%s: %s", connection_id, error)
+
     async def _store(self, record: Connection, before: Held, held: Held) -> tuple[Connection, Held]:
-        """Keep what replaces `before`; gives what is kept, which is another's where that one was quicker.
+        """Keep what replaces `before`, here until the database has it.
+
+        Returns:
+            What counts now: another's where that one was quicker.
 
         Raises:
             NoSuchConnection: it is gone.
             ReconnectNeeded: another found out that it does not work.
         """
-        stored: Held | None = None
-        while stored is None:
-            async with self._engine.begin() as connection:
-                present = await read_tokens(connection, self._vault, record.id)
-                if present is None or not present.is_same(before):
-                    break
-                again = replace(held, sealed=present.sealed)
-                stored = await store_tokens(connection, self._vault, record.id, again, self.clock())
+        waiting = self._unstored.get(record.id)
+        replaced = (before,) if waiting is None else (*waiting.before, before)
+        self._unstored[record.id] = unstored = _Unstored(record, replaced, held)
+        return await self._try_to_store(unstored)
+
+    async def _try_to_store(self, unstored: _Unstored) -> tuple[Connection, Held]:
+        record = unstored.record
         words = _refused_words(self.logins[record.platform])
-        if stored is not None and (await self.find(record.id)).reason == words:
-            # Another, who was late with the same refresh token, looked before this was here.
-            await self._take_back(record.id, words)
+        try:
+            if await self._put_in_place(unstored) and (await self.find(record.id)).reason == words:
+                # Another, who was late with the same refresh token, looked before this was here.
+                await self._take_back(record.id, words)
+        except _AWAY as error:
+            _log.error("new tokens of %r wait for the database: %s", record.name, error)
+            return record, unstored.held
+        del self._unstored[record.id]
         return await self._read(record.id)
+
+    async def _put_in_place(self, unstored: _Unstored) -> bool:
+        """Store what a platform gave out; False where there is something else by now than it replaces."""
+        connection_id, held = unstored.record.id, unstored.held
+        while True:
+            async with self._engine.begin() as connection:
+                present = await read_tokens(connection, self._vault, connection_id)
+                if present is None:
+                    return False
+                if present.is_same(held) and present.pages == held.pages:
+                    return True  # it was stored before, and only the answer was lost
+                if not any(present.is_same(each) for each in unstored.before):
+                    return False
+                again = replace(held, sealed=present.sealed)
+                if await store_tokens(connection, self._vault, connection_id, again, self.clock()):
+                    return True
 
     async def _give_up(self, record: Connection, held: Held, reason: str) -> tuple[Connection, Held]:
         """Say that tokens are over; gives others where somebody stored them meanwhile.
@@ -361,6 +434,10 @@ class Connections:
         Raises:
             ReconnectNeeded: the platform takes none of what there is.
         """
+        if record.id in self._unstored:
+            raise AuthUnavailable(
+                f"the tokens of {record.name!r} are not taken, and others cannot be looked for"
+            )
         for pause_s in _STORES_AFTER_S:
             await asyncio.sleep(pause_s)
             record, present = await self._read(record.id)
@@ -396,6 +473,8 @@ class Connections:
                 held = await read_tokens(connection, self._vault, connection_id)
             if record is None:
                 raise NoSuchConnection(connection_id)
+            if (waiting := self._unstored.get(connection_id)) is not None:
+                held = waiting.held
             confirmed = await self._revoke(record, held)
             async with self._engine.begin() as connection:
                 details = {"platform": record.platform, "name": record.name, "revoked": confirmed}
@@ -403,6 +482,7 @@ class Connections:
                 for erase in self.on_disconnect:
                     await erase(connection, connection_id)
                 await remove_record(connection, connection_id)
+            self._unstored.pop(connection_id, None)
             return confirmed
 
     async def _revoke(self, record: Connection, held: Held | None) -> bool:

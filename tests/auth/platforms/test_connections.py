@@ -6,11 +6,12 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
 from auth.platforms.connecting import Connecting
-from auth.platforms.connections import Asker, Connections
+from auth.platforms.connections import Access, Asker, Connections
 from auth.platforms.login import PlatformLogin
 from auth.platforms.oauth import AppClient, Tokens
 from auth.platforms.records import ConnectionState, erase_owned
@@ -192,6 +193,47 @@ class TestRefreshing:
         slow.may_go_on.set()
         assert await refreshing == connected
 
+    async def test_what_the_database_does_not_take_serves_and_waits(self, rig: Rig) -> None:
+        """It is gone between the answer of the platform, which takes the old token no more, and the write."""
+        record = await rig.connect("twitch")
+        old = (await rig.connections.access(record.id)).token
+        new = await _refresh_unstored(rig, record.id, old)
+        assert new.token != old
+        assert await rig.connections.access(record.id) == new
+        rig.clock.advance(5 * 3600)
+        newer = await rig.connections.access(record.id)
+        assert newer.token != new.token
+        await _bring_back(rig)
+        await rig.connections.look_after()
+        other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
+        assert await other.access(record.id) == newer
+        assert (await other.access(record.id, rejected=newer.token)).token != newer.token
+        assert (await rig.connections.find(record.id)).is_usable
+
+    async def test_what_waited_for_the_database_does_not_undo_what_came_after(self, rig: Rig) -> None:
+        record = await rig.connect("twitch")
+        old = (await rig.connections.access(record.id)).token
+        await _refresh_unstored(rig, record.id, old)
+        await _bring_back(rig)
+        other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
+        rig.connecting, connecting = Connecting(other), rig.connecting
+        assert (await rig.connect("twitch")).id == record.id
+        rig.connecting = connecting
+        assert await rig.connections.access(record.id) == await other.access(record.id)
+
+    async def test_what_waits_for_the_database_is_stored_at_the_end(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        record = await rig.connect("twitch")
+        old = (await rig.connections.access(record.id)).token
+        new = await _refresh_unstored(rig, record.id, old)
+        await rig.connections.close()
+        assert "tokens of 'harbourradio' are lost" in caplog.text
+        await _bring_back(rig)
+        await rig.connections.close()
+        other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
+        assert await other.access(record.id) == new
+
     async def test_a_rejected_token_is_replaced(self, rig: Rig) -> None:
         record = await rig.connect("youtube")
         access = await rig.connections.access(record.id)
@@ -245,6 +287,25 @@ class _Slow:
         self.answered.set()
         await self.may_go_on.wait()
         return refreshed
+
+
+async def _refresh_unstored(rig: Rig, connection_id: str, rejected: str) -> Access:
+    """Have a token refreshed while the database loses its table, until `_bring_back`."""
+    login = rig.connections.logins["twitch"]
+    slow = _Slow(login)
+    rig.connections.logins["twitch"] = cast(PlatformLogin, slow)
+    refreshing = asyncio.create_task(rig.connections.access(connection_id, rejected=rejected))
+    await slow.answered.wait()
+    rig.connections.logins["twitch"] = login
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE auth_connection RENAME TO gone"))
+    slow.may_go_on.set()
+    return await refreshing
+
+
+async def _bring_back(rig: Rig) -> None:
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE gone RENAME TO auth_connection"))
 
 
 class TestDisconnecting:
