@@ -111,20 +111,12 @@ class Nodes:
             RedisAway
         """
         now = time.monotonic()
-        counts = self._counts()
-        async with talking():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.set(f"{PREFIX}node:{self._node}", _said(counts), ex=_ALIVE_S)
-            pipe.sadd(_NODES, self._node)
-            if now - self._copied_at >= _COPY_EVERY_S:
-                self._copied_at = now
-                pipe.set(f"{PREFIX}copy:{self._node}", self._copy(), ex=_COPY_KEPT_S)
-            self._say_new(pipe)
-            pipe.smembers(_NODES)
-            answers = await pipe.execute()
-            self._new.clear()
-            names = sorted(text(name) for name in answers[-1])
-            said = await self._redis.mget([f"{PREFIX}node:{name}" for name in names])
+        new, self._new = self._new, {}
+        try:
+            names, said = await self._speak(new, now)
+        except BaseException:
+            self._say_again(new)
+            raise
         heard = {name: json.loads(each) for name, each in zip(names, said, strict=True) if each is not None}
         self.alive = set(heard) | {self._node}
         self.together = await self._add_up(heard.values())
@@ -139,11 +131,29 @@ class Nodes:
             await self._redis.srem(_NODES, self._node)
             await self._redis.delete(f"{PREFIX}node:{self._node}", f"{PREFIX}copy:{self._node}")
 
-    def _say_new(self, pipe: Redis) -> None:
-        for stream, viewers in self._new.items():
-            key = _unique_key(stream)
-            pipe.pfadd(key, *viewers)
-            pipe.expire(key, 2 * _DAY_S)
+    async def _speak(self, new: Mapping[str, list[str]], now: float) -> tuple[list[str], list[Any]]:
+        """Say what there is to say; the names of all machines, and what each said, None if nothing."""
+        counts = self._counts()
+        async with talking():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(f"{PREFIX}node:{self._node}", _said(counts), ex=_ALIVE_S)
+            pipe.sadd(_NODES, self._node)
+            if now - self._copied_at >= _COPY_EVERY_S:
+                self._copied_at = now
+                pipe.set(f"{PREFIX}copy:{self._node}", self._copy(), ex=_COPY_KEPT_S)
+            for stream, viewers in new.items():
+                key = _unique_key(stream)
+                pipe.pfadd(key, *viewers)
+                pipe.expire(key, 2 * _DAY_S)
+            pipe.smembers(_NODES)
+            answers = await pipe.execute()
+            names = sorted(text(name) for name in answers[-1])
+            return names, await self._redis.mget([f"{PREFIX}node:{name}" for name in names])
+
+    def _say_again(self, new: Mapping[str, list[str]]) -> None:
+        """Redis may not have heard of these viewers; of those it has, it can hear twice."""
+        for stream, viewers in new.items():
+            self._new.setdefault(stream, []).extend(viewers)
 
     async def _add_up(self, heard: object) -> dict[str, Count]:
         together: dict[str, Count] = {}

@@ -106,6 +106,30 @@ class TestNodes:
         assert one.together == {"cam": Count(40, 40, (60 * 10 + 80 * 30) / 40)}
         assert one.unique == {"cam": 4}
 
+    async def test_who_comes_while_redis_is_waited_for_counts(self, redis: Redis) -> None:
+        one = nodes(redis, "one", 2, [])
+        one.seen("cam", "before")
+        beat = asyncio.create_task(one.beat())
+        await asyncio.sleep(0)
+        one.seen("cam", "meanwhile")
+        assert not beat.done()
+        await beat
+        one._counted_at = -math.inf
+        await one.beat()
+        assert one.unique == {"cam": 2}
+
+    async def test_who_came_while_redis_was_away_counts(self, redis: Redis) -> None:
+        away = connect(f"redis://127.0.0.1:{free_port()}")
+        one = nodes(away, "one", 1, [])
+        for viewer in ("a", "b"):
+            one.seen("cam", viewer)
+            with pytest.raises(RedisAway):
+                await one.beat()
+        one._redis = redis
+        await one.beat()
+        assert one.unique == {"cam": 2}
+        await away.aclose()
+
     async def test_the_highest_sum_is_the_peak(self, redis: Redis) -> None:
         one, two = nodes(redis, "one", 10, []), nodes(redis, "two", 30, [])
         await one.beat()
