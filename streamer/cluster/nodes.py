@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis
@@ -28,6 +29,10 @@ _COPY_KEPT_S = 7 * 86_400
 #: A machine that restarts has its own copy on disk, which is newer: it is given time to.
 SILENT_S = 60.0
 _COUNT_EVERY_S = 5.0
+#: Viewers who wait to be counted; each takes some 150 bytes.
+MAX_NEW = 100_000
+#: Redis does nothing else while it takes one command.
+_AT_ONCE = 1000
 _DAY_S = 86_400
 _NODES = f"{PREFIX}nodes"
 
@@ -81,12 +86,16 @@ class Nodes:
         self._rescue = rescue
         self._silent_s = silent_s
         self._copied_at = self._counted_at = float("-inf")
-        self._new: dict[str, list[str]] = {}
+        self._new: dict[str, set[str]] = {}
+        self._is_full = False
         self._silent_since: dict[str, float] = {}
 
     def seen(self, stream: str, viewer: str) -> None:
-        """Somebody watches a stream; counted as one however often he comes today, to whichever machine."""
-        self._new.setdefault(stream, []).append(viewer)
+        """Somebody watches a stream; counted as one however often he comes today, to whichever machine.
+
+        While Redis is away the first `MAX_NEW` are remembered, those of all streams together.
+        """
+        self._remember(stream, {viewer})
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -117,6 +126,7 @@ class Nodes:
         except BaseException:
             self._say_again(new)
             raise
+        self._is_full = False
         heard = {name: json.loads(each) for name, each in zip(names, said, strict=True) if each is not None}
         self.alive = set(heard) | {self._node}
         self.together = await self._add_up(heard.values())
@@ -131,7 +141,7 @@ class Nodes:
             await self._redis.srem(_NODES, self._node)
             await self._redis.delete(f"{PREFIX}node:{self._node}", f"{PREFIX}copy:{self._node}")
 
-    async def _speak(self, new: Mapping[str, list[str]], now: float) -> tuple[list[str], list[Any]]:
+    async def _speak(self, new: Mapping[str, set[str]], now: float) -> tuple[list[str], list[Any]]:
         """Say what there is to say; the names of all machines, and what each said, None if nothing."""
         counts = self._counts()
         async with talking():
@@ -143,17 +153,28 @@ class Nodes:
                 pipe.set(f"{PREFIX}copy:{self._node}", self._copy(), ex=_COPY_KEPT_S)
             for stream, viewers in new.items():
                 key = _unique_key(stream)
-                pipe.pfadd(key, *viewers)
+                told = list(viewers)
+                for first in range(0, len(told), _AT_ONCE):
+                    pipe.pfadd(key, *told[first : first + _AT_ONCE])
                 pipe.expire(key, 2 * _DAY_S)
             pipe.smembers(_NODES)
             answers = await pipe.execute()
             names = sorted(text(name) for name in answers[-1])
             return names, await self._redis.mget([f"{PREFIX}node:{name}" for name in names])
 
-    def _say_again(self, new: Mapping[str, list[str]]) -> None:
+    def _say_again(self, new: Mapping[str, set[str]]) -> None:
         """Redis may not have heard of these viewers; of those it has, it can hear twice."""
         for stream, viewers in new.items():
-            self._new.setdefault(stream, []).extend(viewers)
+            self._remember(stream, viewers)
+
+    def _remember(self, stream: str, viewers: set[str]) -> None:
+        known = self._new.setdefault(stream, set())
+        fresh = viewers - known
+        room = MAX_NEW - sum(map(len, self._new.values()))
+        if len(fresh) > room and not self._is_full:
+            self._is_full = True
+            _log.warning("Redis is away and %d viewers wait to be counted; those after them are not", MAX_NEW)
+        known.update(islice(fresh, room))
 
     async def _add_up(self, heard: object) -> dict[str, Count]:
         together: dict[str, Count] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 
 from streamer.cluster.batches import GROUP, QUEUE, Consumer, Queue
 from streamer.cluster.link import RedisAway, connect
-from streamer.cluster.nodes import Count, Nodes
+from streamer.cluster.nodes import MAX_NEW, Count, Nodes
 from tests.fakes.wait import until
 from tests.rigs.processes import free_port
 from tests.rigs.redis import RedisServer, redis_server
@@ -129,6 +130,34 @@ class TestNodes:
         await one.beat()
         assert one.unique == {"cam": 2}
         await away.aclose()
+
+    async def test_of_those_who_come_while_redis_is_away_so_many_are_remembered(
+        self, redis: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        away = connect(f"redis://127.0.0.1:{free_port()}")
+        one = nodes(away, "one", 1, [])
+        for _ in range(1000):
+            one.seen("cam", "always the same")
+        assert one._new == {"cam": {"always the same"}}
+        for number in range(MAX_NEW // 2):
+            one.seen("cam", str(number))
+        with pytest.raises(RedisAway):
+            await one.beat()
+        for number in range(MAX_NEW):
+            one.seen("hall", str(number))
+        assert sum(len(viewers) for viewers in one._new.values()) == MAX_NEW
+        assert len([record for record in caplog.records if "wait to be counted" in record.message]) == 1
+        await away.aclose()
+
+        one._redis = redis
+        await redis.config_resetstat()
+        await one.beat()
+        calls = (await redis.info("commandstats"))["cmdstat_pfadd"]["calls"]
+        assert calls == pytest.approx(MAX_NEW / 1000, abs=2)
+        # HyperLogLog errs by 0.8 %.
+        key = f"streamer:unique:{int(time.time()) // 86_400}:cam"
+        assert await redis.pfcount(key) == pytest.approx(MAX_NEW // 2 + 1, rel=0.05)
+        assert not one._new
 
     async def test_the_highest_sum_is_the_peak(self, redis: Redis) -> None:
         one, two = nodes(redis, "one", 10, []), nodes(redis, "two", 30, [])
