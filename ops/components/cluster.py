@@ -12,6 +12,7 @@ from streamer.engagement import checkpoint
 from streamer.engagement.audience import Audience, Live
 from streamer.engagement.batch import Batch
 from streamer.engagement.collector import Collector, Delivery
+from streamer.engagement.rescues import as_rescue
 from streamer.engagement.store import Store
 
 _log = logging.getLogger(__name__)
@@ -96,4 +97,4 @@ class Cluster:
             _log.error("what a machine left behind cannot be used: %s", error)
             return
         if batch:
-            await self._delivery.put(batch)
+            await self._delivery.put(as_rescue(batch))

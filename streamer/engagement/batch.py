@@ -35,6 +35,10 @@ class Share:
     sent: float = 0.0
     viewers: bytes = b""
 
+    def __neg__(self) -> Share:
+        """What takes off as much as this adds, but for viewers."""
+        return Share(-self.plays, -self.watch_s, -self.sent)
+
 
 @dataclass(slots=True)
 class Added:

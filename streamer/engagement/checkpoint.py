@@ -2,7 +2,8 @@
 
 What is found at the next start was left by a process that ended without saying so: its sessions ended when
 the copy was made. They are cut off under the name that process would have given its next batch. Had it
-already cut that one, the database takes the first of the two that comes, and nothing counts twice.
+already cut that one, the database takes the first of the two that comes, and nothing counts twice. Another
+machine that finds a copy cannot know whether the process is no more; see `rescues.py`.
 """
 
 from __future__ import annotations

@@ -77,6 +77,10 @@ class Sketch:
             # Several of them joined name a bucket more than once.
             np.add.at(self.counts, entries["bucket"], entries["count"].astype(np.int64))
 
+    def take_off(self, other: bytes) -> None:
+        """Count no more what another one of the same kind counted; what is not here stays at nothing."""
+        self.counts = np.maximum(self.counts - self.parse(other).counts, 0)
+
     def serialize(self) -> bytes:
         """Buckets that are not empty, 6 bytes each."""
         used = np.flatnonzero(self.counts)

@@ -1,7 +1,8 @@
 """Puts batches into the database, each exactly once, and deletes what is too old.
 
 A batch's name goes into the same transaction as what it adds, and every session has a name of its own: what
-is delivered twice changes nothing. Writers take turns, as they add to the same rows.
+is delivered twice changes nothing. What another machine rescued gives way to what its own machine says.
+Writers take turns, as they add to the same rows.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.storage.tables import principals
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
+from streamer.engagement.checkpoint import KILLED
+from streamer.engagement.rescues import sort_out
 from streamer.engagement.session import COUNTED
 from streamer.engagement.sketch import Durations, Scores, Sketch
 from streamer.engagement.tables import DAY, HOUR, MINUTE, batches, buckets, sessions, shares
@@ -70,6 +73,15 @@ class Sum:
         self.peak = max(self.peak, added.peak)
         self.visitors.add(np.frombuffer(added.viewers, "<u8").astype(np.uint64))
 
+    def take_off(self, added: Added) -> None:
+        """Take off what a batch added, but for its viewers; what was deleted as too old stays at nothing."""
+        for name in ("plays", "failed", "ended"):
+            self.numbers[name] = max(0, self.numbers[name] - getattr(added, name))
+        for name, value in zip(COUNTED, added.counted, strict=True):
+            self.numbers[name] = max(0.0, self.numbers[name] - value)
+        for name, sketch in self.sketches.items():
+            sketch.take_off(getattr(added, name))
+
     def take_row(self, row: Any) -> None:
         """Add what stands in a row of `buckets`."""
         self.take_rows([row])
@@ -119,11 +131,12 @@ class Store:
         """
         async with self._turn, self.engine.begin() as connection:
             await take_turn(connection)
-            fresh = [batch for batch in taken if await self._is_new(connection, batch)]
+            new = [batch for batch in taken if await self._is_new(connection, batch)]
+            fresh, over = await sort_out(connection, new)
             rows = {row["id"]: {**row, "node": batch.node} for batch in taken for row in batch.sessions}
-            await _insert_new(connection, sessions, await _without_the_erased(connection, rows))
-            await _add_to_buckets(connection, fresh)
-            await _add_to_shares(connection, fresh)
+            await _insert_sessions(connection, await _without_the_erased(connection, rows))
+            await _add_to_buckets(connection, fresh, over)
+            await _add_to_shares(connection, fresh, over)
 
     async def taken(self, ids: Iterable[str]) -> set[str]:
         """Which batches are in."""
@@ -180,30 +193,32 @@ async def _without_the_erased(
     return [row for row in rows.values() if row["account"] not in accounts]
 
 
-async def _insert_new(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await connection.execute(_upsert(connection, table).on_conflict_do_nothing(), rows)
+async def _insert_sessions(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
+    """Those that are not there, and those that went on after their machine was thought to be gone."""
+    if not rows:
+        return
+    statement = _upsert(connection, sessions)
+    went_on = (sessions.c.reason == KILLED) & (statement.excluded.ended_at > sessions.c.ended_at)
+    await connection.execute(_overwriting(statement, sessions, rows, went_on), rows)
 
 
 async def _replace(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    statement = _upsert(connection, table)
+    await connection.execute(_overwriting(_upsert(connection, table), table, rows), rows)
+
+
+def _overwriting(statement: Any, table: Table, rows: list[dict[str, Any]], where: Any = None) -> Any:
     keys = {column.name for column in table.primary_key}
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    await connection.execute(statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed, where=where)
 
 
-async def _add_to_buckets(connection: AsyncConnection, fresh: Sequence[Batch]) -> None:
+async def _add_to_buckets(connection: AsyncConnection, fresh: Sequence[Batch], over: Sequence[Batch]) -> None:
     sums: dict[BucketKey, Sum] = {}
-    for batch in fresh:
-        minute = batch.minute
-        starts = (
-            (MINUTE, minute, batch.node),
-            (HOUR, minute - minute % HOUR_S, ""),
-            (DAY, minute - minute % DAY_S, ""),
-        )
-        for added in batch.added:
-            for grain, start, node in starts:
-                sums.setdefault((added.stream, grain, start, node), Sum()).take(added)
+    for key, added in _by_bucket(fresh):
+        sums.setdefault(key, Sum()).take(added)
+    taken_off = [*_by_bucket(over)]
+    for key, _ in taken_off:
+        sums.setdefault(key, Sum())
     if not sums:
         return
     for key in sums:
@@ -212,11 +227,27 @@ async def _add_to_buckets(connection: AsyncConnection, fresh: Sequence[Batch]) -
         # What one machine saw at most says little when there are several.
         sums[key].peak = 0
     await _take_present(connection, sums)
+    for key, added in taken_off:
+        sums[key].take_off(added)
     minutes = {key: each for key, each in sums.items() if key[1] == MINUTE}
     await _replace(connection, buckets, [each.values(key) for key, each in minutes.items()])
     await _raise_peaks(connection, sums)
     rest = [each.values(key) for key, each in sums.items() if key[1] != MINUTE]
     await _replace(connection, buckets, rest)
+
+
+def _by_bucket(taken: Iterable[Batch]) -> Iterator[tuple[BucketKey, Added]]:
+    """What batches add, each to all the buckets it belongs to."""
+    for batch in taken:
+        minute = batch.minute
+        starts = (
+            (MINUTE, minute, batch.node),
+            (HOUR, minute - minute % HOUR_S, ""),
+            (DAY, minute - minute % DAY_S, ""),
+        )
+        for added in batch.added:
+            for grain, start, node in starts:
+                yield (added.stream, grain, start, node), added
 
 
 async def _take_present(connection: AsyncConnection, sums: dict[BucketKey, Sum]) -> None:
@@ -243,14 +274,12 @@ async def _raise_peaks(connection: AsyncConnection, sums: dict[BucketKey, Sum]) 
                 each.peak = max(each.peak, int(row.peak))
 
 
-async def _add_to_shares(connection: AsyncConnection, fresh: Sequence[Batch]) -> None:
+async def _add_to_shares(connection: AsyncConnection, fresh: Sequence[Batch], over: Sequence[Batch]) -> None:
     sums: dict[ShareKey, list[Share]] = {}
-    for batch in fresh:
-        day = batch.minute - batch.minute % DAY_S
-        for added in batch.added:
-            for dimension, values in added.shares.items():
-                for value, share in values.items():
-                    sums.setdefault((added.stream, day, dimension, value[:32]), []).append(share)
+    for key, share in _by_share(fresh):
+        sums.setdefault(key, []).append(share)
+    for key, share in _by_share(over):
+        sums.setdefault(key, []).append(-share)
     if not sums:
         return
     column = shares.c
@@ -269,6 +298,15 @@ async def _add_to_shares(connection: AsyncConnection, fresh: Sequence[Batch]) ->
         row = dict(zip(("stream", "day", "dimension", "value"), key, strict=True))
         for name, field in (("plays", "plays"), ("watch_s", "watch_s"), ("bytes", "sent")):
             present_before = getattr(before, name) if before is not None else 0
-            row[name] = present_before + sum(getattr(part, field) for part in parts)
+            row[name] = max(0, present_before + sum(getattr(part, field) for part in parts))
         rows.append({**row, "viewers": len(visitors), "visitors": visitors.serialize()})
     await _replace(connection, shares, rows)
+
+
+def _by_share(taken: Iterable[Batch]) -> Iterator[tuple[ShareKey, Share]]:
+    for batch in taken:
+        day = batch.minute - batch.minute % DAY_S
+        for added in batch.added:
+            for dimension, values in added.shares.items():
+                for value, share in values.items():
+                    yield (added.stream, day, dimension, value[:32]), share

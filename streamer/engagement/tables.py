@@ -134,6 +134,8 @@ batches = Table(
     metadata,
     Column("id", String(96), primary_key=True),
     Column("at", Double, nullable=False),
+    # What is to be taken off again when the batch comes that this one stands for; see `rescues.py`.
+    Column("rescue", LargeBinary),
     Index("ix_engagement_batch_at", "at"),
 )
 
