@@ -91,6 +91,7 @@ def _to_row(destination: Destination, vault: Sealer, now: float) -> dict[str, An
         "settings": destination.settings.model_dump_json(),
         "sealed": sealed if any(hidden.values()) else "",
         "changed_at": now,
+        "revision": secrets.randbits(31),
     }
 
 

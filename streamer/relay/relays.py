@@ -43,11 +43,11 @@ _LOOK_S = 1.0
 _FAREWELL_S = 20.0
 # A command is left so long to the machine that has the stream.
 _LEFT_TO_OTHERS_S = 3.0
-#: How many destinations there are, when the last of them changed, and how much the command line asks for.
+#: How many destinations there are, the sum of their revisions, and how much the command line asks for.
 _NEWS = OneRow(
     select(
         select(func.count()).select_from(destinations).scalar_subquery(),
-        select(func.max(destinations.c.changed_at)).scalar_subquery(),
+        select(func.sum(destinations.c.revision)).scalar_subquery(),
         select(func.count()).where(memories.c.command != "").scalar_subquery(),
     )
 )

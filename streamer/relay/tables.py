@@ -5,7 +5,7 @@ Stream keys and passphrases are sealed by the vault. Times are seconds since 197
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Double, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Double, Integer, String, Table, Text, UniqueConstraint
 
 from auth.storage.schema import metadata
 from auth.vault.rewrap import SealedColumn, register
@@ -27,6 +27,8 @@ destinations = Table(
     Column("sealed", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("changed_at", Double, nullable=False),
+    # 31 bits drawn anew by whoever writes: machines' clocks differ, so that times do not tell of a change.
+    Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("stream", "name"),
 )
 

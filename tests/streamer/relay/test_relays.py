@@ -5,13 +5,13 @@ import time
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from streamer.relay.destinations import remove_destination
+from streamer.relay.destinations import add_destination, change_destination, remove_destination
 from streamer.relay.errors import NoSuchRelay, RelayRefused
 from streamer.relay.machine import State
 from streamer.relay.memory import LEASE_S, Command, ask, read_memories
 from tests.fakes.broadcast import FakePlatform
 from tests.fakes.wait import until
-from tests.streamer.relay.rig import KEY, Encoder
+from tests.streamer.relay.rig import KEY, VAULT, Encoder
 from tests.streamer.relay.test_relay import opened, to
 from tests.transport.rtmp.ingest import Ingest
 
@@ -147,6 +147,22 @@ async def test_a_destination_that_goes_takes_its_relay_along(engine: AsyncEngine
             rig.relays.find(relay.id)
         await ingest.until(lambda: ingest.ends == ["unpublished"])
         await encoder.leave()
+
+
+async def test_what_a_server_with_a_slow_clock_writes_is_noticed(engine: AsyncEngine, ingest: Ingest) -> None:
+    async with opened(engine) as rig:
+        first, second = await rig.keep(**to(ingest), title="old"), await rig.keep(**to(ingest), name="second")
+        changed = first.destination.model_copy(
+            update={"settings": first.destination.settings.model_copy(update={"title": "new"})}
+        )
+        async with engine.begin() as connection:
+            await change_destination(connection, VAULT, changed, 1.0)
+        await until(lambda: rig.relay(first.id).destination == changed, "the change")
+        other = second.destination.model_copy(update={"id": "id-of-other", "name": "other"})
+        async with engine.begin() as connection:  # as many as before
+            await remove_destination(connection, first.id)
+            await add_destination(connection, VAULT, other, 2.0)
+        await until(lambda: {relay.id for relay in rig.relays} == {second.id, other.id}, "the exchange")
 
 
 async def test_a_changed_configuration_leaves_other_relays_alone(engine: AsyncEngine, ingest: Ingest) -> None:
