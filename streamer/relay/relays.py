@@ -198,6 +198,10 @@ class Relays:
                 while True:
                     self._look()
                     self._is_ready = True
+                    if self._clock() - self._told_at >= LEASE_S / 3:
+                        self._told_at = self._clock()
+                        self._tell()
+                        await self._adopt()
                     await asyncio.sleep(_LOOK_S)
                     await self._read()
         finally:
@@ -214,15 +218,10 @@ class Relays:
             self._try_start(relay)
 
     def _look(self) -> None:
-        """Start and stop what the clock and the publishers do; tell other machines what is relayed here."""
+        """Start and stop what the clock and the publishers do."""
         now = self._clock()
-        is_time_to_tell = now - self._told_at >= LEASE_S / 3
-        if is_time_to_tell:
-            self._told_at = now
         for relay in self:
             settings, stream = relay.destination.settings, relay.stream
-            if is_time_to_tell and relay.state.is_running:
-                self._keeper.note(relay)
             if stream.state is StreamState.OFFLINE:
                 self._held.discard(relay.id)
             if settings.when is When.PUBLISHING:
@@ -235,6 +234,35 @@ class Relays:
                     relay.scheduled_for = settings.starts_at
                     self._keeper.note(relay)
                     self._try_start(relay)
+
+    def _tell(self) -> None:
+        """Let other machines know what is relayed here."""
+        for relay in self:
+            if relay.state.is_running:
+                self._keeper.note(relay)
+
+    async def _adopt(self) -> None:
+        """Go on with what a machine that is gone relayed, and whose publisher came here."""
+        now = self._clock()
+        idle = [
+            relay
+            for relay in self
+            if relay.stream.state is StreamState.LIVE
+            and not relay.state.is_running
+            and relay.id not in self._held
+        ]
+        if not idle or not self._node:
+            return
+        try:
+            async with self._engine.connect() as connection:
+                known = await read_memories(connection)
+        except (AuthError, SQLAlchemyError, OSError) as error:
+            _log.error("what other machines relay cannot be read now: %s", error)
+            return
+        for relay in idle:
+            memory = known.get(relay.id, Memory(relay.id))
+            if memory.is_others(self._node) and not memory.is_held(self._node, now):
+                self._try_start(relay)
 
     def _follow(self, relay: Relay) -> None:
         """Start one that follows its publisher, once for each time that somebody comes."""

@@ -71,9 +71,7 @@ async def test_another_machine_leaves_a_broadcast_alone_until_it_is_orphaned(
         rig.relays.start(relay.id)
         await rig.until(State.LIVE, id=relay.id)
         await until(lambda: relay.began_at is not None, "its beginning")
-        async with opened(
-            engine, platform=platform, node="two", clock=lambda: time.time() + ahead_s
-        ) as other:
+        async with opened(engine, platform=platform, node="two") as other:
             idle = other.relay(relay.id)
             assert idle.state is State.IDLE
             other.relays.stop(relay.id)
@@ -82,19 +80,21 @@ async def test_another_machine_leaves_a_broadcast_alone_until_it_is_orphaned(
             await until(lambda: idle.reason == "another machine (one) relays it", "it to be told")
             other.relays.stop(relay.id)
             await other.until(State.ENDED, id=relay.id)
+            await second.leave()
             assert (platform.prepared, platform.resumed, platform.ended) == (["broadcast-0"], [], [])
             async with engine.connect() as connection:
                 memory = (await read_memories(connection))[relay.id]
             assert (memory.wanted, memory.owner, memory.broadcast_id) == (True, "one", "broadcast-0")
-            await encoder.leave()
-            await rig.close()
-            ahead_s = 2 * LEASE_S
-            other.relays.start(relay.id)
-            await other.until(State.LIVE, id=relay.id)
-            assert (platform.prepared, platform.resumed) == (["broadcast-0"], ["broadcast-0"])
-            other.relays.stop(relay.id)
-            await until(lambda: platform.ended == ["broadcast-0"], "its end")
-            await second.leave()
+        await encoder.leave()
+    async with opened(engine, platform=platform, node="two", clock=lambda: time.time() + ahead_s) as other:
+        encoder = Encoder(other.stream)
+        assert other.relay(relay.id).state is State.IDLE
+        ahead_s = 2 * LEASE_S
+        await other.until(State.LIVE, id=relay.id)
+        assert (platform.prepared, platform.resumed) == (["broadcast-0"], ["broadcast-0"])
+        other.relays.stop(relay.id)
+        await until(lambda: platform.ended == ["broadcast-0"], "its end")
+        await encoder.leave()
 
 
 async def test_a_command_is_left_to_the_machine_that_relays(engine: AsyncEngine, ingest: Ingest) -> None:
