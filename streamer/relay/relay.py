@@ -20,7 +20,7 @@ from streamer.relay.attendance import Pace, attend
 from streamer.relay.carrier import Carrier, Doorbell, MakeStill
 from streamer.relay.destination import Destination
 from streamer.relay.dialling import Dialling, check_cipher, choose_ingest
-from streamer.relay.errors import RelayRefused
+from streamer.relay.errors import RelayHeld, RelayRefused
 from streamer.relay.farewell import Farewell
 from streamer.relay.intake import Intake
 from streamer.relay.look import Look
@@ -246,6 +246,10 @@ class Relay:
             await work()
         except RelayRefused as error:
             self._signal(Signal.REFUSED, str(error))
+        except RelayHeld as error:
+            # Not waited for: what is stopped there would begin here. `Relays` follows a machine that is gone.
+            self._resume_id = ""
+            self._signal(Signal.STOP, str(error))
         except PlatformError as error:
             self._signal(Signal.LOST if error.retryable else Signal.REFUSED, str(error))
         except LinkError as error:

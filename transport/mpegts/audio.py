@@ -109,7 +109,7 @@ class AudioTrack:
                 if isinstance(error, UnsupportedAudio):
                     self._refuse(error)
                 if synced:
-                    self._counters.malformed += 1
+                    self._counters.malformed += not self.reason
                     synced = False
                 found = data.find(self._framing.sync, position + 1)
                 position = found if found >= 0 else len(data)

@@ -132,6 +132,13 @@ class RelayRig:
         await self.relays.add(made)
         return self.relays.find(made.id)
 
+    async def on_air(self, **settings: Any) -> tuple[Relay, Encoder]:
+        """A destination in the database that is live, and who publishes."""
+        relay = await self.keep(**settings)
+        encoder = Encoder(self.stream)
+        self.relays.start(relay.id)
+        return await self.until(State.LIVE, id=relay.id), encoder
+
     def relay(self, id: str = "cam:127.0.0.1") -> Relay:
         return self.relays.find(id)
 

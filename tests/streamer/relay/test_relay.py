@@ -108,10 +108,7 @@ async def test_a_lost_connection_is_made_again_within_the_same_broadcast(
 ) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 20)
         ingest.sessions[0][1].transport.abort()
         await until(lambda: relay.machine.reconnects == 1, "the loss to be noticed")
@@ -133,10 +130,7 @@ async def test_a_lost_connection_is_made_again_within_the_same_broadcast(
 async def test_another_server_goes_on_with_the_same_broadcast(engine: AsyncEngine, ingest: Ingest) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         await ingest.until(lambda: len(times(ingest, MessageType.VIDEO)) > 40)
         await encoder.leave()
     async with opened(engine, platform=platform) as rig:
@@ -247,10 +241,7 @@ async def test_a_publisher_that_is_back_while_the_network_is_away_ends_nothing(
 async def test_a_broadcast_that_cannot_be_ended_is_tried_again(engine: AsyncEngine, ingest: Ingest) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         platform.refuses_to_end = PlatformError("unavailable", "YouTube has a problem", retryable=True)
         rig.relays.stop(relay.id)
         await rig.until(State.ENDED, id=relay.id)
@@ -273,10 +264,7 @@ async def test_one_that_is_stopped_before_it_could_go_on_is_ended_at_the_platfor
 ) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         await encoder.leave()
     platform.refuses_to_resume = PlatformError("unavailable", "YouTube does not answer", retryable=True)
     async with opened(engine, platform=platform) as rig:
@@ -293,10 +281,7 @@ async def test_one_that_is_stopped_before_it_could_go_on_is_ended_at_the_platfor
 async def test_another_account_ends_the_broadcast_of_the_former(engine: AsyncEngine, ingest: Ingest) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         other = relay.destination.settings.model_copy(update={"account": "two"})
         await rig.relays.change(relay.destination.model_copy(update={"settings": other}))
         await until(lambda: platform.ended == ["broadcast-0"], "the end of the first")
@@ -311,10 +296,7 @@ async def test_a_broadcast_that_was_ended_at_the_platform_meanwhile_is_not_pushe
 ) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         platform.over.add("broadcast-0")
         await until(lambda: ingest.sessions, "the session")
         ingest.sessions[0][1].transport.abort()

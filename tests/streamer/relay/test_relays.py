@@ -66,20 +66,16 @@ async def test_another_machine_leaves_a_broadcast_alone_until_it_is_orphaned(
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     ahead_s = 0.0
     async with opened(engine, platform=platform) as rig:
-        relay = await rig.keep(platform="youtube", account="one")
-        encoder = Encoder(rig.stream)
-        rig.relays.start(relay.id)
-        await rig.until(State.LIVE, id=relay.id)
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
         await until(lambda: relay.began_at is not None, "its beginning")
         async with opened(engine, platform=platform, node="two") as other:
             idle = other.relay(relay.id)
             assert idle.state is State.IDLE
-            other.relays.stop(relay.id)
             second = Encoder(other.stream)
             other.relays.start(relay.id)
-            await until(lambda: idle.reason == "another machine (one) relays it", "it to be told")
-            other.relays.stop(relay.id)
             await other.until(State.ENDED, id=relay.id)
+            assert idle.reason == "another machine (one) relays it"
+            other.relays.stop(relay.id)
             await second.leave()
             assert (platform.prepared, platform.resumed, platform.ended) == (["broadcast-0"], [], [])
             async with engine.connect() as connection:
@@ -110,6 +106,22 @@ async def test_a_command_is_left_to_the_machine_that_relays(engine: AsyncEngine,
             async with engine.begin() as connection:
                 await ask(connection, relay.id, Command.STOP, time.time())
             await rig.until(State.ENDED, id=relay.id)
+        await encoder.leave()
+    assert platform.prepared == platform.ended == ["broadcast-0"]
+
+
+async def test_what_is_stopped_on_one_machine_begins_on_no_other(engine: AsyncEngine, ingest: Ingest) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay, encoder = await rig.on_air(platform="youtube", account="one", when="publishing")
+        async with opened(engine, platform=platform, node="two") as other:
+            second = Encoder(other.stream)
+            await other.until(State.ENDED, id=relay.id)
+            rig.relays.stop(relay.id)
+            await rig.until(State.ENDED, id=relay.id)
+            assert other.relay(relay.id).state is State.ENDED
+            assert other.relay(relay.id).machine.timer is None, "nothing is waited for"
+            await second.leave()
         await encoder.leave()
     assert platform.prepared == platform.ended == ["broadcast-0"]
 

@@ -208,7 +208,9 @@ def test_what_is_not_carried_ends_the_track_with_a_reason() -> None:
     assert feeder.track.reason == ""
     assert feeder.take(layer_three, pts=0) == []
     assert feeder.track.reason == "MPEG audio layer III is not supported"
-    assert feeder.take(encoded("mp2")[0], pts=0) == []
+    counted = feeder.counters.malformed
+    assert feeder.take(layer_three * 5 + encoded("mp2")[0], pts=0) == []
+    assert feeder.counters.malformed == counted
 
 
 def test_what_is_carried_again_takes_the_track_up() -> None:
