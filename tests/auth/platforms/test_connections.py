@@ -14,7 +14,7 @@ from auth.platforms.connecting import Connecting
 from auth.platforms.connections import Access, Asker, Connections
 from auth.platforms.login import PlatformLogin
 from auth.platforms.oauth import AppClient, Tokens
-from auth.platforms.records import ConnectionState, erase_owned
+from auth.platforms.records import Connection, ConnectionState, erase_owned
 from auth.vault.rewrap import rewrap_all
 from auth.vault.vault import KEY_BYTES, MasterKey, Vault
 from ops.sandbox.faults import Fault, FaultKind
@@ -159,12 +159,7 @@ class TestRefreshing:
 
     async def test_who_gave_a_connection_up_too_soon_is_corrected(self, rig: Rig) -> None:
         """What the platform gave to one process came to the database after the other had looked there."""
-        record = await rig.connect("twitch")
-        old = (await rig.connections.access(record.id)).token
-        slow = _Slow(rig.connections.logins["twitch"])
-        rig.connections.logins["twitch"] = cast(PlatformLogin, slow)
-        refreshing = asyncio.create_task(rig.connections.access(record.id, rejected=old))
-        await slow.answered.wait()
+        record, old, slow, refreshing = await _answered(rig)
         other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
         with pytest.raises(ReconnectNeeded):
             await other.access(record.id, rejected=old)
@@ -179,12 +174,7 @@ class TestRefreshing:
         ]
 
     async def test_who_connects_again_meanwhile_is_not_undone(self, rig: Rig) -> None:
-        record = await rig.connect("twitch")
-        old = (await rig.connections.access(record.id)).token
-        slow = _Slow(rig.connections.logins["twitch"])
-        rig.connections.logins["twitch"] = cast(PlatformLogin, slow)
-        refreshing = asyncio.create_task(rig.connections.access(record.id, rejected=old))
-        await slow.answered.wait()
+        record, _, slow, refreshing = await _answered(rig)
         other = Connections(rig.engine, vault(), logins(rig.sandbox, rig.fetch), clock=rig.clock.now)
         rig.connecting, connecting = Connecting(other), rig.connecting
         assert (await rig.connect("twitch")).id == record.id
@@ -287,6 +277,17 @@ class _Slow:
         self.answered.set()
         await self.may_go_on.wait()
         return refreshed
+
+
+async def _answered(rig: Rig) -> tuple[Connection, str, _Slow, asyncio.Task[Access]]:
+    """A connection, its former token, and a refresh that was answered and goes no further yet."""
+    record = await rig.connect("twitch")
+    old = (await rig.connections.access(record.id)).token
+    slow = _Slow(rig.connections.logins["twitch"])
+    rig.connections.logins["twitch"] = cast(PlatformLogin, slow)
+    refreshing = asyncio.create_task(rig.connections.access(record.id, rejected=old))
+    await slow.answered.wait()
+    return record, old, slow, refreshing
 
 
 async def _refresh_unstored(rig: Rig, connection_id: str, rejected: str) -> Access:
