@@ -140,13 +140,11 @@ cdef extern from "core/plane.h" nogil:
         uint64_t calls
         uint64_t refused_runs
         int events_fd
-        int fail_errno
-        int fail_count
-        int fail_only_runs
-        int short_count
     plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, int threads)
     void plane_release(plane *p)
     void plane_stop(plane *p)
+    void plane_fail_sends(plane *p, int error, int count, bint only_runs)
+    void plane_send_one_by_one(plane *p, bint is_on)
     void peer_counters(const peer *p, counters *out)
     void plane_delays(plane *p, uint64_t *counts)
     int DELAY_BUCKETS

@@ -587,13 +587,11 @@ cdef class NativePlane:
 
     def _fail_sends(self, int error, int count, *, bint only_runs=False):
         """For tests: let the next `count` system calls fail as the kernel might."""
-        self._plane.fail_errno = error
-        self._plane.fail_only_runs = only_runs
-        self._plane.fail_count = count
+        plane_fail_sends(self._plane, error, count, only_runs)
 
     def _send_one_by_one(self, bint is_on):
         """For tests: let the kernel take one message per call, as it may."""
-        self._plane.short_count = is_on
+        plane_send_one_by_one(self._plane, is_on)
 
 
 assert (BUCKETS, UNIT_S) == (DELAY_BUCKETS, DELAY_UNIT_S), "delays.py and plane.h disagree"

@@ -29,6 +29,14 @@ double plane_wall(plane *p) {
 
 void plane_garbage(plane *p) { __atomic_add_fetch(&p->garbage, 1, __ATOMIC_RELAXED); }
 
+void plane_fail_sends(plane *p, int error, int count, bool only_runs) {
+    __atomic_store_n(&p->fail_errno, error, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->fail_only_runs, only_runs, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->fail_count, count, __ATOMIC_RELEASE);
+}
+
+void plane_send_one_by_one(plane *p, bool is_on) { __atomic_store_n(&p->short_count, is_on, __ATOMIC_RELAXED); }
+
 static int watch(int epoll_fd, int fd, uint64_t tag) {
     struct epoll_event wanted = {.events = EPOLLIN, .data.u64 = tag};
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &wanted);

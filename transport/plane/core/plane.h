@@ -245,7 +245,7 @@ struct plane {
     feed *wanted, **wanted_end;
     peer *news, **news_end; /* viewers that moved or are gone */
 
-    /* Tests: the next `fail_count` sends fail; atomic. */
+    /* Tests: the next `fail_count` sends fail; atomic, see `plane_fail_sends`. */
     int fail_errno, fail_count, fail_only_runs, short_count;
 };
 
@@ -257,6 +257,9 @@ void plane_stop(plane *p);
 double plane_now(plane *p);
 double plane_wall(plane *p);
 void plane_garbage(plane *p);
+/* Tests: let the next `count` sends fail as the kernel might; let it take one message a call. */
+void plane_fail_sends(plane *p, int error, int count, bool only_runs);
+void plane_send_one_by_one(plane *p, bool is_on);
 /* Of all shards. */
 void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]);
 peer *peer_new(plane *p, uint64_t id, double now);

@@ -26,10 +26,11 @@ typedef union segment_control {
 
 /* sendmmsg, or what a test wants it to do. Returns how many messages went out, at least one, or -errno. */
 static int to_kernel(plane *p, int fd, struct mmsghdr *messages, unsigned count) {
-    int failures = __atomic_load_n(&p->fail_count, __ATOMIC_RELAXED);
-    if (failures > 0 && (!p->fail_only_runs || messages[0].msg_hdr.msg_controllen > 0)) {
+    int failures = __atomic_load_n(&p->fail_count, __ATOMIC_ACQUIRE);
+    bool only_runs = failures > 0 && __atomic_load_n(&p->fail_only_runs, __ATOMIC_RELAXED);
+    if (failures > 0 && (!only_runs || messages[0].msg_hdr.msg_controllen > 0)) {
         __atomic_sub_fetch(&p->fail_count, 1, __ATOMIC_RELAXED);
-        return -p->fail_errno;
+        return -__atomic_load_n(&p->fail_errno, __ATOMIC_RELAXED);
     }
     if (__atomic_load_n(&p->short_count, __ATOMIC_RELAXED))
         count = 1;
