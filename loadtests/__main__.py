@@ -18,6 +18,7 @@ from loadtests import (
     relay,
     scale,
     soak,
+    sources,
     token_checks,
 )
 
@@ -35,6 +36,7 @@ _PROGRAMS = {
     "relay": relay.main,
     "scale": scale.main,
     "soak": soak.main,
+    "sources": sources.main,
     "token-checks": token_checks.main,
 }
 

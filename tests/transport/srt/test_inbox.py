@@ -77,3 +77,46 @@ def test_stop_ends_the_wait_of_another_thread(rig: Rig, open_one: Open) -> None:
 def test_a_number_that_cannot_be_is_refused(rig: Rig, open_one: Open, most: int) -> None:
     with pytest.raises(ValueError, match=f"{most} messages, expected 1 to {MOST_MESSAGES}"):
         open_one(rig.pair()[1]).wait(most, 0.0)
+
+
+def test_many_wait_at_once_and_each_is_given_its_own(rig: Rig, open_one: Open) -> None:
+    """Whoever looks for the others leaves as soon as it has something; the rest must go on being served."""
+    pairs = [rig.pair() for _ in range(4)]
+    inboxes = [open_one(accepted) for _, accepted in pairs]
+    received: list[list[bytes]] = [[] for _ in pairs]
+    over = [False] * len(pairs)
+
+    def take(at: int) -> None:
+        while not over[at]:
+            messages, over[at] = inboxes[at].wait(8, _LONG_S)
+            received[at] += messages
+
+    threads = [threading.Thread(target=take, args=(at,)) for at in range(len(pairs))]
+    for thread in threads:
+        thread.start()
+    for number in range(120):
+        # Each in turn falls silent and another one speaks.
+        caller, _ = pairs[number // 10 % len(pairs)]
+        caller.send(b"%d" % number)
+        if number % 10 == 9:
+            at = number // 10 % len(pairs)
+            eventually(lambda last=b"%d" % number, at=at: received[at][-1:] == [last], "it arrives")  # type: ignore[misc]
+    for at, (caller, _) in enumerate(pairs):
+        caller.close()
+        threads[at].join(_LONG_S)
+        assert over[at]
+        assert received[at] == [b"%d" % number for number in range(120) if number // 10 % len(pairs) == at]
+
+
+def test_a_wait_beside_another_ends_in_its_own_time(rig: Rig, open_one: Open) -> None:
+    first, second = (open_one(rig.pair()[1]) for _ in range(2))
+    waiting = threading.Thread(target=first.wait, args=(1, _LONG_S))
+    waiting.start()
+    assert second.wait(1, 0.05) == ([], False)
+    stopped = threading.Timer(0.05, second.stop)
+    stopped.start()
+    assert second.wait(1, _LONG_S) == ([], False)
+    assert waiting.is_alive()
+    first.stop()
+    waiting.join(_LONG_S)
+    assert not waiting.is_alive()

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from loadtests.sources import Cost, table
+
+
+def test_a_row_for_each_number_of_publishers_beside_the_first() -> None:
+    costs = [Cost(1, 40.0, 24.0, 10.0, 500.0), Cost(8, 20.0, 10.0, 8.0, 150.0)]
+    head, _, first, second = table(costs).splitlines()
+    assert head.count("|") == first.count("|") == second.count("|")
+    assert first == "| 1 | 40.0 | 24.0 | 10.0 | 500 | 1.00 |"
+    assert second == "| 8 | 20.0 | 10.0 | 8.0 | 150 | 0.50 |"
