@@ -7,16 +7,16 @@ for: a broadcast must always be able to end.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.platforms.tables import quota_spent
+from auth.storage.transactions import upsert
 
 
 def _pacific() -> tzinfo:
@@ -30,7 +30,7 @@ _PACIFIC = _pacific()
 
 
 class QuotaLedger:
-    """What was spent. Belongs to one event loop.
+    """What was spent.
 
     Args:
         engine: the database.
@@ -44,28 +44,26 @@ class QuotaLedger:
         self.daily_units = daily_units
         self._engine = engine
         self._clock = clock
-        # Two first calls of a day would both find no row, and both make one.
-        self._turn = asyncio.Lock()
 
     async def spend(self, project: str, units: int, keep: int = 0) -> bool:
         """Take units; False, and none taken, when that would leave fewer than `keep`."""
         day = self._today()
-        async with self._turn, self._engine.begin() as connection:
-            mine = (quota_spent.c.project == project) & (quota_spent.c.day == day)
-            taken = await connection.execute(
-                update(quota_spent)
-                .where(mine, quota_spent.c.units + units + keep <= self.daily_units)
-                .values(units=quota_spent.c.units + units)
-            )
-            if taken.rowcount:
+        mine = (quota_spent.c.project == project) & (quota_spent.c.day == day)
+        take = (
+            update(quota_spent)
+            .where(mine, quota_spent.c.units + units + keep <= self.daily_units)
+            .values(units=quota_spent.c.units + units)
+        )
+        async with self._engine.begin() as connection:
+            if (await connection.execute(take)).rowcount:
                 return True
             if (await connection.execute(select(quota_spent.c.units).where(mine))).first() is not None:
                 return False
-            if units + keep > self.daily_units:
-                return False
             await connection.execute(delete(quota_spent).where(quota_spent.c.day < day))
-            await connection.execute(insert(quota_spent).values(project=project, day=day, units=units))
-            return True
+            # Another machine may begin the day in this moment.
+            begun = upsert(connection, quota_spent).values(project=project, day=day, units=0)
+            await connection.execute(begun.on_conflict_do_nothing())
+            return bool((await connection.execute(take)).rowcount)
 
     async def exhaust(self, project: str) -> None:
         """The platform says that nothing is left: others spend from the same project too."""

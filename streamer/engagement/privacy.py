@@ -15,10 +15,10 @@ import secrets
 from collections.abc import Mapping
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import VaultError
+from auth.storage.transactions import upsert
 from auth.vault.vault import Vault
 from streamer.engagement.batch import DAY_S
 from streamer.engagement.store import overwrite
@@ -80,8 +80,7 @@ class Salts:
         sealed = self._vault.seal(secrets.token_bytes(_SALT_BYTES), f"{_CONTEXT}:{day}")
         async with self._engine.begin() as connection:
             await overwrite(connection)
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            offered = dialect.insert(salts).values(day=day, sealed=sealed)
+            offered = upsert(connection, salts).values(day=day, sealed=sealed)
             await connection.execute(offered.on_conflict_do_nothing())
             await connection.execute(delete(salts).where(salts.c.day < day))
             agreed = (await connection.execute(select(salts.c.sealed).where(salts.c.day == day))).scalar_one()

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Table, delete, func, select, text, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.storage.tables import principals
+from auth.storage.transactions import upsert
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
 from streamer.engagement.checkpoint import KILLED
 from streamer.engagement.rescues import sort_out
@@ -155,7 +155,7 @@ class Store:
                 await connection.execute(delete(buckets).where(old))
 
     async def _is_new(self, connection: AsyncConnection, batch: Batch) -> bool:
-        statement = _upsert(connection, batches).values(id=batch.id, at=self._clock())
+        statement = upsert(connection, batches).values(id=batch.id, at=self._clock())
         return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
 
 
@@ -177,11 +177,6 @@ async def take_turn(connection: AsyncConnection) -> None:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
-def _upsert(connection: AsyncConnection, table: Table) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
-
-
 async def _without_the_erased(
     connection: AsyncConnection, rows: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -197,13 +192,13 @@ async def _insert_sessions(connection: AsyncConnection, rows: list[dict[str, Any
     """Those that are not there, and those that went on after their machine was thought to be gone."""
     if not rows:
         return
-    statement = _upsert(connection, sessions)
+    statement = upsert(connection, sessions)
     went_on = (sessions.c.reason == KILLED) & (statement.excluded.ended_at > sessions.c.ended_at)
     await connection.execute(_overwriting(statement, sessions, rows, went_on), rows)
 
 
 async def _replace(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    await connection.execute(_overwriting(_upsert(connection, table), table, rows), rows)
+    await connection.execute(_overwriting(upsert(connection, table), table, rows), rows)
 
 
 def _overwriting(statement: Any, table: Table, rows: list[dict[str, Any]], where: Any = None) -> Any:

@@ -30,6 +30,13 @@ async def test_many_who_spend_at_once_spend_no_more_than_there_is(engine: AsyncE
     assert sum(taken) == 3
 
 
+async def test_machines_that_spend_the_first_of_a_day_at_once_share_it(engine: AsyncEngine) -> None:
+    ledgers = [QuotaLedger(engine, 100, clock=Clock()) for _ in range(6)]
+    taken = await asyncio.gather(*(ledger.spend("p", 30) for ledger in ledgers))
+    assert sum(taken) == 3
+    assert await ledgers[0].left("p") == 10
+
+
 async def test_others_who_spent_from_the_same_project(sqlite_engine: AsyncEngine) -> None:
     ledger = QuotaLedger(sqlite_engine, 100, clock=Clock())
     await ledger.exhaust("p")
