@@ -75,11 +75,7 @@ class Delivery:
         """Keep a batch until it is delivered."""
         data = await asyncio.to_thread(batch.serialize)
         async with self._lock:
-            try:
-                await asyncio.to_thread(self.spool.put, batch.id, data)
-            except OSError as error:
-                _log.error("a batch of viewing sessions cannot be kept on disk: %s", error)
-                return
+            await asyncio.to_thread(self.spool.put, batch.id, data)
         self._idle.clear()
         self._something.set()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -111,6 +113,32 @@ class TestSpool:
             spool.put(f"n.{number}", bytes(30))
         assert [id for id, _ in spool.oldest(10)] == ["n.7", "n.8", "n.9"]
         assert (spool.dropped, spool.size) == (7, 90)
+
+    def test_a_disk_without_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = tmp_path / "spool"
+        spool = Spool(folder, 1000)
+        spool.put("n.0", b"zero")
+
+        def full(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "open", full)
+            for number in (1, 2, 3):
+                spool.put(f"n.{number}", b"%d" % number)
+            assert [data for _, data in spool.oldest(10)] == [b"zero", b"1", b"2", b"3"]
+            spool.rewrite("n.2", b"two")
+            spool.remove({"n.1"})
+        assert [path.name for path in folder.iterdir()] == ["000000000001-n.0.batch"]
+        assert (len(spool), spool.size) == (3, 8)
+        spool.put("n.4", b"4")
+        assert Spool(folder, 1000).oldest(10) == [
+            ("n.0", b"zero"),
+            ("n.2", b"two"),
+            ("n.3", b"3"),
+            ("n.4", b"4"),
+        ]
+        assert spool.oldest(10) == Spool(folder, 1000).oldest(10)
 
 
 class TestHappenings:
