@@ -43,6 +43,9 @@ class Farewell:
         self._changed = changed
         self._first_pause_s = first_pause_s
         self._more = asyncio.Event()
+        self._none = asyncio.Event()
+        if not self._left:
+            self._none.set()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -63,9 +66,14 @@ class Farewell:
         why = await _try(broadcast, id)
         if why and id:
             self._left[id] = broadcast
+            self._none.clear()
             self._changed()
             self._more.set()
         return why
+
+    async def wait(self) -> None:
+        """Wait until none is left."""
+        await self._none.wait()
 
     async def run(self) -> None:
         """Try again until cancelled."""
@@ -92,6 +100,8 @@ class Farewell:
 
     def _forget(self, id: str) -> None:
         del self._left[id]
+        if not self._left:
+            self._none.set()
         self._changed()
 
 

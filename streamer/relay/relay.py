@@ -210,6 +210,10 @@ class Relay:
             self._over.clear()
             await self._over.wait()
 
+    async def wait_parted(self) -> None:
+        """Wait until every broadcast of it is ended, or given up."""
+        await self._farewell.wait()
+
     async def run(self) -> None:
         """Do what is to be done, until cancelled; the broadcast then goes on without us."""
         farewell = asyncio.create_task(self._farewell.run())

@@ -372,9 +372,10 @@ class Relays:
         return _Running(relay, self._group.create_task(_keep_running(relay)))
 
     async def _dismiss(self, running: _Running, why: str) -> None:
-        """End a relay that is not one of us any more."""
+        """End a relay that is not one of us any more, and its broadcast, however long its platform takes."""
         running.relay.stop(why)
         await asyncio.wait({self._loop.create_task(running.relay.wait_over())}, timeout=_FAREWELL_S)
+        await running.relay.wait_parted()
         running.task.cancel()
 
 

@@ -100,11 +100,11 @@ class YouTubeBroadcast:
             self._broadcast_id = str(made["id"])
             query = {"part": _PARTS, "id": self._broadcast_id, "streamId": self._stream_id}
             await self._api.write("POST", "liveBroadcasts/bind", query)
+            await self._set_thumbnail()
+            return self._ingest_of(stream)
         except BaseException:
             await asyncio.shield(self._undo())
             raise
-        await self._set_thumbnail()
-        return self._ingest_of(stream)
 
     async def resume(self, id: str) -> Ingest:
         """Find it again."""

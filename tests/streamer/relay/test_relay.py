@@ -259,6 +259,20 @@ async def test_a_broadcast_that_cannot_be_ended_is_tried_again(engine: AsyncEngi
         assert rig.relay("id-of-kept").memory.ending == ()
 
 
+async def test_a_broadcast_whose_destination_is_removed_is_tried_again(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    async with opened(engine, platform=platform) as rig:
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
+        platform.refuses_to_end = PlatformError("unavailable", "YouTube has a problem", retryable=True)
+        await rig.relays.remove(relay.id)
+        await until(lambda: "could not be ended yet" in relay.reason, "the first try")
+        platform.refuses_to_end = None
+        await until(lambda: platform.ended == platform.prepared == ["broadcast-0"], "its end")
+        await encoder.leave()
+
+
 async def test_one_that_is_stopped_before_it_could_go_on_is_ended_at_the_platform(
     engine: AsyncEngine, ingest: Ingest
 ) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from ops.sandbox.faults import FaultKind
+from ops.sandbox.youtube import resources
 from ops.sandbox.youtube.broadcast import Issue
 from streamer.relay.platforms.broadcast import HealthState
 from streamer.relay.platforms.errors import Exhausted, NeedsReconnect, PlatformError
@@ -83,6 +84,19 @@ async def test_a_preparation_that_fails_leaves_nothing_behind(stage: Stage) -> N
         await broadcast.prepare()
     assert stage.sandbox.youtube.broadcasts == {}
     assert broadcast.id == ""
+
+
+async def test_an_ingest_that_is_not_there_yet_leaves_nothing_behind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast = await stage.open("youtube")
+    with monkeypatch.context() as early:
+        early.setattr(resources, "_cdn", lambda stream, addresses: {"ingestionType": "rtmp"})
+        with pytest.raises(PlatformError, match="no ingest yet"):
+            await broadcast.prepare()
+    assert stage.sandbox.youtube.broadcasts == {}
+    assert (await broadcast.prepare()).key
+    assert len(stage.sandbox.youtube.broadcasts) == len(stage.sandbox.youtube.streams) == 1
 
 
 async def test_an_ingest_is_used_again_but_never_by_two(stage: Stage) -> None:
