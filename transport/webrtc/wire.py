@@ -39,6 +39,7 @@ _TRANSPORT = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF", "TCP/TLS/RTP/
 _DIRECTIONS = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 #: A viewer has no use for these, and their many dialects are a needless reason to fail.
 _UNREAD = ("a=candidate:", "a=ssrc:", "a=ssrc-group:", "a=msid:", "a=msid-semantic:", "a=rtcp:", "c=")
+_SAYS_NOTHING = re.compile(r"a=fmtp:[0-9]{1,3} *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,11 @@ def parse_offer(text: str | bytes) -> Offer:
             rtcp-mux, no ICE credentials, no usable fingerprint, no `a=setup`.
     """
     text = _decoded(text)
-    lines = [line for line in text.splitlines() if not line.startswith(_UNREAD)]
+    lines = [
+        line
+        for line in text.splitlines()
+        if not line.startswith(_UNREAD) and not _SAYS_NOTHING.fullmatch(line)
+    ]
     for number, line in enumerate(lines, 1):
         _check_line(number, line)
     try:

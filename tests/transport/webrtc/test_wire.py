@@ -123,6 +123,8 @@ class TestParseOffer:
             ("a=rtcp-mux", "a=sctp-port:x", "unreadable (ValueError: invalid literal"),
             ("a=rtpmap:97 rtx/90000", "a=x", None),
             ("a=fmtp:111 minptime=10", "a=fmtp:111 minptime=ten", None),
+            ("a=fmtp:111 minptime=10", "a=fmtp:96 \r\na=fmtp:111 minptime=10", None),
+            ("a=fmtp:111 minptime=10", "a=fmtp:x minptime=10", "malformed 'a=fmtp:x minptime=10"),
             ("a=rtpmap:96 VP8/90000", "a=rtpmap:96 VP8", "malformed 'a=rtpmap:96 VP8'"),
             ("v=0", "<html>", "line 1 is not SDP"),
         ],
