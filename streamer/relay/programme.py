@@ -1,12 +1,14 @@
 """One picture and one sound without a gap, of what comes and what does not. No I/O.
 
 Each of the two is a lane. Units pass as they are. A lane that has had nothing for a while is filled, with a
-still picture or with silence, on the same clock; a picture comes back at a keyframe, and time goes on.
+still picture or with silence, on the same clock; a picture comes back at a keyframe, and time goes on. Slides
+may come seconds apart: they are missed only when they stay away for longer than they use to.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 
 from transport.media import AccessUnit
 from transport.media.silence import Silence
@@ -16,6 +18,11 @@ from transport.media.still import Still
 PATIENCE_S = 1.0
 # What is filled in at once after a stall; more would be a burst that a receiver takes for a fault.
 _LONGEST_FILL_S = 2.0
+# Pictures are missed after so many times the distance of the last few; after one alone, of the patience.
+_MISSED_AFTER = 3
+_REMEMBERED = 8
+# What is further apart is no rate.
+_LONGEST_DISTANCE_S = 10.0
 
 
 class Programme:
@@ -26,7 +33,7 @@ class Programme:
         has_picture: whether a picture is expected; sound waits for it.
         has_sound: whether sound is expected; where none is, silence does not wait for it.
         wants_sound: whether silence is filled in where there is no sound.
-        patience_s: how long a lane may have nothing.
+        patience_s: how long a lane may have nothing, unless its pictures are as far apart.
 
     Attributes:
         still: fills in for the picture; None while there is none.
@@ -106,6 +113,7 @@ class Programme:
         lane = self._picture
         if lane is None:
             self._picture = lane = _Lane(now)
+        lane.observe(unit.dts_s)
         if self._needs_keyframe:
             if not unit.keyframe:
                 self.left_out += 1
@@ -164,6 +172,8 @@ class Programme:
             at += still.interval_s
         if made:
             self._needs_keyframe = True
+            if self._filled == len(made):
+                lane.interrupt()
         return made
 
     def _fill_sound(self, until: float, now: float) -> list[AccessUnit]:
@@ -180,7 +190,7 @@ class Programme:
     def _starves(self, lane: _Lane, now: float) -> bool:
         if lane is self._picture and self._filled:
             return True
-        return now - lane.fed_at >= self._patience_s
+        return now - lane.fed_at >= lane.patience(self._patience_s)
 
     def _time(self, now: float) -> float:
         """The output's time now, as the last unit of the picture has it."""
@@ -190,6 +200,31 @@ class Programme:
 
 
 class _Lane:
+    """What was sent last, and how far apart the source's units are, where that is observed.
+
+    Attributes:
+        last_s: when, on the output's clock; None for nothing.
+        fed_at: when something came.
+    """
+
     def __init__(self, now: float) -> None:
         self.last_s: float | None = None
         self.fed_at = now
+        self._came_s: float | None = None
+        self._distances: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def observe(self, at_s: float) -> None:
+        """A unit came, on the source's clock."""
+        if self._came_s is not None and 0 < at_s - self._came_s <= _LONGEST_DISTANCE_S:
+            self._distances.append(at_s - self._came_s)
+        self._came_s = at_s
+
+    def interrupt(self) -> None:
+        """How long nothing came now says nothing about how far apart units are."""
+        self._came_s = None
+
+    def patience(self, least_s: float) -> float:
+        """How long nothing may come."""
+        if self._distances:
+            return max(least_s, _MISSED_AFTER * max(self._distances))
+        return least_s if self._came_s is None else _MISSED_AFTER * least_s

@@ -184,3 +184,36 @@ def test_sound_alone() -> None:
     assert output.times(video=False)[-1] == pytest.approx(4.0, abs=0.1)
     assert output.pictures() == []
     output.assert_never_back()
+
+
+@pytest.mark.parametrize(("distance_s", "gop"), [(1.04, 10), (2.0, 5), (1.2, 250)])
+def test_slides_are_not_taken_for_an_absence(distance_s: float, gop: int) -> None:
+    output = Output()
+    for number in range(30):
+        output.write(picture(number * distance_s, keyframe=number % gop == 0))
+        for step in range(round(distance_s * FPS)):
+            output.write(sound(number * distance_s + step / FPS))
+            output.idle(1 / FPS)
+    assert {unit.track for unit in output.pictures()} == {H264}
+    assert len(output.pictures()) == 30
+    output.idle(3 * distance_s)
+    assert output.programme.is_filling, "but when they stay away"
+
+
+def test_slides_seconds_apart_are_known_once_they_were_missed() -> None:
+    output = Output()
+    for number in range(12):
+        output.write(picture(number * 5.0, keyframe=number % 3 == 0))
+        output.idle(5.0)
+    late = [unit for unit in output.pictures() if unit.dts_s > 16.0]
+    assert {unit.track for unit in late} == {H264}
+    output.assert_never_back()
+
+
+def test_an_absence_is_no_distance_of_pictures() -> None:
+    output = Output()
+    output.live(0.0, 2.0)
+    output.idle(9.0)
+    output.live(11.0, 0.2)
+    output.idle(1.5)
+    assert output.programme.is_filling
