@@ -162,9 +162,10 @@ class Stream:
         return self._timeline.jumps
 
     def audio_source(self) -> Fanout | Rendition:
-        """Where Opus comes from: the stream itself when it carries it, otherwise the rendition."""
+        """Where Opus comes from: the stream itself when it carries it for browsers, or the rendition."""
         audio = self.source.audio
-        return self.source if audio is not None and audio.codec is Codec.OPUS else self.opus
+        is_ready = audio is not None and audio.codec is Codec.OPUS and not audio.hindrance
+        return self.source if is_ready else self.opus
 
     def publish(self, publisher: Publisher) -> Publication:
         """Make somebody the publisher.
@@ -205,10 +206,10 @@ class Stream:
         if self.state is not State.LIVE or self._retired:
             return
         video, audio = self.source.video, self.source.audio
-        if audio is not None and audio.codec is not Codec.OPUS:
+        if audio is not None and self.audio_source() is self.opus:
             self.opus.expect()
-        # Whether this browser lacks the codec is not known yet; B-frames go through WebRTC to none.
-        if video is not None and video.has_b_frames and self.config.renditions == "auto":
+        # Whether this browser lacks the codec is not known yet; what hinders all of them is.
+        if video is not None and video.hindrance and self.config.renditions == "auto":
             self.h264.expect()
 
     def expire(self, now: float) -> None:

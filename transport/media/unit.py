@@ -23,6 +23,8 @@ class Codec(enum.StrEnum):
 
 
 _VIDEO = frozenset({Codec.H264, Codec.H265})
+# First byte of the profile-level-id: Baseline, Main, Extended and High, all of 4:2:0 and 8 bits.
+_PLAIN_PROFILES = frozenset({"42", "4d", "58", "64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Track:
         sample_rate: Hz, 0 for pictures or while unknown.
         channels: of sound, 0 for pictures or while unknown.
         has_b_frames: pictures arrive in another order than they are shown.
+        interlaced: pictures may be fields, or have been.
         language: ISO 639 code from the container, or "".
     """
 
@@ -53,12 +56,24 @@ class Track:
     sample_rate: int = 0
     channels: int = 0
     has_b_frames: bool = False
+    interlaced: bool = False
     language: str = ""
 
     @property
     def is_video(self) -> bool:
         """True for a picture track, False for sound."""
         return self.codec.is_video
+
+    @property
+    def hindrance(self) -> str:
+        """What keeps browsers that know its codec from playing it over WebRTC; "" for nothing."""
+        if self.has_b_frames:
+            return "B-frames"
+        if self.interlaced:
+            return "interlaced pictures"
+        if self.codec is Codec.H264 and self.profile and self.profile[:2] not in _PLAIN_PROFILES:
+            return "a profile for 4:2:2 or more than 8 bits"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ class VideoNormalizer:
             or track.height != picture.height
             or track.profile != picture.profile
             or track.has_b_frames != has_b_frames
+            or track.interlaced != picture.interlaced
         ):
             self._track = replace(
                 track,
@@ -176,6 +177,7 @@ class VideoNormalizer:
                 width=picture.width,
                 height=picture.height,
                 has_b_frames=has_b_frames,
+                interlaced=picture.interlaced,
             )
 
     def _observe_order(self, pts: int, dts: int) -> None:

@@ -195,7 +195,9 @@ def restart_answer(negotiated: Negotiated, local: LocalParameters) -> str:
 
 def _choose_video(videos: Sequence[OfferedMedia], wanted: Wanted) -> _Picture | None:
     source = wanted.video or Track(id=0, codec=Codec.H264, clock_rate=90_000)
-    options = [] if source.has_b_frames else [(VideoChoice.SOURCE, source)]
+    # What hinders only some browsers is sent as it is where there is nothing better.
+    is_better_made = source.has_b_frames or (source.hindrance and wanted.rendition_profile)
+    options = [] if is_better_made else [(VideoChoice.SOURCE, source)]
     if wanted.rendition_profile:
         rendition = Track(id=0, codec=Codec.H264, clock_rate=90_000, profile=wanted.rendition_profile)
         options.append((VideoChoice.RENDITION_H264, rendition))

@@ -1,7 +1,7 @@
 """What one stream offers to browsers: feeds of the plane, each made while a viewer takes it.
 
 picture as it comes ─────────────▶ Feed(h264 | h265)     viewers whose browser plays it
-picture ─▶ rendition h264 ───────▶ Feed(h264)            B-frames, or a codec the browser lacks
+picture ─▶ rendition h264 ───────▶ Feed(h264)            what no browser plays, or this one lacks the codec of
 sound   ─▶ rendition opus, or as it comes ─▶ Feed(opus)  everybody
 
 With content keys, each unit is sealed once on its way into a feed, for all of the feed's viewers.
@@ -52,16 +52,16 @@ class Outputs:
     def picture_for(self, codec: Codec) -> Output | None:
         """Which output a viewer gets that negotiated this codec; None when nothing fits it (any more)."""
         track = self._stream.source.video
-        if track is None or (track.codec is codec and not track.has_b_frames):
+        if track is None or (track.codec is codec and not track.hindrance):
             return Output(codec, rendition=False)
         if codec is Codec.H264 and self._stream.config.renditions == "auto":
             return Output(codec, rendition=True)
-        return None
+        # Some browsers play it, and what is made for the others is not to be had.
+        return Output(codec, rendition=False) if track.codec is codec and not track.has_b_frames else None
 
     def sound(self) -> Output:
         """Which output carries the sound."""
-        audio = self._stream.source.audio
-        return Output(Codec.OPUS, rendition=audio is None or audio.codec is not Codec.OPUS)
+        return Output(Codec.OPUS, rendition=self._stream.audio_source() is self._stream.opus)
 
     def feed(self, output: Output) -> Feed:
         """The feed of an output that somebody has taken."""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from streamer.hub.meter import Meter
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, picture, programme
+from transport.media import Track
 
 
 def measured(meter: Meter, *, seconds: int = 5, fps: int = 25, gop: int = 50) -> None:
@@ -57,6 +59,13 @@ class TestAdvice:
         assert "B-frames" in text
         assert "bframes=0" in text
         assert "when needed" in text
+
+    @pytest.mark.parametrize("track", [replace(H264, interlaced=True), replace(H264, profile="6e001e")])
+    def test_what_few_browsers_decode(self, track: Track) -> None:
+        (text,) = Meter().warnings((track, AAC), transcoding=False)
+        assert "not all browsers play" in text
+        assert "progressive" in text
+        assert "4:2:0" in text
 
     def test_h265_while_somebody_needs_the_rendition(self) -> None:
         (text,) = Meter().warnings((H265,), transcoding=True)

@@ -203,6 +203,18 @@ class TestVideo:
         with pytest.raises(NoCommonCodec, match="B-frames"):
             agreed("chromium", track)
 
+    @pytest.mark.parametrize(
+        "track",
+        [
+            Track(1, Codec.H264, 90_000, profile="640028", interlaced=True),
+            Track(1, Codec.H264, 90_000, profile="7a0028"),
+            Track(1, Codec.H264, 90_000, profile="6e0028"),
+        ],
+    )
+    def test_a_rendition_of_what_few_browsers_decode_unless_there_is_none(self, track):
+        assert agreed("chromium", track, "42e01f").choice is VideoChoice.RENDITION_H264
+        assert agreed("chromium", track).choice is VideoChoice.SOURCE
+
     def test_what_cannot_be_had_is_said(self):
         with pytest.raises(NoCommonCodec, match=r"no H\.264 rendition") as caught:
             agreed("firefox-like", HEVC)

@@ -36,6 +36,9 @@ class Rig:
         (H264, Codec.H264, "auto", SOURCE_H264),
         (H264_B_FRAMES, Codec.H264, "auto", MADE_H264),
         (H264_B_FRAMES, Codec.H264, "off", None),
+        (dataclasses.replace(H264, interlaced=True), Codec.H264, "auto", MADE_H264),
+        (dataclasses.replace(H264, interlaced=True), Codec.H264, "off", SOURCE_H264),
+        (dataclasses.replace(H264, profile="7a001e"), Codec.H264, "auto", MADE_H264),
         (H265, Codec.H265, "auto", SOURCE_H265),
         (H265, Codec.H264, "auto", MADE_H264),
         (H265, Codec.H264, "off", None),
@@ -50,7 +53,14 @@ def test_which_picture_fits(
     assert rig.outputs.picture_for(codec) == expected
 
 
-@pytest.mark.parametrize(("track", "expected"), [(None, MADE_OPUS), (AAC, MADE_OPUS), (OPUS, SOURCE_OPUS)])
+@pytest.mark.parametrize(
+    ("track", "expected"),
+    [
+        (None, MADE_OPUS),
+        (AAC, MADE_OPUS),
+        (OPUS, SOURCE_OPUS),
+    ],
+)
 def test_which_sound(track: Track | None, expected: Output) -> None:
     assert Rig(*([track] if track else [])).outputs.sound() == expected
 
