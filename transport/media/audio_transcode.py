@@ -17,6 +17,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+from transport.media import opus
 from transport.media.decode import TolerantDecoder
 from transport.media.unit import AccessUnit, Codec, Track
 
@@ -110,7 +111,7 @@ class _SoundTranscoder:
         Returns:
             Units, pts equal to dts and increasing, in 1/48000 s on the input's time line.
         """
-        if unit.track.parameter_sets != self._source.parameter_sets or unit.track.codec != self._source.codec:
+        if _coded_as(unit.track) != _coded_as(self._source):
             self._source = unit.track
             self._decoder.restart()
         self._received_at = unit.received_at
@@ -312,11 +313,18 @@ def _planar(pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(pcm.reshape(-1, 2).T, dtype=np.float32) / np.float32(32768)
 
 
+def _coded_as(track: Track) -> tuple[object, ...]:
+    """What a decoder is told."""
+    return track.codec, track.parameter_sets, track.channels if track.codec is Codec.OPUS else 0
+
+
 def _open_decoder(track: Track) -> AudioCodecContext:
     context = AudioCodecContext.create(_DECODERS[track.codec], "r")
     assert isinstance(context, AudioCodecContext)
     if track.codec is Codec.AAC and track.parameter_sets:
         context.extradata = track.parameter_sets[0]
+    if track.codec is Codec.OPUS and track.channels > 2:
+        context.extradata = opus.surround_header(track.channels)
     return context
 
 

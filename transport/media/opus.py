@@ -1,4 +1,7 @@
-"""Opus packets: how long one lasts, how many channels it has, and two as one (RFC 6716 section 3)."""
+"""Opus packets: how long one lasts, how many channels it has, and two as one (RFC 6716 section 3).
+
+More than two channels are several streams in one packet; a header tells which (RFC 7845 section 5.1).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,16 @@ _MAX_SAMPLES = 5760
 # Of two packets as one: what a lost one takes with it should still be short.
 _MAX_PAIR_SAMPLES = 1920
 _MAX_FRAME_BYTES = 1275
+
+# Streams, those of them with two channels, and where each channel comes from, by channels (RFC 7845 5.1.1.2).
+_SURROUND = {
+    3: (2, 1, (0, 2, 1)),
+    4: (2, 2, (0, 1, 2, 3)),
+    5: (3, 2, (0, 4, 1, 2, 3)),
+    6: (4, 2, (0, 4, 1, 2, 3, 5)),
+    7: (4, 3, (0, 4, 1, 2, 3, 5, 6)),
+    8: (5, 3, (0, 6, 1, 2, 3, 4, 5, 7)),
+}
 
 
 def packet_samples(packet: bytes) -> int:
@@ -51,6 +64,20 @@ def packet_channels(packet: bytes) -> int:
     if not packet:
         raise WireError("opus: empty packet")
     return 2 if packet[0] & 4 else 1
+
+
+def surround_header(channels: int) -> bytes:
+    """The identification header of 3 to 8 channels in the usual order (RFC 7845 section 5.1).
+
+    Raises:
+        WireError: another number of channels.
+    """
+    if channels not in _SURROUND:
+        raise WireError(f"opus: surround of {channels} channels")
+    streams, coupled, mapping = _SURROUND[channels]
+    rate = CLOCK_RATE.to_bytes(4, "little")
+    head = b"OpusHead" + bytes((1, channels)) + bytes(2) + rate + bytes(2)
+    return head + bytes((1, streams, coupled, *mapping))
 
 
 def pair(first: bytes, second: bytes) -> bytes | None:

@@ -73,6 +73,8 @@ class Track:
             return "interlaced pictures"
         if self.codec is Codec.H264 and self.profile and self.profile[:2] not in _PLAIN_PROFILES:
             return "a profile for 4:2:2 or more than 8 bits"
+        if self.codec is Codec.OPUS and self.channels > 2:
+            return "more than two channels"
         return ""
 
 

@@ -38,6 +38,27 @@ def test_a_tone_stays_that_tone(codec: Codec, rate: int) -> None:
     assert np.abs(middle[:, 1]).max() == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize(("channels", "layout"), [(3, "3.0"), (6, "5.1"), (8, "7.1")])
+def test_opus_of_many_channels_is_mixed_down(channels: int, layout: str) -> None:
+    samples = tone(1.0, 48_000, channels=channels, level=0.2)
+    samples[0] = tone(1.0, 48_000, hertz=500.0, channels=1, level=0.5)
+    units = sound_units(Codec.OPUS, samples, 48_000, layout=layout)
+    assert units[0].track.hindrance == "more than two channels"
+    _, heard = decoded_opus(run(units))
+    assert loudest_hertz(heard[9_600:38_400]) == pytest.approx(500, abs=3)
+    spectrum = np.abs(np.fft.rfft(heard[9_600:38_400, 0]))
+    tones = spectrum[[300, 600]]
+    assert (tones**2).sum() / (spectrum**2).sum() > 0.95, "nothing but the two tones"
+
+
+def test_opus_whose_channels_change_goes_on() -> None:
+    stereo = sound_units(Codec.OPUS, tone(1.0, 48_000), 48_000)
+    louder = tone(1.0, 48_000, channels=6, level=0.2)
+    surround = sound_units(Codec.OPUS, louder, 48_000, layout="5.1", start_s=2.0)
+    _, heard = decoded_opus(run([*stereo, *surround]))
+    assert loudest_hertz(heard[60_000:90_000]) == pytest.approx(1000, abs=3)
+
+
 @pytest.mark.parametrize("rate", [48_000, 44_100])
 @pytest.mark.parametrize("codec", CODECS)
 def test_sound_stays_at_its_time_within_10_ms(codec: Codec, rate: int) -> None:

@@ -59,6 +59,7 @@ def test_which_picture_fits(
         (None, MADE_OPUS),
         (AAC, MADE_OPUS),
         (OPUS, SOURCE_OPUS),
+        (dataclasses.replace(OPUS, channels=6), MADE_OPUS),
     ],
 )
 def test_which_sound(track: Track | None, expected: Output) -> None:
