@@ -33,6 +33,7 @@ class Meter:
         self._bitrate_bps = 0.0
         self._fps = 0.0
         self._last_keyframe_s: float | None = None
+        self._since_keyframe_s = 0.0
         self._last_at = 0.0
         self._window = (0.0, 0, 0)
         self._pictures = 0
@@ -50,6 +51,8 @@ class Meter:
             self._pictures += 1
             if unit.keyframe:
                 self._keyframe(unit.dts_s)
+            elif self._last_keyframe_s is not None:
+                self._since_keyframe_s = unit.dts_s - self._last_keyframe_s
         start, size, pictures = self._window
         if now - start >= _WINDOW_S:
             self._bitrate_bps = (self.bytes - size) * 8 / (now - start)
@@ -61,6 +64,7 @@ class Meter:
         if self._last_keyframe_s is not None:
             self.keyframe_interval_s = max(0.0, at_s - self._last_keyframe_s)
         self._last_keyframe_s = at_s
+        self._since_keyframe_s = 0.0
 
     @property
     def bitrate_bps(self) -> float:
@@ -86,6 +90,11 @@ class Meter:
                 f"The picture has B-frames, which browsers cannot play over WebRTC; {cost}, which costs "
                 f"about a core. To avoid it, {_ADVISE_B_FRAMES}."
             )
+        elif video is not None and video.gradual:
+            found.append(
+                f"The picture is refreshed gradually, without keyframes for viewers to start from; {cost}, "
+                f"which costs about a core. To avoid it, switch intra refresh off and {_ADVISE_GOP}."
+            )
         elif video is not None and video.hindrance:
             found.append(
                 f"The picture has {video.hindrance}, which not all browsers play over WebRTC; {cost}, which "
@@ -96,9 +105,9 @@ class Meter:
                 f"The picture is H.265, which many browsers lack; for those {cost}, which costs about a "
                 "core. To avoid it, encode H.264."
             )
-        if self.keyframe_interval_s > _LONG_GOP_S:
+        interval_s = max(self.keyframe_interval_s, self._since_keyframe_s)
+        if interval_s > _LONG_GOP_S:
             found.append(
-                f"Keyframes are {self.keyframe_interval_s:.0f} s apart; viewers start slowly. To avoid it, "
-                f"{_ADVISE_GOP}."
+                f"Keyframes are {interval_s:.0f} s apart; viewers start slowly. To avoid it, {_ADVISE_GOP}."
             )
         return found

@@ -43,6 +43,7 @@ class Track:
         channels: of sound, 0 for pictures or while unknown.
         has_b_frames: pictures arrive in another order than they are shown.
         interlaced: pictures may be fields, or have been.
+        gradual: after a keyframe the picture is whole only once a few others have refreshed it part by part.
         language: ISO 639 code from the container, or "".
     """
 
@@ -57,6 +58,7 @@ class Track:
     channels: int = 0
     has_b_frames: bool = False
     interlaced: bool = False
+    gradual: bool = False
     language: str = ""
 
     @property
@@ -69,8 +71,10 @@ class Track:
         """What keeps browsers that know its codec from playing it over WebRTC; "" for nothing."""
         if self.has_b_frames:
             return "B-frames"
+        if self.gradual:
+            return "gradual refreshes in the place of keyframes"
         if self.interlaced:
-            return "interlaced pictures"
+            return "interlaced lines"
         if self.codec is Codec.H264 and self.profile and self.profile[:2] not in _PLAIN_PROFILES:
             return "a profile for 4:2:2 or more than 8 bits"
         if self.codec is Codec.OPUS and self.channels > 2:
@@ -89,7 +93,8 @@ class AccessUnit:
         data: H.264 and H.265: Annex B with 4-byte start codes, no access unit delimiters or filler, and on
             a keyframe the parameter sets first. AAC: raw frame without ADTS header. Opus: one packet.
             MP2 and AC-3: one whole frame with its header.
-        keyframe: a decoder can start here (IDR; for H.265 any IRAP). True for every sound unit.
+        keyframe: a decoder can start here (IDR; for H.265 any IRAP), though what it shows may be whole only
+            later, see `Track.gradual`. True for every sound unit.
         received_at: time.monotonic() when its last byte arrived, seconds.
     """
 

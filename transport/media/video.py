@@ -6,6 +6,7 @@ keeps the track's description up to date. Parameter sets live in `parameter_sets
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,16 @@ __all__ = ["VideoNormalizer", "parameter_sets_from_extradata"]
 _INTRA_SLICES = (2, 4)
 # Units; real reordering goes back several times in as many.
 _SOON = 30
+# Where real keyframes come at least so often, refreshes between them are not needed.
+_LONG_GOP_S = 10
+
+
+class _Entry(enum.Enum):
+    """Whether decoding can start with a picture, and what it shows then."""
+
+    NONE = enum.auto()
+    GRADUAL = enum.auto()
+    WHOLE = enum.auto()
 
 
 class VideoNormalizer:
@@ -31,7 +42,9 @@ class VideoNormalizer:
 
     A keyframe is an IDR picture or, for H.265, any IRAP picture. An H.264 picture made of I slices counts
     too when a recovery point or a sequence parameter set comes with it: many broadcast encoders never send
-    another IDR after their first. In every case the parameter sets must be known.
+    another IDR after their first. Where there is none of all these, or hardly any, a recovery point alone
+    counts (intra refresh), and the track says that it is gradual. In every case the parameter sets must be
+    known.
 
     Attributes:
         picture: what the sequence parameter set in force says.
@@ -44,6 +57,8 @@ class VideoNormalizer:
         self._last: tuple[int, int] | None = None
         self._units_since_back = _SOON
         self._reordered = False
+        self._gradual = False
+        self._whole_at: int | None = None
         self.picture = Picture()
 
     @property
@@ -89,12 +104,12 @@ class VideoNormalizer:
         self, nals: Sequence[bytes], pts: int, dts: int, received_at: float
     ) -> AccessUnit | None:
         """As `unit`, for NAL units without start codes."""
-        kept, slices, changed, random_access = (self._sort_h264 if self._is_h264 else self._sort_h265)(nals)
+        kept, slices, changed, entry = (self._sort_h264 if self._is_h264 else self._sort_h265)(nals)
         if changed:
             self._describe(slices[0] if slices else None)
         if not slices:
             return None
-        keyframe = random_access and self._sets.complete
+        keyframe = self._sets.complete and self._can_start(entry, dts)
         if keyframe:
             sets = self._sets
             body = [nal for nal in kept if not sets.is_parameter_set(self._type(nal))]
@@ -103,14 +118,27 @@ class VideoNormalizer:
         self._observe_order(pts, dts)
         return AccessUnit(self._track, pts, dts, join_annexb(kept), keyframe, received_at)
 
+    def _can_start(self, entry: _Entry, dts: int) -> bool:
+        """Whether readers may start here; notices when gradual refreshes are all there is to start from."""
+        if entry is _Entry.NONE:
+            return False
+        whole_at = self._whole_at
+        is_long = whole_at is None or dts - whole_at > _LONG_GOP_S * self._track.clock_rate
+        if entry is _Entry.WHOLE:
+            self._whole_at = dts
+            self._gradual = self._gradual and is_long
+            return True
+        self._gradual = self._gradual or is_long
+        return self._gradual
+
     def _type(self, nal: bytes) -> int:
         return h264.nal_type(nal) if self._is_h264 else h265.nal_type(nal)
 
-    def _sort_h264(self, nals: Sequence[bytes]) -> tuple[list[bytes], list[bytes], bool, bool]:
-        """Return what to keep, the slices, whether parameter sets changed, whether decoding can start."""
+    def _sort_h264(self, nals: Sequence[bytes]) -> tuple[list[bytes], list[bytes], bool, _Entry]:
+        """Return what to keep, the slices, whether parameter sets changed, how decoding can start."""
         kept: list[bytes] = []
         slices: list[bytes] = []
-        changed = idr = entry = False
+        changed = idr = recovery = with_sps = False
         for nal in nals:
             kind = nal[0]
             if kind & 0x80:
@@ -126,15 +154,17 @@ class VideoNormalizer:
                 changed = self._sets.learn(kind, nal) or changed
                 if self._sets.refused != refused:
                     continue
-                entry = entry or kind == h264.NAL_SPS
+                with_sps = with_sps or kind == h264.NAL_SPS
             elif kind == h264.NAL_SEI:
-                entry = entry or h264.has_recovery_point(nal)
+                recovery = recovery or h264.has_recovery_point(nal)
             elif 9 <= kind <= 12 or kind >= 22:
                 continue
             kept.append(nal)
-        return kept, slices, changed, idr or (entry and _is_intra(slices))
+        if idr or ((recovery or with_sps) and _is_intra(slices)):
+            return kept, slices, changed, _Entry.WHOLE
+        return kept, slices, changed, _Entry.GRADUAL if recovery else _Entry.NONE
 
-    def _sort_h265(self, nals: Sequence[bytes]) -> tuple[list[bytes], list[bytes], bool, bool]:
+    def _sort_h265(self, nals: Sequence[bytes]) -> tuple[list[bytes], list[bytes], bool, _Entry]:
         kept: list[bytes] = []
         slices: list[bytes] = []
         changed = irap = False
@@ -153,7 +183,7 @@ class VideoNormalizer:
             elif kind <= 38 or kind >= 41:
                 continue
             kept.append(nal)
-        return kept, slices, changed, irap
+        return kept, slices, changed, _Entry.WHOLE if irap else _Entry.NONE
 
     def _describe(self, slice_nal: bytes | None) -> None:
         picture = self._sets.picture(slice_nal)
@@ -169,6 +199,7 @@ class VideoNormalizer:
             or track.profile != picture.profile
             or track.has_b_frames != has_b_frames
             or track.interlaced != picture.interlaced
+            or track.gradual != self._gradual
         ):
             self._track = replace(
                 track,
@@ -178,6 +209,7 @@ class VideoNormalizer:
                 height=picture.height,
                 has_b_frames=has_b_frames,
                 interlaced=picture.interlaced,
+                gradual=self._gradual,
             )
 
     def _observe_order(self, pts: int, dts: int) -> None:

@@ -80,3 +80,18 @@ class TestAdvice:
         meter.count(picture(30.0, keyframe=True))
         (text,) = meter.warnings((H264,), transcoding=False)
         assert "20 s apart" in text
+
+    def test_a_keyframe_that_never_comes_again(self) -> None:
+        meter = Meter()
+        meter.count(picture(0.0, keyframe=True))
+        meter.count(picture(10.0))
+        assert meter.warnings((H264,), transcoding=False) == []
+        meter.count(picture(40.0))
+        (text,) = meter.warnings((H264,), transcoding=False)
+        assert "40 s apart" in text
+        meter.begin()
+        assert meter.warnings((H264,), transcoding=False) == []
+
+    def test_gradual_refreshes(self) -> None:
+        (text,) = Meter().warnings((replace(H264, gradual=True),), transcoding=False)
+        assert "intra refresh off" in text

@@ -161,6 +161,38 @@ class TestEntryPointsWithoutIdr:
         assert [index for index, unit in enumerate(units) if unit.keyframe] == [0, 6]
 
 
+REFRESHED = {"x264opts": "intra-refresh=1:keyint=30:bframes=0", "preset": "veryfast"}
+
+
+class TestGradualRefresh:
+    def test_it_is_entered_at_its_recovery_points(self) -> None:
+        """As by a server that comes later than the one IDR picture such encoders send."""
+        pictures = [(d, p, t) for d, p, t, _ in coded_pictures(count=120, **REFRESHED)]
+        sets = [nal for nal in split_annexb(pictures[0][0]) if h264.nal_type(nal) in (7, 8)]
+        normalizer = VideoNormalizer(7, Codec.H264, 90_000)
+        normalizer.learn(sets)
+        units = [unit for d, p, t in pictures[1:] if (unit := normalizer.unit(d, p, t, 1.5))]
+        entries = [index for index, unit in enumerate(units) if unit.keyframe]
+        assert len(entries) == 3
+        assert kinds(units[entries[0]])[:2] == [7, 8]
+        assert units[entries[0]].track.gradual
+        assert units[-1].track.hindrance
+        # The decoder shows nothing before all of the picture was refreshed once.
+        assert 60 < decoded(units[entries[0] :]) < 90
+
+    def test_it_is_only_noticed_where_keyframes_do_not_come(self) -> None:
+        pictures = [(d, p, t) for d, p, t, _ in coded_pictures(count=420, **REFRESHED)]
+        normalizer, units = normalize(pictures)
+        entries = [unit.dts_s for unit in units if unit.keyframe]
+        assert entries[0] < 0.1
+        assert [at_s > 10 for at_s in entries[1:]] == [True] * 3
+        assert normalizer.track.gradual
+        data, pts, dts = pictures[0]
+        for again_s in (15, 17):
+            normalizer.unit(data, pts + again_s * 90_000, dts + again_s * 90_000, 1.5)
+        assert not normalizer.track.gradual, "its keyframes are back"
+
+
 class TestReordering:
     def test_parameter_sets_that_allow_it_announce_it(self) -> None:
         pictures = [

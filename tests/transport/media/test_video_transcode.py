@@ -165,7 +165,7 @@ def test_pixels_become_square_and_pictures_at_most_1080_lines(
 def test_interlaced_pictures_are_deinterlaced_on_their_time() -> None:
     units = picture_units(Codec.H264, 12, width=720, height=576, interlaced=True)
     assert {unit.track.interlaced for unit in units} == {True}
-    assert units[0].track.hindrance == "interlaced pictures"
+    assert units[0].track.hindrance == "interlaced lines"
     out = run(units)
     shown = decoded_pictures(out)
     assert not any(frame.interlaced_frame for frame in shown)
