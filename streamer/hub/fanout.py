@@ -16,6 +16,9 @@ from transport.media import AccessUnit, Track
 
 _log = logging.getLogger(__name__)
 
+# A sound that was declared, but has let nothing be heard so long after another one, is not waited for.
+_SOUND_PATIENCE_S = 1.0
+
 
 class Sink(Protocol):
     """Takes what a stream has, in the publisher's thread; must never block."""
@@ -40,6 +43,9 @@ class Fanout:
         # What was declared last, unless `write` changed it since: publishers declare with every unit.
         self._declared: tuple[Track, ...] | None = None
         self._first: tuple[int | None, int | None] = (None, None)
+        self._heard: set[int] = set()
+        self._mute: set[int] = set()
+        self._waiting_since: float | None = None  # for the first sound, while another is heard
         self._gop = GopCache()
         self._on_tracks = on_tracks
 
@@ -56,8 +62,9 @@ class Fanout:
 
     @property
     def audio(self) -> Track | None:
-        """The first sound track."""
-        return next((track for track in self.tracks if not track.is_video), None)
+        """The first sound track; of several, the first that can be heard."""
+        sounds = [track for track in self.tracks if not track.is_video]
+        return next((track for track in sounds if track.id not in self._mute), sounds[0] if sounds else None)
 
     def is_first(self, track: Track) -> bool:
         """Whether it is the picture, or the sound, that an output with one of each should take."""
@@ -100,6 +107,8 @@ class Fanout:
                 self._tracks[track.id] = track
                 self._declared = None
                 self._choose_first()
+            if not track.is_video:
+                changed = self._hear(unit) or changed
             self._gop.write(unit)
             for sink in self._sinks:
                 self._give(sink, unit)
@@ -120,9 +129,29 @@ class Fanout:
             self._sinks = tuple(other for other in self._sinks if other is not sink)
 
     def forget(self) -> None:
-        """Drop the cached GOP; sinks and tracks stay."""
+        """Drop the cached GOP, and which sounds could be heard; sinks and tracks stay."""
         with self._lock:
             self._gop.clear()
+            self._heard.clear()
+            self._mute.clear()
+            self._waiting_since = None
+            self._choose_first()
+
+    def _hear(self, unit: AccessUnit) -> bool:
+        """Notice that the first sound lets nothing be heard while this one does; whether another is first."""
+        self._heard.add(unit.track.id)
+        first = self._first[1]
+        if first is None or first in self._heard:
+            self._waiting_since = None
+            return False
+        if self._waiting_since is None:
+            self._waiting_since = unit.received_at
+        if unit.received_at - self._waiting_since < _SOUND_PATIENCE_S:
+            return False
+        self._mute |= {track.id for track in self._tracks.values() if not track.is_video} - self._heard
+        self._waiting_since = None
+        self._choose_first()
+        return True
 
     def _choose_first(self) -> None:
         video, audio = self.video, self.audio

@@ -186,6 +186,36 @@ class TestFirstTrack:
         assert [unit.track.id for unit in seen.units] == [1]
         assert [unit.track.id for unit in heard.units] == [2]
 
+    def test_a_sound_that_is_only_declared_is_not_waited_for(self) -> None:
+        changes: list[None] = []
+        fanout = Fanout(lambda: changes.append(None))
+        second = dataclasses.replace(OPUS, id=3)
+        heard = Collector()
+        fanout.attach(FirstTrack(fanout, heard, video=False))
+        fanout.declare((H264, AAC, second))
+        before = len(changes)
+        for number in range(100):
+            fanout.write(sound(number / 50, track=second, received_at=number / 50))
+            fanout.declare((H264, AAC, second))
+        assert heard.seconds[0] == 1.0
+        assert (fanout.audio, len(changes)) == (second, before + 1)
+        fanout.write(sound(2.0, received_at=2.0))
+        fanout.write(sound(2.0, track=second, received_at=2.0))
+        assert {unit.track.id for unit in heard.units} == {3}, "no change of language in the middle"
+        fanout.forget()
+        assert fanout.audio == AAC, "the next publisher may have it"
+
+    def test_the_second_sound_may_come_a_little_earlier(self, fanout: Fanout) -> None:
+        second = dataclasses.replace(OPUS, id=3)
+        heard = Collector()
+        fanout.attach(FirstTrack(fanout, heard, video=False))
+        fanout.declare((AAC, second))
+        for number in range(100):
+            fanout.write(sound(number / 50, track=second, received_at=number / 50))
+            if number > 40:
+                fanout.write(sound(number / 50, received_at=number / 50))
+        assert {unit.track.id for unit in heard.units} == {2}
+
     def test_the_next_one_takes_over_when_the_first_is_gone(self, fanout: Fanout) -> None:
         second = dataclasses.replace(OPUS, id=3)
         heard = Collector()
