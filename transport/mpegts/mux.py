@@ -1,7 +1,8 @@
 """Access units to an MPEG-2 transport stream of one programme (ISO/IEC 13818-1): H.264, H.265 and AAC.
 
 The opposite of `demux.py`. Tables go out with every keyframe and ten times a second, the clock with every
-picture; a receiver can start at any keyframe.
+picture; a receiver can start at any keyframe. Encoders may send pictures a second ahead of their sound; the
+clock is then held back until sound is in time by it, or a strict receiver would play none.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ _BODY_BYTES = PACKET_BYTES - 4
 _STAMP_MASK = (1 << 33) - 1
 # How long before its decoding a picture's first byte is sent, 90 kHz: what the decoder may buffer.
 _LEAD_TICKS = 9000
+# A sound's first byte is sent so long before its time by the clock, at least.
+_MARGIN_TICKS = 1800
+# Sound is late if so many units in a row are; and how far the clock is held back for it, at most.
+_LATE_UNITS = 16
+_MAX_LAG_TICKS = 3 * 90_000
 _TABLES_TICKS = 9000
 _RANDOM_ACCESS, _PCR = 0x40, 0x10
 
@@ -42,6 +48,10 @@ class TsMuxer:
         self._continuity: dict[int, int] = {}
         self._version = 0
         self._tables_at: int | None = None
+        self._clock = 0  # as sent last; it never goes back
+        self._ahead = 0  # time of the last picture, or of sound that is alone
+        self._lag = 0  # how far the clock is to be behind that
+        self._late: list[int] = []
 
     def announce(self, tracks: tuple[Track, ...]) -> None:
         """Say which tracks come from here on."""
@@ -75,13 +85,29 @@ class TsMuxer:
             self._tables_at = dts
             packets += self._tables()
         carries_clock = track.is_video or True not in self._tracks
+        if carries_clock:
+            self._ahead = dts
+            self._clock = max(self._clock, dts - self._lag)
+        else:
+            self._follow(dts)
         self._packetize(
             packets,
             _VIDEO_PID if track.is_video else _AUDIO_PID,
             _pes(track, data, dts + _LEAD_TICKS, pts + _LEAD_TICKS),
-            _adaptation(dts if carries_clock else None, unit.keyframe and track.is_video),
+            _adaptation(self._clock if carries_clock else None, unit.keyframe and track.is_video),
         )
         return b"".join(packets)
+
+    def _follow(self, dts: int) -> None:
+        """Hold the clock back where sound keeps coming late by it."""
+        late = self._ahead - self._lag + _MARGIN_TICKS - (dts + _LEAD_TICKS)
+        if late <= 0:
+            self._late.clear()
+            return
+        self._late.append(late)
+        if len(self._late) == _LATE_UNITS:
+            self._lag = min(self._lag + max(self._late), _MAX_LAG_TICKS)
+            self._late.clear()
 
     def _framed(self, unit: AccessUnit) -> bytes:
         if unit.track.is_video:

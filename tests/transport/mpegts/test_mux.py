@@ -10,7 +10,7 @@ from tests.transport.media.sources import picture_units, sound_units, tone
 from transport.media import AccessUnit, Codec, Track
 from transport.mpegts.demux import TsDemuxer
 from transport.mpegts.mux import TsMuxer, accepts
-from transport.mpegts.wire import PACKET_BYTES
+from transport.mpegts.wire import PACKET_BYTES, parse_pes
 
 
 def muxed(units: list[AccessUnit], tracks: tuple[Track, ...] = ()) -> list[bytes]:
@@ -53,6 +53,49 @@ def test_libav_decodes_every_picture_and_the_clock_keeps_its_distance() -> None:
         if stream[at + 3] & 0x20 and stream[at + 4] and stream[at + 5] & 0x10
     ]
     assert clocks == [unit.dts for unit in pictures]
+
+
+def leads_of_sound(stream: bytes) -> list[float]:
+    """How long before its time each sound is sent, seconds by the programme clock, which never goes back."""
+    clock, found = 0, []
+    for at in range(0, len(stream), PACKET_BYTES):
+        packet = stream[at : at + PACKET_BYTES]
+        payload_at = 4
+        if packet[3] & 0x20:
+            payload_at += 1 + packet[4]
+            if packet[4] and packet[5] & 0x10:
+                now = int.from_bytes(packet[6:11], "big") >> 7
+                assert now >= clock
+                clock = now
+        if packet[1] & 0x40 and packet[2] == 0x01:
+            pts = parse_pes(packet[payload_at:]).pts
+            assert pts is not None
+            found.append((pts - clock) / 90_000)
+    return found
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 0.9])
+def test_sound_is_in_time_by_the_clock_however_far_ahead_pictures_are_sent(ahead_s: float) -> None:
+    pictures = picture_units(Codec.H264, 100)
+    sounds = sound_units(Codec.AAC, tone(4.0, 48_000), 48_000)
+    ordered = sorted(pictures + sounds, key=lambda unit: unit.dts_s - ahead_s * unit.track.is_video)
+    muxer = TsMuxer((pictures[0].track, sounds[0].track))
+    leads = leads_of_sound(b"".join(muxer.mux(unit, unit.dts, unit.pts) for unit in ordered))
+    # At first the clock waits; in the end there is no picture any more to carry it.
+    assert min(leads[60:]) > 0.015
+    assert max(leads[60:-50]) < 0.2
+
+
+def test_a_sound_that_comes_late_once_does_not_hold_the_clock_back() -> None:
+    pictures = picture_units(Codec.H264, 100)
+    sounds = sound_units(Codec.AAC, tone(4.0, 48_000), 48_000)
+    ordered = sorted(
+        pictures + sounds,
+        key=lambda unit: 2.2 if not unit.track.is_video and 2 < unit.dts_s < 2.2 else unit.dts_s,
+    )
+    muxer = TsMuxer((pictures[0].track, sounds[0].track))
+    leads = leads_of_sound(b"".join(muxer.mux(unit, unit.dts, unit.pts) for unit in ordered))
+    assert leads[-1] == pytest.approx(leads[10], abs=0.05)
 
 
 def test_every_piece_is_whole_packets_and_a_keyframe_brings_tables() -> None:
