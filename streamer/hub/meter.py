@@ -14,7 +14,7 @@ _WINDOW_S = 2.0
 _LONG_GOP_S = 10.5
 _ADVISE_GOP = "set the encoder's keyframe interval to 2 s"
 _ADVISE_B_FRAMES = "set B-frames to 0 in the encoder (x264: bframes=0 or tune=zerolatency)"
-_ADVISE_PLAIN = "let the encoder send progressive pictures of 4:2:0 and 8 bits (H.264 Main or High)"
+_ADVISE_PLAIN = "send progressive pictures of square pixels, 4:2:0 and 8 bits (H.264 Main or High)"
 
 
 class Meter:
@@ -97,8 +97,8 @@ class Meter:
             )
         elif video is not None and video.hindrance:
             found.append(
-                f"The picture has {video.hindrance}, which not all browsers play over WebRTC; {cost}, which "
-                f"costs about a core. To avoid it, {_ADVISE_PLAIN}."
+                f"The picture has {video.hindrance}, which not all browsers show as they are over WebRTC; "
+                f"{cost}, which costs about a core. To avoid it, {_ADVISE_PLAIN}."
             )
         elif video is not None and video.codec is Codec.H265:
             found.append(

@@ -37,6 +37,13 @@ NAL_AUD: Final = 9
 
 _SEI_RECOVERY_POINT = 6
 _EXTENDED_SAR = 255
+# Width and height of a pixel by aspect_ratio_idc (table E-1), from 1.
+_PIXEL_ASPECTS = (
+    *((1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11)),
+    *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
+)
+# What is further from a square is taken for an error.
+_MAX_PIXEL_ASPECT = 4.0
 # Profiles whose SPS carries the chroma format (7.3.2.1.1).
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 # With constraint_set3 these are intra-only, so nothing can be reordered (E.2.1, max_num_reorder_frames).
@@ -61,6 +68,7 @@ class Sps:
         chroma_format: chroma_format_idc, 1 is 4:2:0.
         bit_depth_luma: 8 to 14.
         bit_depth_chroma: as luma.
+        pixel_aspect: width of a pixel by its height; 1.0 when the stream does not say, or nonsense.
     """
 
     id: int
@@ -73,6 +81,7 @@ class Sps:
     chroma_format: int = 1
     bit_depth_luma: int = 8
     bit_depth_chroma: int = 8
+    pixel_aspect: float = 1.0
 
 
 def nal_type(nal: bytes) -> int:
@@ -121,12 +130,13 @@ def parse_sps(nal: bytes) -> Sps:
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
         raise WireError(f"h264: picture of {width} by {height}")
     max_reorder: int | None = None
-    frame_rate = 0.0
+    frame_rate, pixel_aspect = 0.0, 1.0
     try:
         if bits.flag():
+            pixel_aspect = _parse_pixel_aspect(bits)
             max_reorder, frame_rate = _parse_vui(bits)
     except WireError:
-        # Some encoders cut the VUI short; the picture size before it is sound.
+        # Some encoders cut the VUI short; what comes before is sound.
         max_reorder, frame_rate = None, 0.0
     if max_reorder is None and (
         poc_type == 2 or profile_idc == _BASELINE or (constraints & 0x10 and profile_idc in _INTRA_PROFILES)
@@ -143,6 +153,7 @@ def parse_sps(nal: bytes) -> Sps:
         chroma_format,
         luma,
         chroma,
+        pixel_aspect,
     )
 
 
@@ -220,10 +231,22 @@ def _skip_scaling_list(bits: BitReader, size: int) -> None:
         last = following or last
 
 
+def _parse_pixel_aspect(bits: BitReader) -> float:
+    """Read the beginning of the VUI, the shape of a pixel (E.1.1)."""
+    if not bits.flag():
+        return 1.0
+    code = bits.u(8)
+    width, height = 1, 1
+    if code == _EXTENDED_SAR:
+        width, height = bits.u(16), bits.u(16)
+    elif 1 <= code <= len(_PIXEL_ASPECTS):
+        width, height = _PIXEL_ASPECTS[code - 1]
+    is_sound = height and 1 / _MAX_PIXEL_ASPECT <= width / height <= _MAX_PIXEL_ASPECT
+    return width / height if is_sound else 1.0
+
+
 def _parse_vui(bits: BitReader) -> tuple[int | None, float]:
-    """Read max_num_reorder_frames and the frame rate (E.1.1)."""
-    if bits.flag() and bits.u(8) == _EXTENDED_SAR:
-        bits.skip(32)
+    """Read max_num_reorder_frames and the frame rate (E.1.1), behind the shape of a pixel."""
     if bits.flag():
         bits.skip(1)  # overscan
     if bits.flag():

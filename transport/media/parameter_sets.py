@@ -28,6 +28,7 @@ class Picture:
     max_reorder: int | None = None
     frame_rate: float = 0.0
     interlaced: bool = False
+    pixel_aspect: float = 1.0
 
 
 class ParameterSets:
@@ -104,7 +105,13 @@ class ParameterSets:
                 self._note(
                     sps.id,
                     Picture(
-                        sps.profile, sps.width, sps.height, sps.max_reorder, sps.frame_rate, sps.interlaced
+                        sps.profile,
+                        sps.width,
+                        sps.height,
+                        sps.max_reorder,
+                        sps.frame_rate,
+                        sps.interlaced,
+                        sps.pixel_aspect,
                     ),
                 )
                 return sps.id

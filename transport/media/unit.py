@@ -25,6 +25,8 @@ class Codec(enum.StrEnum):
 _VIDEO = frozenset({Codec.H264, Codec.H265})
 # First byte of the profile-level-id: Baseline, Main, Extended and High, all of 4:2:0 and 8 bits.
 _PLAIN_PROFILES = frozenset({"42", "4d", "58", "64"})
+# Nobody sees that a pixel is no square by so little.
+_SQUARE_ENOUGH = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Track:
         channels: of sound, 0 for pictures or while unknown.
         has_b_frames: pictures arrive in another order than they are shown.
         interlaced: pictures may be fields, or have been.
+        pixel_aspect: width of a pixel by its height, where the stream says it.
         gradual: after a keyframe the picture is whole only once a few others have refreshed it part by part.
         language: ISO 639 code from the container, or "".
     """
@@ -58,6 +61,7 @@ class Track:
     channels: int = 0
     has_b_frames: bool = False
     interlaced: bool = False
+    pixel_aspect: float = 1.0
     gradual: bool = False
     language: str = ""
 
@@ -75,6 +79,8 @@ class Track:
             return "gradual refreshes in the place of keyframes"
         if self.interlaced:
             return "interlaced lines"
+        if abs(self.pixel_aspect - 1) > _SQUARE_ENOUGH:
+            return "pixels that are not square"
         if self.codec is Codec.H264 and self.profile and self.profile[:2] not in _PLAIN_PROFILES:
             return "a profile for 4:2:2 or more than 8 bits"
         if self.codec is Codec.OPUS and self.channels > 2:

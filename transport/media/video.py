@@ -200,6 +200,7 @@ class VideoNormalizer:
             or track.has_b_frames != has_b_frames
             or track.interlaced != picture.interlaced
             or track.gradual != self._gradual
+            or track.pixel_aspect != picture.pixel_aspect
         ):
             self._track = replace(
                 track,
@@ -210,6 +211,7 @@ class VideoNormalizer:
                 has_b_frames=has_b_frames,
                 interlaced=picture.interlaced,
                 gradual=self._gradual,
+                pixel_aspect=picture.pixel_aspect,
             )
 
     def _observe_order(self, pts: int, dts: int) -> None:

@@ -60,10 +60,17 @@ class TestAdvice:
         assert "bframes=0" in text
         assert "when needed" in text
 
-    @pytest.mark.parametrize("track", [replace(H264, interlaced=True), replace(H264, profile="6e001e")])
-    def test_what_few_browsers_decode(self, track: Track) -> None:
+    @pytest.mark.parametrize(
+        "track",
+        [
+            replace(H264, interlaced=True),
+            replace(H264, profile="6e001e"),
+            replace(H264, pixel_aspect=64 / 45),
+        ],
+    )
+    def test_what_few_browsers_show(self, track: Track) -> None:
         (text,) = Meter().warnings((track, AAC), transcoding=False)
-        assert "not all browsers play" in text
+        assert "not all browsers show" in text
         assert "progressive" in text
         assert "4:2:0" in text
 

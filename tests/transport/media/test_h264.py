@@ -46,6 +46,17 @@ def test_interlaced_pictures_are_known_with_their_full_height() -> None:
     assert (sps.width, sps.height) == (64, 64)
 
 
+@pytest.mark.parametrize(
+    ("said", "aspect"),
+    [("1/1", 1.0), ("16/11", 16 / 11), ("4/3", 4 / 3), ("64/45", 64 / 45), ("1/50", 1.0), ("", 1.0)],
+)
+def test_the_shape_of_a_pixel(said: str, aspect: float) -> None:
+    options = {"x264opts": f"sar={said}"} if said else {}
+    sps = h264.parse_sps(sps_of(bf="2", preset="veryfast", **options))
+    assert sps.pixel_aspect == pytest.approx(aspect)
+    assert sps.max_reorder == 2, "what comes behind it"
+
+
 def test_high_profile_with_scaling_lists_and_hrd() -> None:
     sps = h264.parse_sps(
         sps_of(x264opts="nal-hrd=vbr:cqm=jvt:vbv-maxrate=500:vbv-bufsize=500:8x8dct=1", preset="medium")

@@ -157,7 +157,9 @@ def test_a_picture_shown_twice_is_dropped_and_a_clock_that_restarts_is_followed(
 def test_pixels_become_square_and_pictures_at_most_1080_lines(
     width: int, height: int, pixel_aspect: Fraction | None, expected: tuple[int, int]
 ) -> None:
-    out = run(picture_units(Codec.H264, 3, width=width, height=height, pixel_aspect=pixel_aspect))
+    units = picture_units(Codec.H264, 3, width=width, height=height, pixel_aspect=pixel_aspect)
+    assert bool(units[0].track.hindrance) == (units[0].track.pixel_aspect != 1)
+    out = run(units)
     assert (out[-1].track.width, out[-1].track.height) == expected
     assert len(decoded_pictures(out)) == 3
 

@@ -39,6 +39,8 @@ class Rig:
         (dataclasses.replace(H264, interlaced=True), Codec.H264, "auto", MADE_H264),
         (dataclasses.replace(H264, interlaced=True), Codec.H264, "off", SOURCE_H264),
         (dataclasses.replace(H264, profile="7a001e"), Codec.H264, "auto", MADE_H264),
+        (dataclasses.replace(H264, pixel_aspect=64 / 45), Codec.H264, "auto", MADE_H264),
+        (dataclasses.replace(H264, pixel_aspect=136 / 135), Codec.H264, "auto", SOURCE_H264),
         (H265, Codec.H265, "auto", SOURCE_H265),
         (H265, Codec.H264, "auto", MADE_H264),
         (H265, Codec.H264, "off", None),
