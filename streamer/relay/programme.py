@@ -3,6 +3,10 @@
 Each of the two is a lane. Units pass as they are. A lane that has had nothing for a while is filled, with a
 still picture or with silence, on the same clock; a picture comes back at a keyframe, and time goes on. Slides
 may come seconds apart: they are missed only when they stay away for longer than they use to.
+
+A connection begins with the pictures since the last keyframe, which may be long ago. Sent as they are, they
+would put the output's clock ahead of the broadcast's by as much, and show once more what was shown; with each
+connection that is made anew. So they are shown in little time, up to what the stream has now.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ _MISSED_AFTER = 3
 _REMEMBERED = 8
 # What is further apart is no rate.
 _LONGEST_DISTANCE_S = 10.0
+# Pictures from before the connection that go back further than this are shown so many times faster.
+_LONGEST_BACKLOG_S = 1.0
+_BACKLOG_SPEED = 16
 
 
 class Programme:
@@ -62,6 +69,7 @@ class Programme:
         self._filled = 0
         # What is added to the units' seconds; filling may have run ahead of a publisher that comes back.
         self._shift_s = 0.0
+        self._backlog: _Backlog | None = None
         self._is_anchored = False
         self._clock: tuple[float, float] | None = None
 
@@ -88,6 +96,9 @@ class Programme:
             return self._write_picture(unit, now)
         self._has_sound = True
         if self._picture is not None and self._picture.last_s is None:
+            self.left_out += 1
+            return []
+        if self._backlog is not None and unit.dts_s < self._backlog.until_s:
             self.left_out += 1
             return []
         placed = self._place(unit, now)
@@ -119,6 +130,8 @@ class Programme:
                 self.left_out += 1
                 return []
             self._come_back(lane, unit, now)
+        if lane.last_s is None and now - unit.received_at > _LONGEST_BACKLOG_S:
+            self._backlog = _Backlog(unit.dts_s, now - unit.received_at)
         placed = self._place(unit, now)
         if lane.last_s is not None and placed.dts_s <= lane.last_s:
             dts = round(lane.last_s * placed.track.clock_rate) + 1
@@ -143,6 +156,8 @@ class Programme:
             self._is_anchored = True
 
     def _place(self, unit: AccessUnit, now: float) -> AccessUnit:
+        if self._backlog is not None and unit.dts_s < self._backlog.until_s:
+            unit = self._backlog.place(unit)
         if not self._is_anchored:
             self._is_anchored = True
             self._shift_s = self._time(now) - unit.dts_s if self._clock is not None else 0.0
@@ -197,6 +212,31 @@ class Programme:
         assert self._clock is not None
         at_s, since = self._clock
         return at_s + now - since
+
+
+class _Backlog:
+    """Pictures from before the connection, in less time than they took.
+
+    Args:
+        from_s: when the first of them is decoded.
+        age_s: how long ago it came.
+
+    Attributes:
+        until_s: from here on times are the stream's own.
+    """
+
+    def __init__(self, from_s: float, age_s: float) -> None:
+        self.until_s = from_s + age_s
+
+    def place(self, unit: AccessUnit) -> AccessUnit:
+        """One of them; neither their order nor that of showing them changes."""
+        rate = unit.track.clock_rate
+        return dataclasses.replace(
+            unit, pts=round(self._at(unit.pts_s) * rate), dts=round(self._at(unit.dts_s) * rate)
+        )
+
+    def _at(self, at_s: float) -> float:
+        return max(at_s, self.until_s - (self.until_s - at_s) / _BACKLOG_SPEED)
 
 
 class _Lane:

@@ -25,9 +25,10 @@ class Output:
         self.programme.still = STILL
         self.units: list[AccessUnit] = []
 
-    def write(self, *units: AccessUnit) -> None:
+    def write(self, *units: AccessUnit, age_s: float = 0.0) -> None:
         for unit in units:
-            self.units += self.programme.write(unit, self.now)
+            arrived = replace(unit, received_at=self.now - age_s)
+            self.units += self.programme.write(arrived, self.now)
 
     def live(self, start_s: float, seconds: float, *, audio: bool = True, gop: int = 25) -> None:
         """A publisher, from `start_s` of the stream's clock."""
@@ -217,3 +218,31 @@ def test_an_absence_is_no_distance_of_pictures() -> None:
     output.live(11.0, 0.2)
     output.idle(1.5)
     assert output.programme.is_filling
+
+
+@pytest.mark.parametrize("gop_s", [0.8, 20])
+def test_what_came_before_the_connection_puts_no_clock_ahead(gop_s: float) -> None:
+    output = Output()
+    for number in range(round(gop_s * FPS)):
+        output.write(picture(number / FPS, keyframe=number == 0), age_s=gop_s - number / FPS)
+    output.write(sound(gop_s - 0.5), sound(gop_s))
+    output.live(gop_s, 4.0, gop=1000)
+    pictures = output.times(video=True)
+    assert len(pictures) == (gop_s + 4) * FPS
+    assert pictures[-1] - pictures[0] == pytest.approx(4.0, abs=1.5)
+    assert pictures[-1] == pytest.approx(output.times(video=False)[-1], abs=0.05)
+    assert {round(after - before, 3) for before, after in itertools.pairwise(pictures[-90:])} == {0.04}
+    output.assert_never_back()
+    assert not output.programme.is_filling
+
+
+def test_pictures_from_before_keep_the_order_they_are_shown_in() -> None:
+    output = Output()
+    shown = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
+    for number, place in enumerate(shown):
+        unit = picture(number / FPS + 0.04, keyframe=number == 0)
+        output.write(replace(unit, pts=unit.dts + 3600 * (place - number + 1)), age_s=5 - number / FPS)
+    made = output.pictures()
+    assert sorted(range(10), key=lambda index: made[index].pts) == sorted(range(10), key=shown.__getitem__)
+    assert all(unit.pts >= unit.dts for unit in made)
+    output.assert_never_back()
