@@ -160,7 +160,7 @@ class Server:
             runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
             self._announce(egress)
             await self._tell_setup_link(signin)
-            trimmer = Trimmer(lambda: egress.released, heap_trim())
+            trimmer = Trimmer(lambda: egress.released + self.registry.renditions_ended, heap_trim())
             await self._work(
                 (
                     self.registry.run,

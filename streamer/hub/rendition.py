@@ -45,6 +45,9 @@ class Rendition:
         video: True to read the picture, False to read the sound.
         make: builds a transcoder for the source's track; called again when its codec changes.
         linger_s: how long it runs without a sink.
+
+    Attributes:
+        ended: how often a transcoder was let go of, whose memory became free.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Rendition:
         self._idle_since = 0.0
         self._run: _Run | None = None
         self._intake: FirstTrack | None = None
+        self.ended = 0
         self.out = Fanout()
 
     @property
@@ -121,6 +125,7 @@ class Rendition:
             if now - self._idle_since < self._linger_s:
                 return
             self._run = None
+            self.ended += 1
             self._source.detach(self._intake)
             run.reader.close()
 

@@ -11,6 +11,7 @@ from streamer.hub.stream import Publisher, State
 from streamer.sections.stream import StreamConfig
 from tests.fakes.units import H264_B_FRAMES, picture
 from tests.fakes.wait import until
+from tests.streamer.hub.sinks import Collector
 
 OPEN, KEYED = StreamConfig(public=True), StreamConfig(public=True, publish_key=SecretStr("another"))
 
@@ -134,3 +135,13 @@ def test_who_opens_a_page_is_expected_where_anybody_may_watch() -> None:
     assert [stream.h264.active for stream in streams] == [True, False]
     registry.apply({})
     assert not streams[0].h264.active
+
+
+def test_renditions_that_ended_are_counted_over_all_streams(watched: Watched) -> None:
+    watched.apply(a=OPEN, b=OPEN)
+    for rendition in (watched.registry.find("a").opus, watched.registry.find("b").h264):
+        rendition.retire()
+        sink = Collector()
+        rendition.attach(sink)
+        rendition.detach(sink)
+    assert watched.registry.renditions_ended == 2

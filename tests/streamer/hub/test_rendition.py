@@ -115,7 +115,7 @@ def test_it_runs_on_for_a_while(source: Fanout, maker: TranscoderMaker) -> None:
     wait_until(lambda: first.units)
     rendition.detach(first)
     rendition.expire(time.monotonic() + 9)
-    assert rendition.active
+    assert (rendition.active, rendition.ended) == (True, 0)
     rendition.attach(second)
     rendition.expire(time.monotonic() + 11)
     source.write(picture(0.04))
@@ -123,7 +123,7 @@ def test_it_runs_on_for_a_while(source: Fanout, maker: TranscoderMaker) -> None:
     assert len(maker.made) == 1
     rendition.detach(second)
     rendition.expire(time.monotonic() + 11)
-    assert not rendition.active
+    assert (rendition.active, rendition.ended) == (False, 1)
     assert not source.has_sinks
     wait_until(lambda: running("cam lingers") == 0)
 
