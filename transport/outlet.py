@@ -17,7 +17,7 @@ _RATE_SAMPLES = 4
 
 
 class Outlet:
-    """Admits units to an output with a bounded queue. Full: leaves pictures out up to the next keyframe.
+    """Admits units to an output with a bounded queue. Full or late: leaves pictures out up to a keyframe.
 
     Attributes:
         tracks: what was announced.
@@ -26,6 +26,7 @@ class Outlet:
     def __init__(self, options: PushOptions) -> None:
         self.tracks: tuple[Track, ...] = ()
         self._max_queued_bytes = options.max_queued_bytes
+        self._max_lag_s = options.max_lag_s
         self._clock = OutputClock(options.start_ms)
         self._skipping = False
         self._pictures_sent = 0
@@ -44,17 +45,19 @@ class Outlet:
         """What follows comes from another source."""
         self._clock.splice()
 
-    def admit(self, unit: AccessUnit, queued_bytes: int) -> tuple[int, int] | None:
+    def admit(self, unit: AccessUnit, queued_bytes: int, lag_s: float = 0.0) -> tuple[int, int] | None:
         """When a unit goes out: dts and pts in ticks of 90 kHz; None to leave it out.
 
         Args:
             unit: the next one.
             queued_bytes: what waits already.
+            lag_s: how old the first of it is that has not arrived.
         """
         placed = self._clock.place(unit)
         if placed is None:
             return None
-        is_full = queued_bytes > 0 and queued_bytes + len(unit.data) > self._max_queued_bytes
+        is_late = lag_s > self._max_lag_s
+        is_full = is_late or (queued_bytes > 0 and queued_bytes + len(unit.data) > self._max_queued_bytes)
         if not unit.track.is_video:
             if is_full:
                 self._sounds_dropped += 1
@@ -62,7 +65,8 @@ class Outlet:
             self._sounds_sent += 1
             return placed
         # A keyframe that only just fits would not leave room for what depends on it.
-        if self._skipping and unit.keyframe and queued_bytes <= self._max_queued_bytes // 2:
+        has_room = queued_bytes <= self._max_queued_bytes // 2 and lag_s <= self._max_lag_s / 2
+        if self._skipping and unit.keyframe and has_room:
             self._skipping = False
         if self._skipping or is_full:
             self._skipping = True

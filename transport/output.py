@@ -25,6 +25,8 @@ class PushOptions:
         stall_timeout_s: a peer that takes nothing for so long, while something waits, is given up.
         close_timeout_s: how long the end may take to be sent.
         max_queued_bytes: what may wait in this process for the network.
+        max_lag_s: how old what the other side has not got may be before pictures are dropped; over SRT its
+            latency decides that.
         ca_file: certificates to check the server's with, PEM; "" for the system's.
         enhanced: H.265 may be sent over RTMP, in the way of Enhanced RTMP.
     """
@@ -35,6 +37,7 @@ class PushOptions:
     stall_timeout_s: float = 6.0
     close_timeout_s: float = 2.0
     max_queued_bytes: int = 4 << 20
+    max_lag_s: float = 8.0
     ca_file: str = ""
     enhanced: bool = False
 

@@ -34,6 +34,23 @@ def test_full_drops_pictures_to_the_next_keyframe_that_has_room() -> None:
     assert seen.position_ms == 200
 
 
+def test_what_would_arrive_too_late_is_dropped_until_the_line_has_caught_up() -> None:
+    gate = Outlet(PushOptions(max_lag_s=8.0))
+    gate.announce((VIDEO, AUDIO))
+    rows = [
+        (h264_unit(0, keyframe=True), 8.0, True),
+        (opus_unit(960), 8.1, False),
+        (h264_unit(3000, keyframe=False), 8.1, False),
+        (h264_unit(6000, keyframe=True), 4.1, False),
+        (opus_unit(3840), 4.1, True),
+        (h264_unit(9000, keyframe=False), 4.0, False),
+        (h264_unit(12000, keyframe=True), 4.0, True),
+    ]
+    assert [gate.admit(unit, 100, lag) is not None for unit, lag, _ in rows] == [told for *_, told in rows]
+    seen = statistics(gate)
+    assert (seen.pictures_dropped, seen.sounds_dropped) == (3, 1)
+
+
 def test_sound_is_dropped_by_itself() -> None:
     gate = outlet()
     gate.admit(h264_unit(0, keyframe=True, size=10), 0)

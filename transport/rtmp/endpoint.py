@@ -59,7 +59,7 @@ class RtmpPush:
         link = self._link
         if link is None or not link.is_live or not self.accepts(unit.track):
             return
-        placed = self._outlet.admit(unit, link.queued_bytes)
+        placed = self._outlet.admit(unit, link.queued_bytes, link.lag_s)
         if placed is None:
             return
         timestamp = placed[0] // TICKS_PER_MS

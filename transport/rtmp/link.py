@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -34,6 +35,7 @@ class Link(asyncio.Protocol):
     Attributes:
         ended: why it is over, once it is.
         bytes_sent: media and commands, TLS not counted.
+        lag_s: how long ago the first of it was sent that has not arrived, to half a second; 0 for nothing.
         encryption: such as "TLSv1.3, TLS_AES_256_GCM_SHA384", "none" without.
         peer: "host:port" as connected.
     """
@@ -44,6 +46,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[LinkError] = self._loop.create_future()
         self.bytes_sent = 0
+        self.lag_s = 0.0
         self.encryption = "none"
         self.peer = ""
         self._target = target
@@ -60,6 +63,8 @@ class Link(asyncio.Protocol):
         self._ticker: asyncio.TimerHandle | None = None
         self._progress = 0
         self._progress_at = 0.0
+        # When how many bytes had been sent, for those that have not all arrived.
+        self._sent: deque[tuple[float, int]] = deque()
 
     async def open(self) -> None:
         """Connect, shake hands and ask for permission to publish.
@@ -230,6 +235,10 @@ class Link(asyncio.Protocol):
         self._on_tick(now, self.bytes_sent)
         waiting = self.queued_bytes + (self.unacknowledged_bytes or 0)
         taken = self.bytes_sent - waiting
+        while self._sent and self._sent[0][1] <= taken:
+            self._sent.popleft()
+        self.lag_s = now - self._sent[0][0] if self._sent else 0.0
+        self._sent.append((now, self.bytes_sent))
         if waiting == 0 or taken > self._progress:
             self._progress, self._progress_at = taken, now
         elif now - self._progress_at >= self._options.stall_timeout_s:

@@ -273,6 +273,33 @@ async def _stops_reading(ingest: Ingest, address: str, ca_file: str) -> None:
     await push.close()
 
 
+async def test_on_a_slow_line_pictures_are_dropped_before_they_are_too_old(ingest: Ingest) -> None:
+    push = push_to(url(ingest), "key", PushOptions(max_lag_s=1.0, stall_timeout_s=60.0))
+    await push.connect()
+    await ingest.until(lambda: ingest.publications)
+    ingest.reads.clear()
+    # All of it has room in the kernel's buffers or in ours.
+    pictures = picture_units(Codec.H264, 30, width=640, height=480, options={"crf": "1", "g": "1"})
+
+    async def until_written(is_dropped: bool) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                before = push.statistics().pictures_dropped
+                push.write(pictures[0])
+                if (push.statistics().pictures_dropped > before) == is_dropped:
+                    return
+                await asyncio.sleep(0.05)
+
+    for unit in pictures:
+        push.write(unit)
+    assert push.statistics().pictures_dropped == 0
+    await until_written(is_dropped=True)
+    assert push.statistics().queued_bytes < PushOptions().max_queued_bytes / 2
+    ingest.reads.set()
+    await until_written(is_dropped=False)
+    await push.close()
+
+
 async def test_a_server_that_hangs_up_or_sends_away_ends_the_push(ingest: Ingest) -> None:
     push = push_to(url(ingest), "key")
     await push.connect()
