@@ -10,9 +10,14 @@ def main() -> None:
     # Nothing that modules are made of is garbage; searching for it takes a fifth of the time of loading them.
     gc.disable()
     from ops.cli import app
+    from ops.process.leaving import leave
 
     gc.enable()
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+        raise
 
 
 if __name__ == "__main__":
