@@ -24,10 +24,15 @@ _START_CODE = b"\x00\x00\x00\x01"
 
 #: No picture of a camera is larger; more means that its timestamps stand still.
 _MAX_PICTURE_BYTES = 16 * 1024 * 1024
+#: No camera sends more pictures in a second; timestamps that are closer are one picture's.
+_MAX_PICTURES_PER_S = 500
 
 
 class PictureAssembler:
-    """Puts the pieces of a picture together: all that carry the same timestamp.
+    """Puts the pieces of a picture together: all that carry the same timestamp, or nearly.
+
+    Of a camera with sound libav reckons timestamps from the latest report (RTCP) of the camera's own clock.
+    One in the middle of a picture moves the pieces behind it by what the two clocks differ.
 
     A picture is known to be complete when a piece with another timestamp comes, one picture interval later,
     or at once when `EndForecast` trusts itself.
@@ -44,6 +49,7 @@ class PictureAssembler:
         self.malformed = 0
         self.forecast = EndForecast(codec)
         self._clock = DecodingClock(clock_rate)
+        self._apart = clock_rate // _MAX_PICTURES_PER_S
         self._pieces: list[bytes] = []
         self._bytes = 0
         self._pts: int | None = None
@@ -62,7 +68,7 @@ class PictureAssembler:
             No unit or one; two when the forecast ends a picture right after another.
         """
         units: list[AccessUnit] = []
-        if pts is not None and pts != self._pts:
+        if pts is not None and (self._pts is None or abs(pts - self._pts) >= self._apart):
             units += self.flush()
             self._pts = pts
         if self._pts is None or not piece:

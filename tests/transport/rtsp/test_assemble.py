@@ -84,6 +84,21 @@ def test_what_has_lost_its_beginning_is_left_out() -> None:
     assert [unit.pts for unit in out] == [unit.pts for unit in units if unit is not units[5]]
 
 
+@pytest.mark.parametrize("ticks", [1, -1, 150])
+def test_a_report_in_the_middle_of_a_picture_does_not_cut_it(ticks: int) -> None:
+    units = picture_units(Codec.H264, 20, options={"tune": "zerolatency"})
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    out: list[AccessUnit] = []
+    moved = 0
+    for index, unit in enumerate(units):
+        pieces = pieces_of(unit)
+        for number, piece in enumerate(pieces):
+            moved += ticks if index % 5 == 0 and number == len(pieces) // 2 else 0
+            out += assembler.push(piece, unit.pts + moved, unit.received_at)
+    out += assembler.flush()
+    assert [unit.data for unit in out] == [unit.data for unit in units]
+
+
 def test_pieces_without_a_timestamp_belong_to_the_picture_before() -> None:
     (unit,) = picture_units(Codec.H264, 1)
     assembler = PictureAssembler(3, Codec.H264, 90_000)
