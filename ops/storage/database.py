@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ _BUSY_S = 10.0
 _AGAIN_S = 0.01
 _CONNECT_S = 10.0
 _STATEMENT_S = 30.0
+# How long PostgreSQL may take to say goodbye; SIGTERM to exit is 5 s in all.
+_GOODBYE_S = 0.5
 # Taken while migrating, so that two processes that start together do not both do it. Any number would do.
 _MIGRATION_LOCK = 0x53_74_72_65_61_6D
 _WRITES = "streamer_writes"
@@ -150,6 +152,29 @@ class _SqliteEngine(AsyncEngine):
                 yield connection
 
 
+class _PostgresqlEngine(AsyncEngine):
+    """`dispose` does not wait for a server that has fallen silent."""
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        self._connections: WeakSet[asyncpg.Connection] = WeakSet()
+
+        async def kept() -> asyncpg.Connection:
+            connection = await connect()
+            self._connections.add(connection)
+            return connection
+
+        # The ping notices a server that was restarted before a request does.
+        made = create_async_engine("postgresql+asyncpg://", async_creator=kept, pool_pre_ping=True)
+        super().__init__(made.sync_engine)
+
+    async def dispose(self, close: bool = True) -> None:
+        if close:
+            goodbyes = [connection.close(timeout=_GOODBYE_S) for connection in self._connections]
+            # One that is not answered in time has ended its connection all the same.
+            await asyncio.gather(*goodbyes, return_exceptions=True)
+        await super().dispose(close)
+
+
 def _sqlite(url: URL) -> AsyncEngine:
     if url.query:
         raise DatabaseError(url, f"expected a file without options, not with {', '.join(url.query)}")
@@ -201,15 +226,14 @@ def _write_ahead(path: Path) -> None:
 def _postgresql(url: URL) -> AsyncEngine:
     dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
 
-    async def connect() -> Any:
+    async def connect() -> asyncpg.Connection:
         # The whole address goes to asyncpg, which reads it as libpq does: sslmode, sslrootcert, sockets.
         try:
             return await asyncpg.connect(dsn, timeout=_CONNECT_S, command_timeout=_STATEMENT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             raise AuthUnavailable(f"the database does not answer: {error or type(error).__name__}") from error
 
-    # The ping notices a server that was restarted before a request does.
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True)
+    engine = _PostgresqlEngine(connect)
     event.listen(engine.sync_engine, "handle_error", _unavailable)
     return engine
 

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable
 from auth.storage.schema import bump, generation
+from loadtests.rig.tcp_line import TcpLine
 from ops.migrations import newest
 from ops.migrations.declared import schema
 from ops.migrations.upgrade import alembic_config
@@ -212,6 +213,16 @@ class TestPostgreSql:
         async with engine.connect() as connection:
             assert (await connection.execute(text("SELECT 1"))).scalar() == 1
         await engine.dispose()
+
+    async def test_one_that_falls_silent_is_not_waited_for(self, postgresql: Cluster) -> None:
+        with TcpLine(postgresql.port) as line:
+            engine = make_engine(postgresql.url().set(port=line.port))
+            async with engine.connect() as one, engine.connect() as other:
+                for connection in (one, other):
+                    await connection.execute(text("SELECT 1"))
+            line.cut()
+            async with asyncio.timeout(5):
+                await engine.dispose()
 
     async def test_connections_that_died_meanwhile_are_replaced(self, postgresql: Cluster) -> None:
         engine = make_engine(postgresql.url())
