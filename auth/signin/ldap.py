@@ -24,7 +24,7 @@ from auth.errors import AuthUnavailable
 from auth.signin.ldap_options import PORTS, LdapOptions
 
 PROVIDER = "ldap"
-_INVALID_CREDENTIALS = 49
+_SUCCESS, _SIZE_LIMIT_EXCEEDED, _INVALID_CREDENTIALS = 0, 4, 49
 _log = logging.getLogger(__name__)
 
 
@@ -125,6 +125,11 @@ class Ldap:
         ]
         # Two are one too many; more need not be sent.
         searching.search(options.user_base, wanted, attributes=attributes, size_limit=2)
+        # Else a mistake in `user_base`, or a right that is missing, would look like a wrong password.
+        if searching.result["result"] not in (_SUCCESS, _SIZE_LIMIT_EXCEEDED):
+            raise AuthUnavailable(
+                f"the directory answers a search for users with {searching.result['description']!r}"
+            )
         found = [each for each in searching.response or () if each["type"] == "searchResEntry"]
         if len(found) > 1:
             _log.warning("the directory has several entries for one name; refused")
@@ -160,7 +165,7 @@ class Ldap:
     def _groups_of(self, searching: Any, dn: str) -> frozenset[str]:
         wanted = self.options.group_filter.replace("{dn}", escape_filter_chars(dn))
         searching.search(self.options.group_base, wanted, attributes=["cn"])
-        if searching.result["result"] != 0:
+        if searching.result["result"] != _SUCCESS:
             raise AuthUnavailable(
                 f"the directory answers a search for groups with {searching.result['description']!r}"
             )

@@ -121,6 +121,15 @@ class TestNotAnswering:
             await Ldap(replace(options, bind_password="the-secret")).authenticate("dora", PEOPLE["dora"])
         assert "the-secret" not in str(refused.value)
 
+    @pytest.mark.parametrize(
+        "change", [{"user_base": f"ou=peopel,{BASE}"}, {"bind_dn": "", "bind_password": ""}]
+    )
+    async def test_a_search_that_fails_is_no_wrong_password(
+        self, change: dict[str, str], options: LdapOptions
+    ) -> None:
+        with pytest.raises(AuthUnavailable, match="a search for users with 'noSuchObject'"):
+            await Ldap(replace(options, **change)).authenticate("dora", PEOPLE["dora"])
+
     async def test_an_attribute_that_is_not_told(self, options: LdapOptions) -> None:
         ldap = Ldap(replace(options, subject_attribute="title"))
         with pytest.raises(AuthUnavailable, match="tells no title"):
