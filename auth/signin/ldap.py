@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import LDAPException, LDAPSASLPrepError
 from ldap3.utils.conv import escape_filter_chars
 
 from auth.accounts.external import Arrival
@@ -138,8 +138,11 @@ class Ldap:
     def _is_password(self, url: str, dn: str, password: str) -> bool:
         connection = self._connect(url, dn, password)
         try:
-            if connection.bind():
-                return True
+            try:
+                if connection.bind():
+                    return True
+            except LDAPSASLPrepError:
+                return False  # no password that there can be (RFC 4013)
             if connection.result["result"] == _INVALID_CREDENTIALS:
                 return False
             raise AuthUnavailable(f"the directory answers a login with {connection.result['description']!r}")

@@ -75,6 +75,8 @@ class TestAsking:
             ("do\0ra", PEOPLE["dora"]),
             ("dora", PEOPLE["dora"] + "\0"),
             ("\udcff", "\udcff"),
+            ("dora", "of two \u05d0 directions"),
+            ("dora", "\ufe00"),
             ("twin", "of the twins"),
         ],
     )
