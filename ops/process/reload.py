@@ -1,6 +1,8 @@
 """Applies a changed configuration: when the file changes, and on SIGHUP.
 
-An invalid file is refused with its findings in the log; the configuration in force stays.
+An invalid file is refused with its findings in the log; the configuration in force stays. So it does while a
+file is being written, and when nothing is left of one, as after an editor found the disk full: read as it is,
+that would end every stream.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from streamer.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
+#: A file that did not change for so long is not being written any more.
+_SETTLED_S = 0.25
+
 
 class Reloader:
     """Watches one file.
@@ -30,10 +35,14 @@ class Reloader:
         self._path = path
         self._apply = apply
         self._seen = self._stamp()
+        self._filled = not self._is_empty()
 
     def reload(self) -> bool:
         """Read the file and apply it; False when it was refused."""
         self._seen = self._stamp()
+        if self._filled and self._is_empty():
+            _log.error("configuration refused, the old one stays: %s is empty", self._path)
+            return False
         try:
             config = load(self._path)
         except ConfigError as error:
@@ -48,6 +57,7 @@ class Reloader:
         except Exception:  # the streams that run must not end with it
             _log.exception("configuration could not be applied")
             return False
+        self._filled = not self._is_empty()
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -55,8 +65,14 @@ class Reloader:
         # The folder, not the file: editors replace the file by another, and a config map replaces a folder
         # that the file's symbolic link leads through, so the file's own name need not be among the changes.
         async for _ in watchfiles.awatch(self._path.absolute().parent, stop_event=stop, recursive=False):
-            if self._stamp() != self._seen:
-                self.reload()
+            while (stamp := self._stamp()) != self._seen:
+                await asyncio.sleep(_SETTLED_S)
+                if self._stamp() == stamp:
+                    self.reload()
+
+    def _is_empty(self) -> bool:
+        """Whether nothing is in the file, as seen last."""
+        return bool(self._seen) and self._seen[2] == 0
 
     def _stamp(self) -> tuple[int, ...]:
         """What tells one content of the file from another without reading it."""

@@ -117,6 +117,18 @@ class TestFile:
         titles = [config.streams["cam"].title for config in applied.configs[before:]]
         assert all(title.startswith("two") for title in titles)
 
+    async def test_a_file_that_is_being_written_is_waited_for(self, path: Path, watch: Watch) -> None:
+        applied = watch(path)
+        await until_seen(applied, lambda n: replace(path, titled(f"whole {n}")))
+        before = len(applied.configs)
+        with path.open("w") as file:
+            for name in ("one", "two", "three"):
+                file.write(f"[streams.{name}]\n")
+                file.flush()
+                await asyncio.sleep(0.15)
+        await applied.next()
+        assert all(len(config.streams) == 3 for config in applied.configs[before:])
+
     async def test_it_ends_when_told(self, path: Path) -> None:
         stop = asyncio.Event()
         task = asyncio.create_task(Reloader(path, Applied()).run(stop))
@@ -154,6 +166,23 @@ class TestReload:
         path.unlink()
         assert not reloader.reload()
         assert applied.configs == []
+
+    def test_a_file_of_which_nothing_is_left_changes_nothing(
+        self, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        applied = Applied()
+        reloader = Reloader(path, applied)
+        path.write_text("")
+        assert not reloader.reload()
+        assert not reloader.reload(), "nor when asked again"
+        assert applied.configs == []
+        assert "the old one stays" in caplog.text
+        path.write_text(titled("again"))
+        assert reloader.reload()
+
+    def test_one_that_was_empty_from_the_beginning_may_stay_so(self, path: Path) -> None:
+        path.write_text("")
+        assert Reloader(path, Applied()).reload()
 
     def test_a_reader_that_fails_changes_nothing(
         self, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
