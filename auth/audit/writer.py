@@ -1,8 +1,8 @@
 """Brings events to the audit log: one writer, which puts many into one transaction and keeps their order.
 
-Nothing is lost silently. Who can wait, waits while the queue is full. A thread that cannot wait is told
-when there was no room, the log says how many events that were, and they are in the program's own log. While
-the database does not answer the writer keeps what it has and tries again.
+Nothing is lost silently. Who can wait, waits a while for room and for the database. A thread that cannot wait
+is told when there was no room, the log says how many events that were, and they are in the program's own log.
+While the database does not answer the writer keeps what it has and tries again.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class AuditLog:
         vault: signs the log's head.
         max_queued: events that wait to be written.
         clock: seconds since 1970.
+        patience_s: how long `record` waits.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class AuditLog:
         vault: Vault,
         max_queued: int = 10_000,
         clock: Callable[[], float] = time.time,
+        patience_s: float = 5.0,
     ) -> None:
         self.lost = 0
+        self._patience_s = patience_s
         self._engine = engine
         self._vault = vault
         self._max_queued = max_queued
@@ -72,10 +75,18 @@ class AuditLog:
         return len(self._queue)
 
     async def record(self, event: Event) -> None:
-        """Have an event written; returns when it is. Waits for room."""
+        """Have an event written; returns when it is.
+
+        Raises:
+            AuthUnavailable: it is not yet, and will be when the database answers again.
+        """
         written: asyncio.Future[None] = self._loop.create_future()
-        await self._put(_Waiting(self._dated(event), written))
-        await written
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._put(_Waiting(self._dated(event), written))
+                await written
+        except TimeoutError:
+            raise AuthUnavailable("the audit log cannot be written now") from None
 
     async def put(self, event: Event) -> None:
         """Have an event written soon. Waits for room only."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auth.audit.entries import Event, audit_head, audit_log
 from auth.audit.reader import verify
 from auth.audit.writer import LOST, AuditLog
+from auth.errors import AuthUnavailable
 from auth.storage.schema import metadata
 from tests.auth.audit.test_entries import entries
 from tests.auth.ground import Clock, database, vault
@@ -119,6 +120,22 @@ async def test_while_the_database_does_not_answer_nothing_is_lost(
         await log.record(Event("ann", "login", "3"))
         assert [row["target"] for row in await entries(engine)] == ["1", "2", "3"]
         assert (await verify(engine, vault())).is_whole
+
+
+@pytest.mark.parametrize("max_queued", [1, 10])
+async def test_who_waits_for_the_database_is_told_before_he_gives_up(tmp_path: Path, max_queued: int) -> None:
+    async with database(tmp_path) as engine:
+        await drop_tables(engine)
+        log = AuditLog(engine, vault(), max_queued, Clock(), patience_s=0.2)
+        task = asyncio.create_task(log.run())
+        async with asyncio.timeout(10):
+            for number in range(2):
+                with pytest.raises(AuthUnavailable, match="audit log"):
+                    await log.record(Event("ann", "viewer.list", str(number)))
+        await make_tables(engine)
+        await log.close()
+        await task
+        assert [row["target"] for row in await entries(engine)] == ["0", "1"][:max_queued]
 
 
 async def test_a_server_that_cannot_wait_any_longer_says_what_is_missing(
