@@ -44,7 +44,7 @@ class OidcOptions:
         issuer: as it calls itself, to the letter; HTTPS, unless it is this machine.
         client_secret: "" for a public client.
         name_claim: what users are called here; the e-mail address, else the subject, stands in.
-        groups_claim: where groups are; dots lead into objects, as `realm_access.roles`.
+        groups_claim: where groups are; in both dots lead into objects, as `realm_access.roles`.
         groups: a group's name there to its name here; empty to leave groups alone.
         creates: whether a first login makes an account.
 
@@ -259,7 +259,7 @@ class Oidc:
     async def _complete(self, claims: dict[str, Any], tokens: dict[str, Any]) -> dict[str, Any]:
         """Add what only the userinfo endpoint tells; what is signed wins."""
         endpoint, access = self._document.get("userinfo_endpoint"), tokens.get("access_token")
-        told = self.options.name_claim in claims and (
+        told = _claim(claims, self.options.name_claim) is not None and (
             not self.options.groups or _claim(claims, self.options.groups_claim) is not None
         )
         if told or not isinstance(endpoint, str) or not isinstance(access, str) or not is_safe(endpoint):
@@ -271,7 +271,7 @@ class Oidc:
 
     def _arrival(self, claims: dict[str, Any]) -> Arrival:
         def text(claim: str) -> str:
-            value = claims.get(claim)
+            value = _claim(claims, claim)
             return value if isinstance(value, str) else ""
 
         email = text("email") if claims.get("email_verified") is not False else ""

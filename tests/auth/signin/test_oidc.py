@@ -207,6 +207,12 @@ class TestTheIdToken:
         assert returned.arrival.name == "olga"
         assert returned.return_to == "/"
 
+    async def test_a_name_elsewhere_in_the_claims(self) -> None:
+        between = Between(name_claim="profile.nick")
+        assert (await between.finish(profile={"nick": "olly"})).arrival.name == "olly"
+        assert (await between.finish(**{"profile.nick": "olga"})).arrival.name == "olga"
+        assert (await between.finish(profile="olly")).arrival.name == "s-1"
+
     async def test_two_factors_there(self) -> None:
         assert (await Between().finish(amr=["pwd", "mfa"])).with_factor
         assert not (await Between().finish(amr=["pwd"])).with_factor
