@@ -274,7 +274,9 @@ class Oidc:
             value = _claim(claims, claim)
             return value if isinstance(value, str) else ""
 
-        email = text("email") if claims.get("email_verified") is not False else ""
+        # Some providers write it as text.
+        unverified = str(claims.get("email_verified")).casefold() == "false"
+        email = "" if unverified else text("email")
         return Arrival(
             self.options.provider,
             str(claims["sub"]),

@@ -207,6 +207,20 @@ class TestTheIdToken:
         assert returned.arrival.name == "olga"
         assert returned.return_to == "/"
 
+    @pytest.mark.parametrize(
+        ("verified", "believed"), [(True, True), ("true", True), (False, False), ("false", False)]
+    )
+    async def test_an_address_that_nobody_verified_is_not_believed(
+        self, verified: bool | str, believed: bool
+    ) -> None:
+        arrival = (
+            await Between().finish(
+                preferred_username=None, email="chief@acme.example", email_verified=verified
+            )
+        ).arrival
+        assert arrival.email == ("chief@acme.example" if believed else "")
+        assert arrival.name == (arrival.email or "s-1")
+
     async def test_a_name_elsewhere_in_the_claims(self) -> None:
         between = Between(name_claim="profile.nick")
         assert (await between.finish(profile={"nick": "olly"})).arrival.name == "olly"
