@@ -62,11 +62,15 @@ class Ldap:
         for url in self.options.urls:
             try:
                 return self._ask(url, name, password)
+            except AuthUnavailable as error:
+                # As one that is being shut down, or has not got to know the service's new password yet.
+                why = str(error)
+                _log.warning("%s: %s", url, why)
             except (LDAPException, OSError) as error:
                 # Its text may quote certificates, not passwords; its type is what helps.
-                why = type(error).__name__
-                _log.warning("the directory %s does not answer: %s: %s", url, why, error)
-        raise AuthUnavailable(f"the directory does not answer: {why}")
+                why = f"the directory does not answer: {type(error).__name__}"
+                _log.warning("%s: %s: %s", url, why, error)
+        raise AuthUnavailable(why)
 
     def _ask(self, url: str, name: str, password: str) -> Arrival | None:
         searching = self._connect(url, self.options.bind_dn, self.options.bind_password)

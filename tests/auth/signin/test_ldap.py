@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from tests.rigs.processes import free_port
 from tests.rigs.slapd import ADMIN, ADMIN_PASSWORD, BASE, PEOPLE, Slapd, slapd
 
 DATABASES = ("sqlite",)
+#: What follows the message's number in an answer to a bind (RFC 4511 section 4.2.2): resultCode 51.
+BUSY = bytes.fromhex("6107 0a0133 0400 0400")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,32 @@ class TestNotAnswering:
     async def test_the_next_one_is_asked(self, options: LdapOptions) -> None:
         ldap = Ldap(replace(options, urls=(f"ldaps://127.0.0.1:{free_port()}", *options.urls)))
         assert await ldap.authenticate("dora", PEOPLE["dora"]) is not None
+
+    async def test_nor_is_one_that_is_busy_the_last_to_be_asked(
+        self, options: LdapOptions, directory: Slapd, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        authority = Authority("the busy one's CA")
+        certificate, key = authority.issue("127.0.0.1")
+        (tmp_path / "both.pem").write_bytes(certificate + key)
+        (tmp_path / "ca.pem").write_bytes(directory.ca.read_bytes() + authority.pem)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tmp_path / "both.pem")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def answer() -> None:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                    asked = connection.recv(4096)
+                    numbered = asked[2 : 4 + asked[3]] + BUSY
+                    connection.sendall(bytes([0x30, len(numbered)]) + numbered)
+                    connection.recv(4096)
+
+            busy = threading.Thread(target=answer)
+            busy.start()
+            urls = (f"ldaps://127.0.0.1:{listener.getsockname()[1]}", *options.urls)
+            ldap = Ldap(replace(options, urls=urls, ca_file=tmp_path / "ca.pem"))
+            assert await ldap.authenticate("dora", PEOPLE["dora"]) is not None
+            busy.join()
+        assert f"{urls[0]}: the directory refuses" in caplog.text
 
     async def test_a_certificate_of_another_ca(self, options: LdapOptions, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_bytes(Authority("somebody").pem)
