@@ -204,7 +204,7 @@ class Server:
                 if self._path is not None:
                     reloader = Reloader(self._path, self._apply)
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
-                    group.create_task(reloader.run(self._stop))
+                    group.create_task(reloader.run(self._stop, self.config))
                 spare_the_collector()
                 self._ready = True
                 self.started.set()
@@ -217,6 +217,8 @@ class Server:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+            if self._path is not None:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to reload any more
 
     def _hang_up(self, reloader: Reloader) -> None:
         self._https.reload()

@@ -60,8 +60,15 @@ class Reloader:
         self._filled = not self._is_empty()
         return True
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Reload at every change until `stop` is set."""
+    async def run(self, stop: asyncio.Event, applied: Config | None = None) -> None:
+        """Reload at every change until `stop` is set.
+
+        Args:
+            stop: ends it.
+            applied: what is in force; if the file says something else by now, that is applied first.
+        """
+        if applied is not None and self._differs(applied):
+            self.reload()
         # The folder, not the file: editors replace the file by another, and a config map replaces a folder
         # that the file's symbolic link leads through, so the file's own name need not be among the changes.
         async for _ in watchfiles.awatch(self._path.absolute().parent, stop_event=stop, recursive=False):
@@ -69,6 +76,12 @@ class Reloader:
                 await asyncio.sleep(_SETTLED_S)
                 if self._stamp() == stamp:
                     self.reload()
+
+    def _differs(self, applied: Config) -> bool:
+        try:
+            return load(self._path) != applied
+        except Exception:  # whatever is wrong with it, `reload` tells
+            return True
 
     def _is_empty(self) -> bool:
         """Whether nothing is in the file, as seen last."""
