@@ -51,6 +51,8 @@ class PictureAssembler:
         self._clock = DecodingClock(clock_rate)
         self._apart = clock_rate // _MAX_PICTURES_PER_S
         self._pieces: list[bytes] = []
+        self._latest = b""
+        self._latest_pts: int | None = None
         self._bytes = 0
         self._pts: int | None = None
         self._received_at = 0.0
@@ -73,6 +75,9 @@ class PictureAssembler:
             self._pts = pts
         if self._pts is None or not piece:
             return units
+        if self._latest == piece and pts == self._latest_pts:
+            return units  # the network doubled a packet; of those libav drops only older ones
+        self._latest, self._latest_pts = piece, pts
         begins = piece.startswith(_START_CODE)
         ends = self.forecast.observe(piece, begins_nal=begins)
         if self._complete:

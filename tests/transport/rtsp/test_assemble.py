@@ -84,6 +84,18 @@ def test_what_has_lost_its_beginning_is_left_out() -> None:
     assert [unit.pts for unit in out] == [unit.pts for unit in units if unit is not units[5]]
 
 
+def test_packets_that_come_twice_count_once() -> None:
+    units = picture_units(Codec.H264, 10, options={"tune": "zerolatency"})
+    assembler = PictureAssembler(3, Codec.H264, 90_000)
+    out: list[AccessUnit] = []
+    for unit in units:
+        for piece in pieces_of(unit):
+            for _ in range(2):
+                out += assembler.push(piece, unit.pts, unit.received_at)
+    out += assembler.flush()
+    assert [unit.data for unit in out] == [unit.data for unit in units]
+
+
 @pytest.mark.parametrize("ticks", [1, -1, 150])
 def test_a_report_in_the_middle_of_a_picture_does_not_cut_it(ticks: int) -> None:
     units = picture_units(Codec.H264, 20, options={"tune": "zerolatency"})
@@ -112,8 +124,8 @@ def test_pieces_without_a_timestamp_belong_to_the_picture_before() -> None:
 
 def test_a_clock_that_stands_still_does_not_fill_the_memory() -> None:
     assembler = PictureAssembler(3, Codec.H264, 90_000)
-    for _ in range(18):
-        assert assembler.push(b"\x00\x00\x00\x01\x41" + bytes(1024 * 1024), 0, 0.0) == []
+    for number in range(18):
+        assert assembler.push(b"\x00\x00\x00\x01\x41" + bytes([number]) * 1024 * 1024, 0, 0.0) == []
     assert assembler.malformed == 1
 
 
