@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -45,13 +45,12 @@ def make_app(
         middlewares: what is to be known or refused before a handler is asked; they may raise as handlers do.
         hsts: tell browsers that this host is to be reached over HTTPS only (RFC 6797).
     """
-    app = web.Application(
-        middlewares=[_cors(cors_origins), problems, *middlewares], client_max_size=256 * 1024
-    )
+    app = web.Application(middlewares=[_preflight, problems, *middlewares], client_max_size=256 * 1024)
     operations: list[Operation] = [*api.operations()]
     for face in faces:
         operations += face.operations()
     app[TRUSTED_PROXIES] = tuple(trusted_proxies)
+    app.on_response_prepare.append(_cors(cors_origins))
     if hsts:
         app.on_response_prepare.append(_strict_transport)
     api.described = operations
@@ -63,15 +62,24 @@ async def _strict_transport(request: web.Request, response: web.StreamResponse) 
     response.headers["Strict-Transport-Security"] = f"max-age={_HSTS_S}"
 
 
-def _cors(origins: Sequence[str]) -> Middleware:
-    @web.middleware
-    async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let players on other sites use WHEP and the API (RFC 9725 section 4.6 asks for it)."""
+@web.middleware
+async def _preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a browser that asks first, whatever the path; the rest of the answer is `_cors`'s."""
+    asks_first = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if request.headers.get("Origin") and asks_first:
+        return web.Response(status=204)
+    return await handler(request)
+
+
+def _cors(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    async def cors(request: web.Request, response: web.StreamResponse) -> None:
+        """Let players on other sites use WHEP and the API (RFC 9725 section 4.6 asks for it).
+
+        Done as an answer's headers are about to leave: those of a long one are gone when its handler returns.
+        """
         origin = request.headers.get("Origin")
-        asks_first = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        response = web.Response(status=204) if origin and asks_first else await handler(request)
         if origin is None or not ("*" in origins or origin in origins):
-            return response
+            return
         # Tokens travel in a header. A session's cookie is sent to sites of the same name alone, and nothing
         # here allows an answer to it to be read; so a wildcard gives no other site anybody's rights.
         response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
@@ -81,6 +89,5 @@ def _cors(origins: Sequence[str]) -> Middleware:
             response.headers["Access-Control-Allow-Methods"] = _METHODS
             response.headers["Access-Control-Allow-Headers"] = _ALLOWED
             response.headers["Access-Control-Max-Age"] = "86400"
-        return response
 
     return cors

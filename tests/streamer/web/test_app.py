@@ -52,6 +52,15 @@ async def test_problems_may_be_read_too(rig: WebRig) -> None:
     assert "Retry-After" in headers["Access-Control-Expose-Headers"]
 
 
+async def test_what_is_sent_piece_by_piece_may_be_read_too(rig: WebRig) -> None:
+    """Its headers have left long before its handler is done."""
+    async with rig.client.get("/api/v1/audit/export", headers=rig.admin | ELSEWHERE) as answer:
+        assert answer.status == 200
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Vary"] == "Origin"
+
+
 async def test_nothing_without_an_origin(rig: WebRig) -> None:
     assert "Access-Control-Allow-Origin" not in (await rig.answer("GET", "/api/v1/live"))[1]
 
