@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, SecretStr
 
 from streamer.config import Config
@@ -137,5 +138,20 @@ def configure(config: Config) -> Redactor:
     # Per-packet and per-request chatter of libraries is never wanted at our level.
     for name in ("aiortc", "aioice", "aiohttp.access", "asyncio", "watchfiles", "libav", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_without_what_was_sent)
     redactor.know_config(config)
     return redactor
+
+
+def _without_what_was_sent(record: logging.LogRecord) -> bool:
+    """Of what is no HTTP, as scanners send it, only that it came, and only to who wants details.
+
+    The library quotes it, with any token in it, and takes it for an error of this server.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, HttpProcessingError):
+        return True
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    record.msg += f": {type(error).__name__}"
+    record.exc_info = None
+    return logging.getLogger().isEnabledFor(logging.DEBUG)

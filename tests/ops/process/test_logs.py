@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -7,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from ops.process import logs
 from streamer.config import Config, parse
@@ -135,3 +139,42 @@ class TestRedaction:
         redactor.know_config(parse({"streams": {"cam": {"publish_key": "a-changed-key"}}}))
         logging.getLogger("streamer").warning("key a-changed-key")
         assert "a-changed-key" not in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /whep/cam?token=the-token of-somebody HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /whep/cam HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer the-token\x01\r\n\r\n",
+        b"GET /whep/cam HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+    ids=["line", "header", "no host", "TLS"],
+)
+async def test_what_is_no_http_is_no_error_and_not_quoted(configure: Configure, sent: bytes) -> None:
+    output = configure("json")
+    server = TestServer(web.Application())
+    await server.start_server()
+    for level in (logging.INFO, logging.DEBUG):
+        logging.getLogger().setLevel(level)
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        with contextlib.closing(writer):
+            writer.write(sent)
+            assert (await reader.readline()).startswith(b"HTTP/1.0 400 ")
+        told = [json.loads(each) for each in output.getvalue().splitlines()]
+        assert [each for each in told if each["level"] != "debug"] == []
+        assert "the-token" not in output.getvalue()
+    await server.close()
+    (record,) = [each for each in told if each["logger"] == "aiohttp.server"]
+    assert "127.0.0.1" in record["event"]
+
+
+def test_an_error_of_ours_is_told_whole(configure: Configure) -> None:
+    output = configure("json")
+    try:
+        raise RuntimeError("a bug")
+    except RuntimeError as error:
+        logging.getLogger("aiohttp.server").exception("Error handling request", exc_info=error)
+    record = line(output)
+    assert record["level"] == "error"
+    assert "a bug" in record["exception"]
