@@ -185,6 +185,8 @@ class Analytics:
             }
         )
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         told, told_at = "", time.monotonic()
         while request.transport is not None and not request.transport.is_closing():
             now = time.monotonic()
@@ -333,6 +335,8 @@ class Analytics:
             }
         )
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         if query.format == "csv":
             await response.write(_csv([models.SessionModel.model_fields.keys()]))
         async for page in self._pages(name, start, end):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import json
 from collections.abc import AsyncIterator
@@ -131,6 +133,19 @@ class TestAudience:
                 if len(seen) == 1:
                     await audience.watch()
         assert seen == [0, 1]
+
+    @pytest.mark.parametrize("path", ["/live/events", "/streams/cam/export"])
+    async def test_head_has_no_body(self, audience: AudienceRig, path: str) -> None:
+        """What followed its headers would be taken for the answer to the next request."""
+        server = audience.client.server
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        fields = f"Host: a\r\nAuthorization: {audience.rig.admin['Authorization']}\r\n"
+        with contextlib.closing(writer):
+            for method in ("HEAD", "OPTIONS"):
+                writer.write(f"{method} {ROOT}{path} HTTP/1.1\r\n{fields}\r\n".encode())
+            async with asyncio.timeout(20):
+                answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(2)]
+        assert [answer[:13] for answer in answers] == [b"HTTP/1.1 200 ", b"HTTP/1.1 405 "]
 
 
 class TestAccess:
