@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 
 from auth.errors import (
     AccountConflict,
@@ -62,6 +62,8 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     PlatformRefused: (422, "platform_refused"),
     AuthUnavailable: (503, "unavailable"),
 }
+# As proxies log it; it is never sent.
+_GONE = 499
 # Who decides is asked again at once when the database is back; a client should not wait longer than that.
 _UNAVAILABLE_RETRY_S = 5
 # A seat whose viewer vanished is free within 30 s. Each try is a join that fails, so not at once either.
@@ -128,6 +130,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         )
     except web.RequestPayloadError:  # the body is not what its headers say
         return problem_response(Problem(400, "bad_request", "the body cannot be read"))
+    except ClientConnectionResetError:  # who asked left before the answer was complete, and reads no other
+        return web.Response(status=_GONE)
     except Exception:  # a bug: the client learns that much, the log learns the rest
         _log.exception("%s %s failed", request.method, request.path)
         return problem_response(Problem(500, "server_error", "the server failed; its log says why"))

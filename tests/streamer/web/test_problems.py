@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -104,6 +105,35 @@ async def test_a_bug_gives_nothing_away(failing: Failing, caplog: pytest.LogCapt
     assert json.loads(text)["error"] == "server_error"
     assert "hunter2" not in text
     assert "hunter2" in caplog.text
+
+
+async def test_who_leaves_while_he_is_answered_met_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    over = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"a line of a long file\n")
+                await asyncio.sleep(0.01)
+        finally:
+            over.set()
+
+    app = web.Application(middlewares=[problems])
+    app.router.add_get("/", handler)
+    # Not a test server, which cancels handlers whose askers have left; ours lets them find out.
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await reader.readline()
+    writer.transport.abort()
+    async with asyncio.timeout(20):
+        await over.wait()
+    await runner.cleanup()
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def test_what_is_not_there(failing: Failing) -> None:
