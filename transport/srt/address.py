@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import ipaddress
 import socket
 import struct
@@ -64,3 +65,20 @@ def resolve(host: str, port: int, *, passive: bool = False) -> list[tuple[str, i
         if family in (socket.AF_INET, socket.AF_INET6):
             first.setdefault(family, (str(address[0]), port, int(address[3]) if len(address) == 4 else 0))
     return [first[family] for family in sorted(first)]
+
+
+def why_not_bound(number: tuple[str, int, int]) -> str:
+    """What the kernel has against a local address, which libsrt does not pass on; "" when it has nothing.
+
+    Args:
+        number: as of `resolve`.
+    """
+    host, port, scope = number
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, port, 0, scope) if ":" in host else (host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return "it is in use by another program"
+        return (error.strerror or str(error)).lower()
+    return ""

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 
 from transport.errors import LinkError, TransportError, WireError
 from transport.srt.abi import ListenHook, Option, State
-from transport.srt.address import Address, pack_sockaddr, resolve, unpack_sockaddr, unpack_sockaddr_at
+from transport.srt.address import (
+    Address,
+    pack_sockaddr,
+    resolve,
+    unpack_sockaddr,
+    unpack_sockaddr_at,
+    why_not_bound,
+)
 from transport.srt.connection import SrtConnection
 from transport.srt.libsrt import SrtError, load
 from transport.srt.options import SrtOptions, check_encryption
@@ -128,13 +135,17 @@ class SrtListener:
     def _listen(self, address: Address) -> int:
         host, port = address
         error: SrtError | None = None
+        why = ""
         # "::" takes IPv4 callers too; the second is for machines without IPv6.
         for name in (host,) if host else ("::", "0.0.0.0"):
+            number = resolve(name, port, passive=True)[0]
             try:
-                return self._listen_on(resolve(name, port, passive=True)[0])
+                return self._listen_on(number)
             except SrtError as failed:
                 error = error or failed
-        raise LinkError("unreachable", f"cannot listen for SRT on {host!r} port {port}: {error}") from error
+                why = why or why_not_bound(number)
+        where = f"UDP port {port} on {host or 'all addresses'}"
+        raise LinkError("unreachable", f"cannot listen for SRT on {where}: {why or error}") from error
 
     def _listen_on(self, number: tuple[str, int, int]) -> int:
         library = self._library

@@ -250,9 +250,16 @@ def test_a_port_in_use_is_refused_with_its_name() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        with pytest.raises(LinkError, match=f"port {port}") as caught:
+        with pytest.raises(
+            LinkError, match=rf"port {port} on 127\.0\.0\.1: it is in use by another program"
+        ) as caught:
             SrtListener(("127.0.0.1", port), SrtOptions(), lambda *_: Admission(None), lambda _: None)
         assert caught.value.reason == "unreachable"
+
+
+def test_an_address_of_another_machine_is_refused_with_the_reason() -> None:
+    with pytest.raises(LinkError, match=r"on 192\.0\.2\.1: cannot assign requested address"):
+        SrtListener(("192.0.2.1", 0), SrtOptions(), lambda *_: Admission(None), lambda _: None)
 
 
 def test_opening_and_closing_leaks_neither_threads_nor_descriptors() -> None:
