@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import signal
 import sys
@@ -333,24 +334,26 @@ class Server:
             if relay.stream.name == stream and relay.health is not None and relay.health.viewers is not None
         }
 
-    @property
-    def _http_url(self) -> str:
-        host, port = self.http_address
-        return f"{self._https.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    def _http_url(self, host: str) -> str:
+        return f"{self._https.scheme}://{f'[{host}]' if ':' in host else host}:{self.http_address[1]}"
 
     async def _tell_setup_link(self, signin: SignIn) -> None:
         token = await signin.setup.issue()
         if token is None:
             return
+        host = self.http_address[0]
+        if ipaddress.ip_address(host).is_unspecified:
+            # Nobody can open that, least of all on another machine. The first is IPv4 where there is any.
+            host = next(iter(interface_addresses(split_address(self.config.http.listen)[0] or "::")), host)
         # To the terminal, never through the log: a log is kept and copied.
-        link = f"{self.config.http.origin or self._http_url}/setup#{token}"
+        link = f"{self.config.http.origin or self._http_url(host)}/setup#{token}"
         sys.stderr.write(
             f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
         )
         sys.stderr.flush()
 
     def _announce(self, egress: WebRtcEgress) -> None:
-        _log.info("%s/ serves the pages, the API and WHEP", self._http_url)
+        _log.info("%s/ serves the pages, the API and WHEP", self._http_url(self.http_address[0]))
         _log.info("srt://%s:%d takes publishers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)

@@ -13,6 +13,7 @@ import pytest
 
 from loadtests.rig.server import Server
 from transport.srt import ConnectError, SrtOptions, SrtTarget, connect
+from transport.webrtc.candidates import interface_addresses
 
 #: What may be asked by anybody. Whatever is added here is worth a second thought.
 FOR_EVERYBODY = {
@@ -96,3 +97,12 @@ def test_the_first_administrator_is_told_how_to_begin(server: Server) -> None:
     (token,) = re.findall(r"/setup#(\S+)", server.output)
     assert len(token) >= 40
     assert not list((server.folder / "state").glob("*.token"))
+
+
+def test_of_every_address_the_link_names_one_that_can_be_opened() -> None:
+    address = interface_addresses("0.0.0.0")[0]
+    with Server("[streams.cam]\n", host=address, fresh=True) as server:
+        (link,) = re.findall(r"(http\S+)#", server.output)
+        assert link == f"http://{address}:{server.http_port}/setup"
+        with urllib.request.urlopen(link, timeout=20) as answer:
+            assert answer.status == 200
