@@ -6,15 +6,13 @@ from aiohttp import web
 
 from auth.errors import BadGrant
 from auth.permissions.actions import Action
-from auth.tokens.links import Link, Target, build_link
+from auth.tokens.links import Link, build_link
 from auth.tokens.tokens import implied
 from streamer.web.administration import models, requests
 from streamer.web.administration.office import answer
 from streamer.web.administration.tokens import TokenOffice, token_model
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
-
-_ACTIONS = {Target.WHIP: Action.PUBLISH}
 
 
 class Links:
@@ -66,8 +64,9 @@ class Links:
         wanted = await read_body(request, requests.NewLink)
         base = self._desk.base_url(request)
         _check(Link(base, wanted.target, wanted.stream))
-        actions = implied([_ACTIONS.get(wanted.target, Action.WATCH)])
-        made = await self._desk.issue(request, asker, wanted, actions, (wanted.stream,), wanted.target)
+        made = await self._desk.issue(
+            request, asker, wanted, implied([Action.WATCH]), (wanted.stream,), wanted.target
+        )
         claims = made.claims
         link = build_link(Link(base, wanted.target, wanted.stream, made.token))
         return answer(

@@ -3,7 +3,7 @@
 import { check, choice, field, folded, LIFETIMES, row, rows, sheet, showSecret, sureButton, tag, when } from "./admin_parts.js";
 import { ask } from "./session.js";
 
-const LINKS = { watch: "page to watch", embed: "player for an iframe", whep: "WHEP address", whip: "WHIP address, to publish" };
+const LINKS = { watch: "page to watch", embed: "player for an iframe", whep: "WHEP address" };
 const HOW_LONG = choice.bind(null, "How long", "lifetime", LIFETIMES);
 
 export async function tokens(show) {
@@ -61,7 +61,7 @@ function common({ lifetime, viewers, networks, once, note }) {
 
 function line(token, show) {
   const { id, link, actions, streams, note, limits, issued_by_name: by, expires_at: until, revoked_at: revoked, used_at: used } = token;
-  const title = link ? `${streams.join(", ")}: ${LINKS[link]}` : `${streams.join(", ")}: ${actions.join(", ")}`;
+  const title = link ? `${streams.join(", ")}: ${LINKS[link] ?? link}` : `${streams.join(", ")}: ${actions.join(", ")}`;
   const about = [
     note,
     revoked ? `withdrawn ${when(revoked)}` : `until ${when(until)}`,

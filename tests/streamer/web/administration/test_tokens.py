@@ -89,6 +89,12 @@ class TestLinks:
         await desk.identity.authority.refresh()
         assert (await desk.answer("GET", "/whep/closed", headers=bearer))[0] == 401
 
+    async def test_to_what_is_not_offered_there_is_none(self, desk: Desk) -> None:
+        """Else who publishes would be handed an address at which nothing answers."""
+        wrong = {"stream": "closed", "target": "whip", "lifetime_s": 60}
+        assert await desk.refused("POST", "/links", wrong) == (400, "bad_request")
+        assert (await desk.done("GET", "/links"))["tokens"] == []
+
     async def test_tokens_are_no_links(self, desk: Desk) -> None:
         await desk.done("POST", "/tokens", WATCH)
         assert (await desk.done("GET", "/links"))["tokens"] == []
