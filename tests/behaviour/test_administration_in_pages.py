@@ -67,6 +67,15 @@ async def choose_password(page: Page, button: str) -> None:
     await page.get_by_role("button", name=button).click()
 
 
+async def sign_in(page: Page, name: str) -> None:
+    """On the page that follows choosing a password."""
+    await page.wait_for_url("**/login")
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
 async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Server) -> None:
     trouble: list[str] = []
     wait_until(lambda: "/setup#" in server.output, PATIENCE_S, "the set-up link")
@@ -106,11 +115,7 @@ async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Serve
     await anna.goto(invitation)
     await expect(anna.get_by_role("heading", name="Welcome, anna")).to_be_visible()
     await choose_password(anna, "Use this password")
-    await anna.wait_for_url("**/login")
-    await anna.get_by_label("Name").fill("anna")
-    await anna.get_by_label("Password").fill(PASSWORD)
-    await anna.get_by_role("button", name="Sign in").click()
-    await expect(anna.get_by_role("link", name="anna")).to_be_visible()
+    await sign_in(anna, "anna")
 
     # An operator finds what is his, and nothing else.
     await anna.goto(f"{server.url}/admin")
@@ -138,4 +143,35 @@ async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Serve
     await expect(chief.get_by_role("button", name="Take back: crew")).to_have_count(0)
     await anna.goto(f"{server.url}/admin")
     await expect(anna.get_by_role("alert")).to_contain_text("administers nothing")
+    assert trouble == []
+
+
+async def test_what_is_typed_outlives_what_is_done_beside_it(browser: Browser, server: Server) -> None:
+    trouble: list[str] = []
+    chief = await opened(browser, trouble)
+    for name, kind in (("boss", "user"), ("berta", "user"), ("first", "service"), ("second", "service")):
+        assert server.request("POST", "/api/v1/users", {"name": name, "kind": kind})[0] == 201
+    grant = {"to": "boss", "what": "administrator", "stream": "*"}
+    assert server.request("POST", "/api/v1/grants", grant)[0] == 201
+    await chief.goto(server.request("POST", "/api/v1/users/boss/invitation", {})[1]["link"])
+    await choose_password(chief, "Use this password")
+    await sign_in(chief, "boss")
+    await chief.goto(f"{server.url}/admin/users")
+    await chief.get_by_text("Add an account").click()
+    await chief.get_by_label("Name", exact=True).fill("half of a na")
+    await chief.locator("summary", has_text="New API key").first.click()
+    await chief.get_by_label("What it is for").first.fill("studio 2")
+
+    await chief.get_by_role("button", name="Disable: berta").click()
+    await chief.get_by_role("dialog").get_by_role("button", name="Disable").click()
+    await expect(chief.get_by_role("button", name="Enable: berta")).to_be_visible()
+    await expect(chief.get_by_label("Name", exact=True)).to_have_value("half of a na")
+    await expect(chief.get_by_label("What it is for").first).to_have_value("studio 2")
+
+    # What was sent is not there to be sent again, and nobody else's form unfolds.
+    await chief.get_by_role("button", name="Make it").first.click()
+    await secret(chief)
+    await expect(chief.get_by_label("Name", exact=True)).to_have_value("half of a na")
+    await expect(chief.get_by_label("What it is for").first).to_have_value("")
+    await expect(chief.locator("details[open] > summary", has_text="New API key")).to_have_count(1)
     assert trouble == []

@@ -4,7 +4,7 @@ import { showAccount } from "./account_link.js";
 import { audit } from "./admin_audit.js";
 import { grants } from "./admin_grants.js";
 import { groups } from "./admin_groups.js";
-import { hideSecret, problem } from "./admin_parts.js";
+import { carryOver, hideSecret, problem } from "./admin_parts.js";
 import { tokens } from "./admin_tokens.js";
 import { users } from "./admin_users.js";
 import { element } from "./dom.js";
@@ -39,13 +39,11 @@ async function show() {
     const asked = location.pathname.split("/")[2];
     const [present, [, , build]] = open.find(([key]) => key === asked) ?? open[0];
     byId("sections").replaceChildren(...open.map(([key, [label]]) => link(key, label, key === present)));
-    const unfolded = [...byId("content").querySelectorAll("details[open] > summary")].map(({ textContent }) => textContent);
-    const built = await build(show);
+    const built = new DocumentFragment();
+    built.append(...(await build(show)));
     if (mine !== turn) return;
-    byId("content").replaceChildren(...built);
-    for (const { textContent, parentElement } of byId("content").querySelectorAll("summary")) {
-      parentElement.open = unfolded.includes(textContent) && byId("content").dataset.section === present;
-    }
+    if (byId("content").dataset.section === present) carryOver(byId("content"), built);
+    byId("content").replaceChildren(built);
     byId("content").dataset.section = present;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return leave();

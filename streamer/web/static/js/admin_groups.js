@@ -38,10 +38,16 @@ function frame({ id, name, disabled, factor_required: factor, members }, everybo
       ],
     });
   });
-  const join = folded("Put somebody in", "Put in", [choice("Who", "member", others)], async ({ member }) => {
-    await ask("PUT", `${path}/members/${member}`);
-    await show();
-  });
+  const join = folded(
+    "Put somebody in",
+    "Put in",
+    [choice("Who", "member", others)],
+    async ({ member }) => {
+      await ask("PUT", `${path}/members/${member}`);
+      await show();
+    },
+    `into ${id}`,
+  );
   const about = [factor ? "A second factor is required of everybody in it." : "A second factor is not required."];
   const head = row("", about, {
     tags: disabled ? [tag("disabled")] : [],

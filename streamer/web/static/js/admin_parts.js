@@ -104,16 +104,45 @@ export function check(label, name) {
  * @param {string} go the button's label
  * @param {Node[]} inputs
  * @param {(values: Record<string, string|boolean>) => Promise<void>} action
+ * @param {string} [key] tells it from others of the same title
  */
-export function folded(title, go, inputs, action) {
+export function folded(title, go, inputs, action, key = title) {
   const form = element(
     "form",
     { class: "fields" },
     element("div", { class: "grid" }, ...inputs),
     element("button", { class: "button button-primary" }, go),
   );
-  onSubmit(form, problem, () => action(values(form)));
-  return element("details", { class: "sheet" }, element("summary", {}, title), form);
+  onSubmit(form, problem, async () => {
+    form.toggleAttribute("data-sent", true);
+    try {
+      await action(values(form));
+    } finally {
+      form.removeAttribute("data-sent");
+    }
+  });
+  return element("details", { class: "sheet", "data-key": key }, element("summary", {}, title), form);
+}
+
+/**
+ * Leave forms as they are while what is around them is built anew: unfolded, and with what was typed into them
+ * but for the one that was just sent.
+ *
+ * @param {ParentNode} from what is shown
+ * @param {ParentNode} to what takes its place
+ */
+export function carryOver(from, to) {
+  for (const old of from.querySelectorAll("details[data-key][open]")) {
+    const next = [...to.querySelectorAll("details[data-key]")].find(({ dataset }) => dataset.key === old.dataset.key);
+    if (!next) continue;
+    next.open = true;
+    if (old.querySelector("form[data-sent]")) continue;
+    for (const { type, name, value, checked } of old.querySelectorAll("input[name], select[name]")) {
+      const input = next.querySelector("form").elements[name];
+      if (type === "checkbox") input.checked = checked;
+      else if (!input.options || [...input.options].some((option) => option.value === value)) input.value = value;
+    }
+  }
 }
 
 /** @returns {Record<string, string|boolean>} a form's inputs by name */

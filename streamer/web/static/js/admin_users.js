@@ -86,6 +86,7 @@ function service(account, keys, show) {
       await show();
       showSecret(`The new API key of ${name}.`, made.key);
     },
+    `key of ${id}`,
   );
   return entry(account, about, common(account, show), [rows(listed, "No API keys."), make]);
 }
