@@ -76,6 +76,16 @@ async def sign_in(page: Page, name: str) -> None:
     await expect(page.get_by_role("link", name=name)).to_be_visible()
 
 
+async def administrator(page: Page, server: Server, name: str) -> None:
+    """Somebody new who is in charge, and signed in on this page."""
+    _, made = server.request("POST", "/api/v1/users", {"name": name})
+    grant = {"to": name, "what": "administrator", "stream": "*"}
+    assert server.request("POST", "/api/v1/grants", grant)[0] == 201
+    await page.goto(server.request("POST", f"/api/v1/users/{made['id']}/invitation", {})[1]["link"])
+    await choose_password(page, "Use this password")
+    await sign_in(page, name)
+
+
 async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Server) -> None:
     trouble: list[str] = []
     wait_until(lambda: "/setup#" in server.output, PATIENCE_S, "the set-up link")
@@ -149,13 +159,9 @@ async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Serve
 async def test_what_is_typed_outlives_what_is_done_beside_it(browser: Browser, server: Server) -> None:
     trouble: list[str] = []
     chief = await opened(browser, trouble)
-    for name, kind in (("boss", "user"), ("berta", "user"), ("first", "service"), ("second", "service")):
+    await administrator(chief, server, "boss")
+    for name, kind in (("berta", "user"), ("first", "service"), ("second", "service")):
         assert server.request("POST", "/api/v1/users", {"name": name, "kind": kind})[0] == 201
-    grant = {"to": "boss", "what": "administrator", "stream": "*"}
-    assert server.request("POST", "/api/v1/grants", grant)[0] == 201
-    await chief.goto(server.request("POST", "/api/v1/users/boss/invitation", {})[1]["link"])
-    await choose_password(chief, "Use this password")
-    await sign_in(chief, "boss")
     await chief.goto(f"{server.url}/admin/users")
     await chief.get_by_text("Add an account").click()
     await chief.get_by_label("Name", exact=True).fill("half of a na")
@@ -174,4 +180,18 @@ async def test_what_is_typed_outlives_what_is_done_beside_it(browser: Browser, s
     await expect(chief.get_by_label("Name", exact=True)).to_have_value("half of a na")
     await expect(chief.get_by_label("What it is for").first).to_have_value("")
     await expect(chief.locator("details[open] > summary", has_text="New API key")).to_have_count(1)
+    assert trouble == []
+
+
+async def test_what_was_removed_elsewhere_is_shown_no_more(browser: Browser, server: Server) -> None:
+    trouble: list[str] = []
+    chief = await opened(browser, trouble)
+    await administrator(chief, server, "second boss")
+    assert server.request("POST", "/api/v1/users", {"name": "dora"})[0] == 201
+    await chief.goto(f"{server.url}/admin/users")
+    await expect(chief.get_by_role("button", name="Invite: dora")).to_be_visible()
+    assert server.request("DELETE", "/api/v1/users/dora")[0] == 204
+    await chief.get_by_role("button", name="Invite: dora").click()
+    await expect(chief.get_by_role("alert")).to_contain_text("There is no 'dora' any more")
+    await expect(chief.get_by_role("button", name="Invite: dora")).to_have_count(0)
     assert trouble == []

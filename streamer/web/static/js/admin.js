@@ -4,7 +4,7 @@ import { showAccount } from "./account_link.js";
 import { audit } from "./admin_audit.js";
 import { grants } from "./admin_grants.js";
 import { groups } from "./admin_groups.js";
-import { carryOver, hideSecret, problem } from "./admin_parts.js";
+import { carryOver, GONE, hideSecret, problem } from "./admin_parts.js";
 import { tokens } from "./admin_tokens.js";
 import { users } from "./admin_users.js";
 import { element } from "./dom.js";
@@ -26,6 +26,7 @@ const SECTIONS = {
 let turn = 0;
 
 addEventListener("popstate", () => show());
+addEventListener(GONE, () => show());
 showAccount(byId("account"));
 show();
 

@@ -2,6 +2,7 @@
 
 import { copyButton, element, showText } from "./dom.js";
 import { onClick, onSubmit } from "./form.js";
+import { Refused } from "./session.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -51,10 +52,21 @@ export function tag(text, alarm = false) {
   return element("span", { class: alarm ? "tag tag-alarm" : "tag" }, text);
 }
 
+/** Told to the window when something was found to be gone that is still shown. */
+export const GONE = "streamer:gone";
+
 /** @param {() => Promise<void>} action */
 export function button(label, what, action) {
   const node = element("button", { type: "button", class: "button", "aria-label": `${label}: ${what}` }, label);
-  onClick(node, problem, action);
+  onClick(node, problem, async () => {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 404) throw error;
+      dispatchEvent(new Event(GONE));
+      throw new Error(`there is no '${what}' any more; it was removed elsewhere`);
+    }
+  });
   return node;
 }
 
