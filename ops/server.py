@@ -96,7 +96,8 @@ class Server:
 
         Raises:
             LinkError: a port cannot be had; says which.
-            OSError: the state directory cannot be used.
+            ConfigError: the state directory cannot be made.
+            OSError: what is in it cannot be used.
             DatabaseError: the database cannot be used.
             AuthError: what is in it cannot be used, with this master key for example.
         """

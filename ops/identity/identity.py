@@ -45,6 +45,7 @@ from ops.identity.others import Others
 from ops.storage.database import database_url, open_database
 from ops.storage.vault import FileVault, open_vault
 from streamer.config import Config
+from streamer.errors import ConfigError, Finding
 from streamer.sections.others import OthersConfig
 
 _log = logging.getLogger(__name__)
@@ -143,9 +144,15 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
     Raises:
         DatabaseError: the database cannot be opened.
         AuthError: it does not answer, or was sealed with another master key.
-        OSError: the state directory cannot be used.
+        ConfigError: the state directory cannot be made.
+        OSError: what is in it cannot be used.
     """
-    config.state.dir.mkdir(parents=True, exist_ok=True)
+    try:
+        config.state.dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        expected = f"expected a folder, or where one can be made: {(error.strerror or str(error)).lower()}"
+        finding = Finding("state.dir", repr(str(config.state.dir)), expected)
+        raise ConfigError("configuration", [finding]) from error
     key_file = config.state.dir / MASTER_KEY_FILE
     vault = await asyncio.to_thread(open_vault, config.vault, key_file)
     policy = PasswordPolicy(min_characters=config.auth.password_min_characters)

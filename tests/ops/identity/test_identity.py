@@ -20,6 +20,7 @@ from auth.tokens.tokens import SERVER
 from ops.identity.identity import Guard, Identity, open_identity
 from ops.storage.database import DatabaseError
 from streamer.config import Config, parse
+from streamer.errors import ConfigError
 from tests.fakes.wait import until
 
 
@@ -50,6 +51,15 @@ class TestIdentity:
         identity.key_file.unlink()
         with pytest.raises(VaultError, match="which is not here"):
             await open_identity(config)
+
+    async def test_a_state_directory_that_cannot_be_made(self, config: Config) -> None:
+        config.state.dir.write_text("a file")
+        with pytest.raises(ConfigError) as caught:
+            await open_identity(config)
+        assert str(caught.value) == (
+            f"configuration: state.dir = '{config.state.dir}': expected a folder, or where one can be made: "
+            "file exists"
+        )
 
     async def test_a_file_that_is_no_database(self, config: Config) -> None:
         config.state.dir.mkdir()
