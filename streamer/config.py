@@ -47,6 +47,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENV_PREFIX = "STREAMER_"
 # Python neither reads nor writes more in decimal, as that takes long.
 _MAX_DIGITS = 4300
+# What pydantic says of these is about Python.
+_TABLES = ("dict_type", "model_type", "model_attributes_type")
+_LIST = 'expected a list, for example ["one", "two"]'
 
 
 class Config(BaseSettings):
@@ -158,6 +161,12 @@ def _finding(details: ErrorDetails) -> Finding:
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "extra_forbidden":
         return Finding(key, _shown(key, details["input"]), "unknown key" + _suggestion(details["loc"]))
+    if details["type"] in _TABLES:
+        message = "expected a table, as under a heading [" + key + "]"
+    elif details["type"] == "tuple_type":
+        # Where tables are expected they were written as one, with single brackets around their heading.
+        as_table = isinstance(details["input"], dict)
+        message = f"expected a list of tables, each under a heading [[{key}]]" if as_table else _LIST
     return Finding(key, _shown(key, details["input"]), message[0].lower() + message[1:])
 
 

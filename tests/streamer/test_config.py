@@ -104,7 +104,11 @@ class TestValues:
             ({"http": {"listen": "127.0.0.1:70000"}}, "http.listen", "host:port"),
             ({"http": {"listen": "127.0.0.1:٣"}}, "http.listen", "host:port"),
             ({"http": {"listen": "example.org:80"}}, "http.listen", "IP address"),
-            ({"http": {"cors_origins": "*"}}, "http.cors_origins", "tuple"),
+            ({"http": {"cors_origins": "*"}}, "http.cors_origins", "expected a list, for example"),
+            ({"webhooks": {"url": "https://a"}}, "webhooks", "each under a heading [[webhooks]]"),
+            ({"streams": {"cam": "publish"}}, "streams.cam", "a table, as under a heading [streams.cam]"),
+            ({"streams": []}, "streams", "a table, as under a heading [streams]"),
+            ({"http": 3}, "http", "a table, as under a heading [http]"),
             ({"http": {"cors_origins": ["example.org"]}}, "http.cors_origins.0", "https://www.example.com"),
             ({"http": {"frame_ancestors": ["a b"]}}, "http.frame_ancestors.0", "https://*.example.com"),
             ({"http": {"frame_ancestors": ["x; script-src *"]}}, "http.frame_ancestors.0", "a site"),
@@ -133,7 +137,7 @@ class TestValues:
             ({"streams": {"-cam": {}}}, "streams", "beginning with a letter or digit"),
             ({"streams": {"a/b": {}}}, "streams", "letters, digits"),
             ({"streams": {"x" * 65: {}}}, "streams", "at most 64"),
-            ({"streams": []}, "streams", "dictionary"),
+            ({"streams": []}, "streams", "a table"),
         ],
     )
     def test_what_cannot_be_used_is_refused(self, document: dict[str, Any], key: str, expected: str) -> None:
