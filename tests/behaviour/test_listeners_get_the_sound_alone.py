@@ -37,6 +37,10 @@ def is_heard(report: dict[str, Any]) -> bool:
     return bool(report["audio"] and report["audio"].get("totalAudioEnergy", 0) > 0.0001)
 
 
+def is_seen(report: dict[str, Any]) -> bool:
+    return bool(report["video"] and report["video"].get("framesDecoded", 0) > 30)
+
+
 async def test_a_link_to_listen() -> None:
     programme = Programme(size="320x180", bitrate_kbps=500)
     with (
@@ -54,3 +58,21 @@ async def test_a_link_to_listen() -> None:
             (viewer,) = server.viewers()
             assert (viewer["video_codec"], viewer["video_source"], viewer["audio_codec"]) == ("", "", "opus")
             assert listener.problems == []
+
+
+async def test_a_stream_without_a_picture_is_heard_until_it_has_one() -> None:
+    sound, both = Programme(video=""), Programme(size="320x180", bitrate_kbps=500)
+    with Server(f'[streams.cam]\npublish_key = "{KEY}"\npublic = true\n') as server:
+        async with chromium() as browser:
+            with ffmpeg_srt(server.srt_port, stream_id(), sound):
+                await asyncio.to_thread(server.wait_live, "cam")
+                viewer = await Watcher.open(browser, f"{server.url}/watch/cam")
+                await viewer.wait_for(lambda r: r["state"] == "playing", 20, "the sound")
+                assert await viewer.page.evaluate(_SHOWN) == "Sound only"
+                await viewer.unmute()
+                await viewer.wait_for(is_heard, 20, "the tone to be heard")
+            with ffmpeg_srt(server.srt_port, stream_id(), both):
+                await viewer.wait_for(is_seen, 40, "the picture")
+                assert await viewer.page.evaluate("document.querySelector('video').videoWidth") == 320
+                assert await viewer.page.evaluate(_SHOWN) is None
+            assert viewer.problems == []

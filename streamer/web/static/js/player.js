@@ -267,13 +267,34 @@ export class Player extends EventTarget {
     const now = performance.now();
     const moved = watch.moved(counters, now);
     // Frame callbacks stop in a hidden tab and do not exist for sound: then the counters decide.
-    if (moved && now - watch.lastAt > 2 * TICK_MS) this.#progress(session);
+    if (moved && now - watch.lastAt > 2 * TICK_MS) {
+      this.#hearAlone(session);
+      this.#progress(session);
+    }
     const quietMs = now - watch.lastAt;
     if (this.#isLost(session, now, quietMs)) {
       this.#again(problem(watch.wasConnected ? "connection_lost" : "network_blocked"));
     } else if (watch.wasConnected && quietMs > STALLED_AFTER_MS) {
       this.#stalled(session, now);
     }
+  }
+
+  /**
+   * Sound comes and no packet of a picture has: the publisher sends none. An element that waits for its first
+   * picture would not play the sound either, so it is given that alone until there is a picture.
+   */
+  #hearAlone(session) {
+    const media = this.video.srcObject;
+    const [picture] = media?.getVideoTracks() ?? [];
+    if (!picture?.muted || !this.hasAudio) return;
+    const show = (shown) => {
+      this.hasVideo = shown === media;
+      this.video.srcObject = shown;
+      this.dispatchEvent(new Event("tracks"));
+      this.play();
+    };
+    show(new MediaStream(media.getAudioTracks()));
+    picture.addEventListener("unmute", () => session === this.session && show(media), { once: true });
   }
 
   #isLost(session, now, quietMs) {
