@@ -76,3 +76,20 @@ async def test_a_stream_without_a_picture_is_heard_until_it_has_one() -> None:
                 assert await viewer.page.evaluate("document.querySelector('video').videoWidth") == 320
                 assert await viewer.page.evaluate(_SHOWN) is None
             assert viewer.problems == []
+
+
+async def test_who_may_listen_alone_is_told_that_there_is_no_sound() -> None:
+    programme = Programme(size="320x180", bitrate_kbps=500, audio="")
+    with (
+        Server(f'[streams.cam]\npublish_key = "{KEY}"\n') as server,
+        ffmpeg_srt(server.srt_port, stream_id(), programme),
+    ):
+        await asyncio.to_thread(server.wait_live, "cam")
+        async with chromium() as browser:
+            listener = await Watcher.open(browser, await link_to_listen(server))
+            await listener.wait_for(lambda r: r["state"] == "stalled", 20, "the player to notice")
+            told = await listener.page.evaluate(
+                "document.querySelector('.message:not([hidden])')?.textContent"
+            )
+            assert "no sound in this stream" in told
+            assert "picture" not in told

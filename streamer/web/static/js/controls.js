@@ -248,7 +248,7 @@ export class Controls {
       this.spinner.hidden = words.tone !== "wait";
       const token = ["unauthorized", "forbidden", "not_granted"].includes(code);
       this.tokenForm.hidden = !token;
-      this.retry.hidden = token || code === "connecting" || code === "first_picture" || code === "unsupported";
+      this.retry.hidden = token || ["connecting", "first_picture", "first_sound", "unsupported"].includes(code);
       showText(this.retry, code === "paused" || code === "blocked_autoplay" ? "Play live" : "Try now");
       this.#say(`${words.title}. ${words.detail ?? ""}`);
     };

@@ -41,6 +41,8 @@ const WORDS = {
   undecryptable: { title: "This stream cannot be decrypted", detail: "Its key does not fit what arrives. Trying again.", tone: "wait" },
   first_picture: { title: "Connected", detail: "Waiting for the first picture.", tone: "wait" },
   frozen: { title: "No new picture", detail: "Waiting for the next one.", tone: "notice" },
+  first_sound: { title: "Connected", detail: "There is no sound in this stream now. It is heard here as soon as it comes.", tone: "wait" },
+  silent: { title: "No sound now", detail: "It goes on here when it returns.", tone: "notice" },
 };
 
 /** What an HTTP status from the WHEP endpoint means. */

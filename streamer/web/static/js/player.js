@@ -322,7 +322,8 @@ export class Player extends EventTarget {
       this.#become("stalled", problem(session.decryption.trouble));
       return;
     }
-    if (this.state !== "stalled") this.#become("stalled", problem(watch.frames > 0 ? "publisher_away" : "first_picture"));
+    const first = this.hasVideo ? "first_picture" : "first_sound";
+    if (this.state !== "stalled") this.#become("stalled", problem(watch.frames > 0 ? "publisher_away" : first));
     // Every viewer of the stream is stalled now, and would ask in the same instant.
     watch.askAt ??= now + Math.random() * FIRST_ASK_WITHIN_MS;
     if (now < watch.askAt) return;
@@ -331,7 +332,7 @@ export class Player extends EventTarget {
       if (session !== this.session || this.state !== "stalled") return;
       watch.serverSays = says;
       if (says === "unreachable") this.#again(problem("unreachable"));
-      else if (says === "live") this.#become("stalled", problem(watch.frames > 0 ? "frozen" : "first_picture"));
+      else if (says === "live") this.#become("stalled", problem(watch.frames > 0 ? (this.hasVideo ? "frozen" : "silent") : first));
       else this.#become("stalled", problem(says === "offline" ? "ended" : "publisher_away"));
     });
   }
