@@ -144,6 +144,15 @@ async def test_a_code_for_another_screen(rig: WebRig) -> None:
     assert browser.status == 404
 
 
+@pytest.mark.parametrize("how", ["connections", "device-codes"])
+async def test_that_there_is_nothing_to_connect_again_is_described(rig: WebRig, how: str) -> None:
+    browser = await operator(rig)
+    refused = await browser.post(f"/api/v1/platforms/youtube/{how}", {"again": "x"})
+    assert (browser.status, refused["error"]) == (404, "no_such_connection")
+    described = (await browser.get("/openapi.json"))["paths"][f"/api/v1/platforms/{{platform}}/{how}"]
+    assert "404" in described["post"]["responses"]
+
+
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """A page that fails the test on anything its policy or its scripts did not allow for."""
