@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pyotp
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, Route, async_playwright, expect
 from typer.testing import CliRunner
 
 from loadtests.rig.browser import chromium_path
@@ -201,3 +201,26 @@ async def becomes(page: Page, expression: str, value: object) -> None:
             except Exception:  # between two pages
                 pass
             await asyncio.sleep(0.05)
+
+
+async def test_a_password_is_changed_long_after_signing_in(page: Page, server: Server) -> None:
+    await streamer(server, "user", "add", "carla")
+    await streamer(server, "user", "password", "carla", typed=PASSWORD)
+    await sign_in(page, server, "carla", "/account")
+    asked: list[str] = []
+
+    async def too_long_ago(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            await route.continue_()
+        else:
+            await route.fulfill(status=403, json={"error": "proof_needed", "message": "prove again"})
+
+    await page.route("**/api/v1/account/password", too_long_ago)
+    for present, said in (("not the password", "wrong"), (PASSWORD, "Changed")):
+        asked.clear()
+        await page.get_by_label("Present password").fill(present)
+        await page.get_by_label("New password").fill("vier blaue Pferde kochen")
+        await page.get_by_role("button", name="Change the password").click()
+        await expect(page.locator("#problem, #password-changed").filter(visible=True)).to_contain_text(said)
+    assert len(asked) == 2

@@ -3,7 +3,7 @@
 import { FactorsSection } from "./account_factors.js";
 import { showAccount } from "./account_link.js";
 import { SessionsSection } from "./account_sessions.js";
-import { Confirmation } from "./confirm.js";
+import { Confirmation, UNTIL_PROVEN } from "./confirm.js";
 import { showText } from "./dom.js";
 import { onClick, onSubmit, showProblem } from "./form.js";
 import { ask, Refused, session } from "./session.js";
@@ -38,11 +38,22 @@ onClick(byId("prove"), problem, async () => {
 onSubmit(byId("password-form"), problem, async () => {
   const body = { old: byId("old").value, new: byId("new").value };
   byId("password-changed").hidden = true;
-  await ask("POST", "/api/v1/account/password", body);
+  await changePassword(body);
   byId("password-form").reset();
   byId("password-changed").hidden = false;
   await show();
 });
+
+/** The present password proves who is there, too, should that be asked for again. */
+async function changePassword(body) {
+  try {
+    return await ask("POST", "/api/v1/account/password", body);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== UNTIL_PROVEN) throw error;
+  }
+  await ask("POST", "/api/v1/account/confirm", { password: body.old });
+  return ask("POST", "/api/v1/account/password", body);
+}
 
 show().catch((error) => showProblem(problem, error));
 

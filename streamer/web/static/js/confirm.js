@@ -8,7 +8,7 @@ import { ask, Refused } from "./session.js";
 const byId = (id) => document.getElementById(id);
 
 /** Errors after which the same thing works once more was proven. */
-const UNTIL_PROVEN = "proof_needed";
+export const UNTIL_PROVEN = "proof_needed";
 
 export class Confirmation {
   /** @param {() => object} account as the server last described it */
