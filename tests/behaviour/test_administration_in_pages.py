@@ -195,3 +195,19 @@ async def test_what_was_removed_elsewhere_is_shown_no_more(browser: Browser, ser
     await expect(chief.get_by_role("alert")).to_contain_text("There is no 'dora' any more")
     await expect(chief.get_by_role("button", name="Invite: dora")).to_have_count(0)
     assert trouble == []
+
+
+async def test_who_was_signed_out_elsewhere_is_led_to_signing_in(browser: Browser, server: Server) -> None:
+    trouble: list[str] = []
+    chief = await opened(browser, trouble)
+    await administrator(chief, server, "third boss")
+    await chief.goto(f"{server.url}/admin/groups")
+    await chief.get_by_text("Add a group").click()
+    await chief.get_by_label("Name", exact=True).fill("a group")
+    (boss,) = (
+        user for user in server.request("GET", "/api/v1/users")[1]["users"] if user["name"] == "third boss"
+    )
+    assert server.request("DELETE", f"/api/v1/users/{boss['id']}/sessions")[0] == 204
+    await chief.get_by_role("button", name="Add it").click()
+    await chief.wait_for_url("**/login?next=%2Fadmin%2Fgroups")
+    assert trouble == []

@@ -52,21 +52,25 @@ export function tag(text, alarm = false) {
   return element("span", { class: alarm ? "tag tag-alarm" : "tag" }, text);
 }
 
-/** Told to the window when something was found to be gone that is still shown. */
+/** Told to the window when something was found to be gone that is still shown, the session perhaps. */
 export const GONE = "streamer:gone";
+
+/** Do something; who is not signed in any more is led to signing in, and what is gone (404) is not shown on. */
+async function unlessGone(action, what = "") {
+  try {
+    await action();
+  } catch (error) {
+    const gone = what !== "" && error.status === 404;
+    if (!(error instanceof Refused) || !(gone || error.status === 401)) throw error;
+    dispatchEvent(new Event(GONE));
+    throw gone ? new Error(`there is no '${what}' any more; it was removed elsewhere`) : error;
+  }
+}
 
 /** @param {() => Promise<void>} action */
 export function button(label, what, action) {
   const node = element("button", { type: "button", class: "button", "aria-label": `${label}: ${what}` }, label);
-  onClick(node, problem, async () => {
-    try {
-      await action();
-    } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 404) throw error;
-      dispatchEvent(new Event(GONE));
-      throw new Error(`there is no '${what}' any more; it was removed elsewhere`);
-    }
-  });
+  onClick(node, problem, () => unlessGone(action, what));
   return node;
 }
 
@@ -128,7 +132,7 @@ export function folded(title, go, inputs, action, key = title) {
   onSubmit(form, problem, async () => {
     form.toggleAttribute("data-sent", true);
     try {
-      await action(values(form));
+      await unlessGone(() => action(values(form)));
     } finally {
       form.removeAttribute("data-sent");
     }
