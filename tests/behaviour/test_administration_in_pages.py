@@ -211,3 +211,19 @@ async def test_who_was_signed_out_elsewhere_is_led_to_signing_in(browser: Browse
     await chief.get_by_role("button", name="Add it").click()
     await chief.wait_for_url("**/login?next=%2Fadmin%2Fgroups")
     assert trouble == []
+
+
+async def test_the_keyboard_keeps_its_place(browser: Browser, server: Server) -> None:
+    trouble: list[str] = []
+    chief = await opened(browser, trouble)
+    await administrator(chief, server, "fourth boss")
+    assert server.request("POST", "/api/v1/users", {"name": "emil"})[0] == 201
+    await chief.goto(f"{server.url}/admin/users")
+    for button, then in (("Disable", "Invite: emil"), ("Remove", "Users")):
+        await chief.get_by_role("button", name=f"{button}: emil").press("Enter")
+        await chief.get_by_role("dialog").get_by_role("button", name=button).press("Enter")
+        gone = chief.get_by_role("button", name=f"{button}: emil")
+        await expect(gone).to_have_count(0)
+        focused = chief.locator("*:focus")
+        await expect(focused).to_have_accessible_name(then)
+    assert trouble == []

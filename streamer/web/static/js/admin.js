@@ -4,7 +4,7 @@ import { showAccount } from "./account_link.js";
 import { audit } from "./admin_audit.js";
 import { grants } from "./admin_grants.js";
 import { groups } from "./admin_groups.js";
-import { carryOver, GONE, hideSecret, problem } from "./admin_parts.js";
+import { carryOver, GONE, hideSecret, problem, refocus } from "./admin_parts.js";
 import { tokens } from "./admin_tokens.js";
 import { users } from "./admin_users.js";
 import { element } from "./dom.js";
@@ -46,6 +46,7 @@ async function show() {
     if (byId("content").dataset.section === present) carryOver(byId("content"), built);
     byId("content").replaceChildren(built);
     byId("content").dataset.section = present;
+    refocus(byId("content"), byId("sections").querySelector("[aria-current]"));
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return leave();
     if (mine === turn) showProblem(problem, error);

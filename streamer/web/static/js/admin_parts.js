@@ -67,11 +67,25 @@ async function unlessGone(action, what = "") {
   }
 }
 
+/** What the button that was pressed last is about. */
+let pressed = "";
+
 /** @param {() => Promise<void>} action */
 export function button(label, what, action) {
-  const node = element("button", { type: "button", class: "button", "aria-label": `${label}: ${what}` }, label);
-  onClick(node, problem, () => unlessGone(action, what));
+  const node = element("button", { type: "button", class: "button", "aria-label": `${label}: ${what}`, "data-about": what }, label);
+  onClick(node, problem, () => {
+    pressed = what;
+    return unlessGone(action, what);
+  });
   return node;
+}
+
+/** When a page was built anew, go on at a button for the same thing; if there is none, at `otherwise`. */
+export function refocus(page, otherwise) {
+  if (!pressed || document.activeElement !== document.body) return;
+  const same = [...page.querySelectorAll("button")].find(({ dataset }) => dataset.about === pressed);
+  (same ?? otherwise)?.focus({ preventScroll: true });
+  pressed = "";
 }
 
 /** A button that asks first. @param {() => Promise<void>} action */

@@ -31,6 +31,7 @@ export function onClick(button, problem, action) {
 async function attempt(node, problem, action) {
   const buttons = node.matches("button") ? [node] : [...node.querySelectorAll("button")];
   if (buttons.some(({ disabled }) => disabled)) return;
+  const active = document.activeElement;
   for (const button of buttons) button.disabled = true;
   showProblem(problem, null);
   try {
@@ -39,4 +40,6 @@ async function attempt(node, problem, action) {
     showProblem(problem, error);
   }
   for (const button of buttons) button.disabled = false;
+  // A button that cannot be pressed loses the focus, and with it whoever works with the keyboard his place.
+  if (document.activeElement === document.body && active?.isConnected) active.focus({ preventScroll: true });
 }
