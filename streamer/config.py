@@ -108,7 +108,8 @@ def load(path: Path) -> Config:
         ConfigError: the file cannot be read, is not TOML, or holds a value that cannot be used.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors put a mark in front that says it is UTF-8.
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             str(path), [Finding("(file)", str(path), f"expected a readable file: {error.strerror}")]

@@ -166,7 +166,7 @@ class Ldap:
             _first(entry, options.name_attribute) or typed,
             _first(entry, options.full_name_attribute),
             _first(entry, options.email_attribute),
-            self._groups_of(searching, entry["dn"]) if options.group_base else None,
+            self._groups_of(searching, entry["dn"]) if options.group_base and options.groups else None,
         )
 
     def _groups_of(self, searching: Any, dn: str) -> frozenset[str]:

@@ -78,12 +78,13 @@ def _cors(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse],
         Done as an answer's headers are about to leave: those of a long one are gone when its handler returns.
         """
         origin = request.headers.get("Origin")
+        # Also where there is nothing to allow: a cache must not give one site what was said to another.
+        response.headers["Vary"] = "Origin"
         if origin is None or not ("*" in origins or origin in origins):
             return
         # Tokens travel in a header. A session's cookie is sent to sites of the same name alone, and nothing
         # here allows an answer to it to be read; so a wildcard gives no other site anybody's rights.
         response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
-        response.headers["Vary"] = "Origin"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = _METHODS

@@ -266,9 +266,10 @@ class TestEnvironment:
 
 
 class TestFile:
-    def test_a_file_is_read(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+    def test_a_file_is_read(self, encoding: str, tmp_path: Path) -> None:
         path = tmp_path / "streamer.toml"
-        path.write_text('[streams.cam]\ntitle = "Küche"\n', encoding="utf-8")
+        path.write_text('[streams.cam]\ntitle = "Küche"\n', encoding=encoding)
         assert isinstance(load(path), Config)
         assert load(path).streams["cam"].title == "Küche"
 

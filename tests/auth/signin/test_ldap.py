@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,9 @@ class TestAsking:
         assert await ldap.authenticate("dora", PEOPLE["dora"]) is not None
         assert await ldap.authenticate("dora", "wrong") is None
 
-    async def test_groups_left_alone(self, options: LdapOptions) -> None:
-        arrival = await Ldap(replace(options, group_base="")).authenticate("dora", PEOPLE["dora"])
+    @pytest.mark.parametrize("change", [{"group_base": ""}, {"groups": {}}])
+    async def test_groups_left_alone(self, change: dict[str, Any], options: LdapOptions) -> None:
+        arrival = await Ldap(replace(options, **change)).authenticate("dora", PEOPLE["dora"])
         assert arrival is not None
         assert arrival.groups is None
 

@@ -62,7 +62,9 @@ async def test_what_is_sent_piece_by_piece_may_be_read_too(rig: WebRig) -> None:
 
 
 async def test_nothing_without_an_origin(rig: WebRig) -> None:
-    assert "Access-Control-Allow-Origin" not in (await rig.answer("GET", "/api/v1/live"))[1]
+    headers = (await rig.answer("GET", "/api/v1/live"))[1]
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers["Vary"] == "Origin", "a cache would hand it to who needs another one"
 
 
 async def test_only_the_origins_that_are_listed(strict: WebRig) -> None:
