@@ -255,11 +255,12 @@ class Server:
             srt_port=self.srt_address[1],
             tls=self._https.describe,
         )
+        pages = Pages(self.config.http.frame_ancestors, self.registry.expect)
         app = make_app(
             api,
             (
                 Whep(self.registry, egress, access, self.engagement.welcome),
-                Pages(self.config.http.frame_ancestors, self.registry.expect),
+                pages,
                 self._connecting(access),
                 *signin.faces(),
                 *administration(
@@ -282,7 +283,7 @@ class Server:
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),
-            middlewares=(limited(guard.rates), signin.middleware),
+            middlewares=(limited(guard.rates), signin.middleware, pages.for_people),
             hsts=self._https.context is not None,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from streamer.web.conditions import names_tag
 from streamer.web.operations import Operation
-from streamer.web.problems import Problem
+from streamer.web.problems import Handler, Problem
 
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (
@@ -132,7 +132,21 @@ class Pages:
         """What the pages need."""
         return self._serve(request, request.match_info["path"], "'none'")
 
-    def _serve(self, request: web.Request, name: str, ancestors: str) -> web.Response:
+    @web.middleware
+    async def for_people(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer with a page who follows a link to nothing, and not in the words that programs read.
+
+        A slash too many at the end of an address is taken away.
+        """
+        is_nothing = isinstance(request.match_info.http_exception, web.HTTPNotFound)
+        if not is_nothing or request.method not in ("GET", "HEAD") or not _is_for_people(request):
+            return await handler(request)
+        if request.path.endswith("/"):
+            # With one slash in front: two would lead to another site.
+            raise web.HTTPFound(request.rel_url.with_path(f"/{request.path.strip('/')}", keep_query=True))
+        return self._serve(request, "missing.html", "'none'", status=404)
+
+    def _serve(self, request: web.Request, name: str, ancestors: str, *, status: int = 200) -> web.Response:
         file = self._files.get(name)
         if file is None:
             raise Problem(404, "not_found", f"there is no file {name!r}")
@@ -145,11 +159,14 @@ class Pages:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
-        if names_tag(request, "If-None-Match", file.etag):
+        if status == 200 and names_tag(request, "If-None-Match", file.etag):
             return web.Response(status=304, headers=headers)
-        return web.Response(
-            body=file.body, headers={**headers, "Content-Type": f"{file.content_type}; charset=utf-8"}
-        )
+        headers["Content-Type"] = f"{file.content_type}; charset=utf-8"
+        return web.Response(status=status, body=file.body, headers=headers)
+
+
+def _is_for_people(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 def _file(name: str, body: bytes, bodies: Mapping[str, bytes]) -> _File:

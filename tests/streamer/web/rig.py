@@ -141,15 +141,16 @@ class WebRig(Rig):
         self._relaying = asyncio.create_task(self.relays.run())
         record, connections = self.guard.audit.record, self.platforms.connections
         relaying = RelaysFace(self.relays, self.registry, access, record, connections)
+        pages = Pages(self._ancestors)
         faces = (
             whep,
-            Pages(self._ancestors),
+            pages,
             ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
             relaying,
             *self.signin.faces(),
             *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
         )
-        middlewares = (limited(self.guard.rates), self.signin.middleware)
+        middlewares = (limited(self.guard.rates), self.signin.middleware, pages.for_people)
         self.app = make_app(self.api, faces, middlewares=middlewares, **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()

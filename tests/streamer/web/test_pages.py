@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -43,6 +44,44 @@ async def test_pages_hold_themselves_to_a_policy(rig: WebRig, path: str, ancesto
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "<html" in text
+
+
+_PERSON = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/nosuch", "/watch", "/api/v1/nosuch", "/watch/cam/more"])
+async def test_a_person_at_an_address_that_is_none_is_shown_a_page(rig: WebRig, path: str) -> None:
+    status, headers, text = await rig.answer("GET", path, headers=_PERSON)
+    assert status == 404
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "There is nothing at this address" in text
+    again = await rig.answer("GET", path, headers=_PERSON | {"If-None-Match": headers["ETag"]})
+    assert again[0] == 404
+    for method, told in (("GET", {}), ("GET", {"Accept": "application/json"}), ("POST", _PERSON)):
+        status, headers, text = await rig.answer(method, path, headers=told)
+        assert status == 404
+        assert json.loads(text)["error"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/watch/cam/?latency=low&x=%26", "/watch/cam?latency=low&x=%26"),
+        ("//watch/cam//", "/watch/cam"),
+        ("//elsewhere.example/", "/elsewhere.example"),
+        ("/\\elsewhere.example/", "/%5Celsewhere.example"),
+    ],
+)
+async def test_a_slash_too_many_is_taken_away_and_leads_nowhere_else(
+    rig: WebRig, path: str, location: str
+) -> None:
+    reader, writer = await asyncio.open_connection(rig.client.host, rig.client.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n".encode())
+    answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 302 ")
+    assert f"\r\nLocation: {location}\r\n" in answer
 
 
 @pytest.mark.parametrize(
