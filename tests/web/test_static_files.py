@@ -80,6 +80,7 @@ def test_every_page_of_the_server_is_there() -> None:
         "index.html",
         "invitation.html",
         "login.html",
+        "missing.html",
         "relays.html",
         "setup.html",
         "watch.html",
