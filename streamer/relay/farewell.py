@@ -43,9 +43,7 @@ class Farewell:
         self._changed = changed
         self._first_pause_s = first_pause_s
         self._more = asyncio.Event()
-        self._none = asyncio.Event()
-        if not self._left:
-            self._none.set()
+        self._fewer = asyncio.Event()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -66,14 +64,15 @@ class Farewell:
         why = await _try(broadcast, id)
         if why and id:
             self._left[id] = broadcast
-            self._none.clear()
             self._changed()
             self._more.set()
         return why
 
     async def wait(self) -> None:
         """Wait until none is left."""
-        await self._none.wait()
+        while self._left:
+            self._fewer.clear()
+            await self._fewer.wait()
 
     async def run(self) -> None:
         """Try again until cancelled."""
@@ -100,8 +99,7 @@ class Farewell:
 
     def _forget(self, id: str) -> None:
         del self._left[id]
-        if not self._left:
-            self._none.set()
+        self._fewer.set()
         self._changed()
 
 
