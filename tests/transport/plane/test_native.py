@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -384,6 +385,68 @@ def test_an_address_that_another_viewer_proves_is_taken_over(threads: int) -> No
         while not (dtls := [e for e in bench.poll() if hasattr(e, "data")]):
             pass
         assert dtls[0].peer is second
+
+
+class _HeldClock:
+    """Of the wall. A plane's thread that asks for it, before it reports to a viewer, can be held there."""
+
+    def __init__(self) -> None:
+        self._thread: str | None = None
+        self._go = threading.Semaphore(0)
+        self.held = threading.Semaphore(0)
+
+    def __call__(self) -> float:
+        if threading.current_thread().name == self._thread:
+            self.held.release()
+            assert self._go.acquire(timeout=PATIENCE_S)
+        return time.time()
+
+    def hold(self, thread: str) -> None:
+        """From the next time on."""
+        self._thread = thread
+
+    def let_go(self, *, for_good: bool) -> None:
+        """On to where it asks again, or never be held any more."""
+        if for_good:
+            self._thread = None
+        self._go.release()
+
+
+def test_an_address_may_be_taken_between_two_viewers_pictures() -> None:
+    """The thread that serves one viewer after the other meets one whose only address is another's now."""
+    wall = _HeldClock()
+
+    def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
+        return NativePlane(udp, tcp, options, clock, wall)
+
+    with ExitStack() as stack:
+        bench = Bench(open_plane, PlaneOptions(threads=2), stack)
+        stack.callback(wall.let_go, for_good=True)
+        feed = bench.feed()
+        first, viewer = bench.join((feed, video_subscription()))  # on the second thread
+        second, other = bench.peer()
+        # Who came last is served first.
+        _, before = bench.join((feed, video_subscription()))
+        feed.write(h264_unit(0, keyframe=True))
+        for one in (viewer, before):
+            one.wait(lambda one=one: marks(one) == 1)  # type: ignore[misc]
+        wall.hold("plane-1")
+        bench.clock.advance(2.0)
+        assert wall.held.acquire(timeout=PATIENCE_S)
+        # The other reports in this turn too; in the next both are served what is written meanwhile.
+        bench.clock.advance(2.0)
+        feed.write(h264_unit(3000, keyframe=False))
+        for _ in range(2):
+            wall.let_go(for_good=False)
+            assert wall.held.acquire(timeout=PATIENCE_S)
+        viewer.ufrag, viewer.pwd = other.ufrag, other.pwd
+        viewer.connect()
+        assert second.address == viewer.address
+        wall.let_go(for_good=True)
+        before.wait(lambda: marks(before) == 2)
+        viewer.wait(lambda: first.address is None)
+        feed.write(h264_unit(6000, keyframe=False))
+        before.wait(lambda: marks(before) == 3)
 
 
 def authentic_nonsense(rng: random.Random) -> bytes:
