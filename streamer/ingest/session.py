@@ -49,8 +49,8 @@ class TsSession:
             if self._key_bytes and (now := time.monotonic()) >= check_at:
                 self.connection.check_key(self._key_bytes)
                 check_at = now + _CHECK_EVERY_S
-            for message in self.connection.receive_many(_MESSAGES_AT_ONCE):
-                yield from self.demuxer.feed(message, time.monotonic())
+            messages = self.connection.receive_many(_MESSAGES_AT_ONCE)
+            yield from self.demuxer.feed_messages(messages, time.monotonic())
 
     def run(self, publication: Publication) -> None:
         """Write everything that comes until the connection ends.

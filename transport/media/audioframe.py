@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from transport.errors import TransportError
 
@@ -11,8 +11,7 @@ class UnsupportedAudio(TransportError):
     """A well-formed header of a variant that this server does not carry; the text says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class AudioHeader:
+class AudioHeader(NamedTuple):
     """One coded frame's header.
 
     Attributes:

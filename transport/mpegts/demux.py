@@ -34,6 +34,9 @@ __all__ = ["DemuxCounters", "TsDemuxer"]
 _MAX_REORDER_TICKS = 10 * TICKS_PER_S
 # As many fit into a message of SRT or UDP; who sends fewer has no more for now.
 _FULL_MESSAGE_BYTES = 7 * PACKET_BYTES
+# So many packets are looked at together, and their fourth bytes if they have no adaptation field.
+_RUN_PACKETS = 512
+_WHOLE = bytes(0x10 | n & 15 for n in range(16 + _RUN_PACKETS))
 # An elementary stream costs memory; a program of more than this is an attack or a mistake.
 _MAX_STREAMS = 32
 
@@ -93,18 +96,35 @@ class TsDemuxer:
         """Take bytes in the order sent, cut anywhere.
 
         Args:
-            data: any number of bytes; messages as they were sent, where there are messages.
+            data: any number of bytes; one message as it was sent, where there are messages.
             now: time.monotonic() of their arrival, seconds.
 
         Returns:
             Units whose last byte was among them.
         """
         units: list[AccessUnit] = []
+        self._take(data, now, units, pauses=len(data) < _FULL_MESSAGE_BYTES)
+        return units
+
+    def feed_messages(self, messages: list[bytes], now: float) -> list[AccessUnit]:
+        """As `feed` for each of them, for less."""
+        units: list[AccessUnit] = []
+        full: list[bytes] = []
+        for message in messages:
+            full.append(message)
+            if len(message) < _FULL_MESSAGE_BYTES:
+                self._take(b"".join(full), now, units, pauses=True)
+                full.clear()
+        if full:
+            self._take(b"".join(full), now, units, pauses=False)
+        return units
+
+    def _take(self, data: bytes, now: float, units: list[AccessUnit], *, pauses: bool) -> None:
         alone = not self._tail
         if not alone:
             data = self._tail + data
         end = len(data) - PACKET_BYTES
-        self._pauses = alone and len(data) < _FULL_MESSAGE_BYTES
+        self._pauses = alone and pauses
         at = packets = 0
         streams = self._streams
         stream: _Stream | None = None
@@ -120,14 +140,14 @@ class TsDemuxer:
             stream = streams.get(pid)
             if stream is not None:
                 pes = stream.pes
-                control = data[at + 3]
-                if control == pes.hot and not flags & 0xC0 and pes.size + 184 < pes.limit:
+                if data[at + 3] == pes.hot and not flags & 0xC0 and pes.size + 184 < pes.limit:
                     # The common packet: whole payload, in order, neither the first nor the last.
-                    pes.parts.append(data[at + 4 : at + PACKET_BYTES])
-                    pes.size += 184
-                    pes.hot = 0x10 | (control + 1) & 15
-                else:
-                    self._packet(stream, data, at, now, units)
+                    count = min(_run(data, at), (pes.limit - pes.size - 1) // 184)
+                    pes.extend_whole(data, at, count)
+                    packets += count - 1
+                    at += count * PACKET_BYTES
+                    continue
+                self._packet(stream, data, at, now, units)
             elif pid == PAT_PID or pid == self._pmt_pid:
                 self._table_packet(pid, data, at, now, units)
                 streams = self._streams
@@ -136,7 +156,6 @@ class TsDemuxer:
         self.counters.packets += packets
         if self._pauses and stream is not None and not self._tail:
             self._heed(stream.pes.pause(), stream, now, units)
-        return units
 
     def flush(self, now: float) -> list[AccessUnit]:
         """Give out what is left at the end of the stream."""
@@ -318,3 +337,19 @@ class TsDemuxer:
             channels=entry.channels,
             language=entry.language,
         )
+
+
+def _run(data: bytes, at: int) -> int:
+    """How many packets from `at` on are like the one there: whole, of its PID, in order."""
+    if data[at + PACKET_BYTES + 1 : at + PACKET_BYTES + 3] != data[at + 1 : at + 3]:
+        return 1
+    count = min((len(data) - at) // PACKET_BYTES, _RUN_PACKETS)
+    for byte in range(3):  # sync byte, flags and PID are those of the first
+        column = data[at + byte : at + count * PACKET_BYTES : PACKET_BYTES]
+        count = len(column) - len(column.lstrip(column[:1]))
+    fourth = data[at + 3 : at + count * PACKET_BYTES : PACKET_BYTES]
+    first = fourth[0] & 15
+    whole = _WHOLE[first : first + count]
+    if fourth == whole:
+        return count
+    return next(n for n, (there, due) in enumerate(zip(fourth, whole, strict=True)) if there != due)

@@ -77,8 +77,8 @@ class _Sign:
 class PesAssembler:
     """One PID's PES packets.
 
-    `hot`, `parts`, `size` and `limit` are public for the demultiplexer's inner loop: a packet whose fourth
-    byte equals `hot` has a whole payload and follows without a gap, and needs nothing but being appended.
+    `hot`, `size` and `limit` are public for the demultiplexer's inner loop: a packet whose fourth byte equals
+    `hot` has a whole payload and follows without a gap, and needs nothing but being appended.
 
     Attributes:
         hot: expected fourth byte of such a packet, -1 while no PES packet is open.
@@ -179,6 +179,13 @@ class PesAssembler:
         self.parts.append(payload)
         self.size += len(payload)
         return self._judge(stuffed, pauses)
+
+    def extend_whole(self, data: bytes, start: int, count: int) -> None:
+        """Add `count` transport packets of whole payload that follow each other from `start` on; they fit."""
+        first, after = start + PACKET_BYTES - 184, start + count * PACKET_BYTES
+        self.parts += [data[at : at + 184] for at in range(first, after, PACKET_BYTES)]
+        self.size += 184 * count
+        self.hot = 0x10 | (self.hot + count) & 15
 
     def pause(self) -> Verdict:
         """The sender had nothing more to send after what was added last, for now."""

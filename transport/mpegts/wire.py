@@ -7,7 +7,7 @@ packets, `pes.py` does it for PES packets, `demux.py` owns both.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from transport.errors import WireError
 from transport.media import Codec
@@ -69,8 +69,7 @@ class ElementaryStream:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PesHeader:
+class PesHeader(NamedTuple):
     """What matters of a PES header (2.4.3.6).
 
     Attributes:

@@ -169,6 +169,33 @@ def test_where_the_bytes_are_cut_does_not_matter(seed: int, recordings: Recordin
     assert demuxer.counters.resyncs == 0
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("name", ["h264_aac", "h264_high_bit_rate", "h264_cbr_latm"])
+def test_messages_together_are_what_they_are_one_by_one(name: str, seed: int, recordings: Recordings) -> None:
+    """Whatever happened to some of their packets' headers."""
+    rng = random.Random(seed)
+    data = bytearray(recordings.read(name))
+    for at in range(0, len(data), PACKET_BYTES):
+        if rng.random() < 0.002 * seed:
+            data[at + rng.randrange(1, 6)] ^= 1 << rng.randrange(8)
+    messages = []
+    at = 0
+    while at < len(data):
+        packets = rng.choice((1, 3, 7, 7, 7, 7, 7, 7, 7, 7))
+        if rng.random() > 0.002 * seed:  # else it is lost
+            messages.append(bytes(data[at : at + packets * PACKET_BYTES]))
+        at += packets * PACKET_BYTES
+    one_by_one, together = TsDemuxer(), TsDemuxer()
+    at = 0
+    while at < len(messages):
+        some = messages[at : at + rng.randrange(1, 65)]
+        units = [unit for message in some for unit in one_by_one.feed(message, at / 100)]
+        assert together.feed_messages(some, at / 100) == units
+        at += len(some)
+    assert one_by_one.counters == together.counters
+    assert one_by_one.counters.packets == sum(map(len, messages)) // PACKET_BYTES
+
+
 def test_a_unit_arrives_when_its_last_byte_does(recordings: Recordings) -> None:
     data = recordings.read("gst_h264_aac")
     demuxer = TsDemuxer()
