@@ -253,8 +253,9 @@ void feed_announce(plane *p, feed *f, double now) {
             f->shards[n].next_written = NULL;
             *s->written_end = feed_hold(f);
             s->written_end = &f->shards[n].next_written;
-            is_first = !s->is_awake;
-            s->is_awake = true;
+            /* A thread that waits for company for what was written before looks again by itself. */
+            is_first = !s->is_awake && s->linger_until == 0.0;
+            s->is_awake = s->is_awake || is_first;
         }
         pthread_mutex_unlock(&s->lock);
         if (is_first)

@@ -189,11 +189,11 @@ struct shard {
     slot *ring;
     uint64_t ring_read, ring_written;
     bool is_awake, is_over;
+    double linger_until; /* 0: nothing written waits for company; the thread's to change */
 
     /* The thread's own: */
     peer *peers, *heap;
     int peers_count; /* atomic for who reads it elsewhere */
-    double linger_until; /* 0: nothing written waits for company */
     uint32_t unwatched; /* bit n: the thread is not woken for socket n, but reads it whenever it is awake */
     double read_at;     /* at the latest */
     conn *conns, *dirty;

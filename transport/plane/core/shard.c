@@ -117,14 +117,13 @@ static void drain_inbox(shard *s, double now) {
 
 static bool is_time_for_feeds(shard *s, double now) {
     pthread_mutex_lock(&s->lock);
-    bool is_written = s->written != NULL;
-    pthread_mutex_unlock(&s->lock);
-    if (is_written && s->peers_count >= MANY_PEERS && s->linger_until == 0.0)
+    if (s->written != NULL && s->peers_count >= MANY_PEERS && s->linger_until == 0.0)
         s->linger_until = now + LINGER_S;
-    if (!is_written || now < s->linger_until)
-        return false;
-    s->linger_until = 0.0;
-    return true;
+    bool is_time = s->written != NULL && now >= s->linger_until;
+    if (is_time)
+        s->linger_until = 0.0;
+    pthread_mutex_unlock(&s->lock);
+    return is_time;
 }
 
 static feed *take_written(shard *s) {
