@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from auth.addresses import local_path
 from auth.errors import BadCredentials, PlatformRefused
-from auth.platforms.connections import Asker, Connections, missing_words
+from auth.platforms.connections import Connections
 from auth.platforms.login import PlatformLogin
 from auth.platforms.oauth import AppClient, DeviceCode, Tokens, challenge_of, new_verifier
 from auth.platforms.records import Connection, ConnectionState, Held
+from auth.platforms.renewal import missing_words
+from auth.platforms.token_store import Asker
 from auth.signin.oidc import BEGUN_S, Departure
 from auth.storage.pending import Pending
 from auth.vault.comparing import same_secret

@@ -1,14 +1,11 @@
 """Accounts on platforms, connected once and used from then on: whose they are, and the tokens that prove it.
 
 How an account comes to be connected is in `auth.platforms.connecting`. Everybody who acts on a platform asks
-`access` for a token and never keeps it. Refreshing happens there, one at a time for each connection; what the
-platform gives out is stored before it is used, because a refresh token that changes with each use is lost
-otherwise, and the connection with it. While the database does not take it, it waits in memory.
+`access` for a token and never keeps it. There it is renewed (`auth.platforms.renewal`), one at a time for
+each connection, and stored before it is used (`auth.platforms.token_store`).
 
 A connection that does not work any more stays, in a state that says so and why: only somebody who connects
-it again, or disconnects it, can help. Several processes on one database may refresh the same tokens at once;
-where the platform takes a refresh token once only, those that come late are refused, and find what the first
-one stored. Read `auth.platforms.login` for what differs between the platforms.
+it again, or disconnects it, can help. Read `auth.platforms.login` for what differs between the platforms.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -25,13 +22,12 @@ from weakref import WeakValueDictionary
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from auth.audit.entries import Event, Outcome, append
+from auth.audit.entries import Outcome
 from auth.errors import AuthError, AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
 from auth.platforms.login import PlatformLogin
-from auth.platforms.oauth import AppClient, Tokens
+from auth.platforms.oauth import Tokens
 from auth.platforms.records import (
     Connection,
-    ConnectionState,
     Held,
     find_account,
     find_record,
@@ -40,10 +36,9 @@ from auth.platforms.records import (
     read_tokens,
     remove_record,
     store_record,
-    store_tokens,
-    take_back,
 )
-from auth.tokens.tokens import SERVER
+from auth.platforms.renewal import Renewal
+from auth.platforms.token_store import Asker, TokenStore
 from auth.vault.vault import Vault
 
 _log = logging.getLogger(__name__)
@@ -51,28 +46,8 @@ _Result = TypeVar("_Result")
 
 _LOOK_EVERY_S = 60.0
 _LAST_TRY_S = 1.0
-#: What a database that does not answer looks like.
-_AWAY = (SQLAlchemyError, AuthUnavailable, OSError)
-#: The platform's words for tokens that will never count again.
-_OVER = frozenset({"invalid_grant", "invalid_token", "access_denied", "unauthorized_client"})
-#: How long another process may take to store what the platform gave it instead of us; looked for so often.
-_STORES_AFTER_S = (0.0, 0.2, 0.8)
 #: Erases what was learnt through a connection; in the transaction that erases the connection.
 Eraser = Callable[[AsyncConnection, str], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who connects or disconnects.
-
-    Attributes:
-        who: for the audit log: id of a principal, or what stands for one.
-        owner: id of the account whose the connection becomes; "" for the installation.
-    """
-
-    who: str
-    address: str = ""
-    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +68,6 @@ class Access:
     name: str
     page: str
     scopes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Unstored:
-    """What a platform gave out and the database did not take.
-
-    Attributes:
-        before: what it replaces there, any of these.
-    """
-
-    record: Connection
-    before: tuple[Held, ...]
-    held: Held
 
 
 class Connections:
@@ -136,7 +98,8 @@ class Connections:
         self.clock = clock
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[Any]] = set()
-        self._unstored: dict[str, _Unstored] = {}
+        self._store = TokenStore(engine, vault, clock)
+        self._renewal = Renewal(self._store, self.logins, clock)
 
     async def list(self) -> list[Connection]:
         """All of them, oldest first."""
@@ -180,9 +143,9 @@ class Connections:
         }
         outcome = Outcome.DONE if record.is_usable else Outcome.FAILED
         async with self._lock(record.id), self._engine.begin() as connection:
-            await self._note(connection, asker, "connection.connect", record.id, details, outcome)
+            await self._store.note(connection, asker, "connection.connect", record.id, details, outcome)
             await store_record(connection, self._vault, record, held)
-        self._unstored.pop(record.id, None)
+        self._store.forget(record.id)
 
     async def known(self, platform: str, subject: str, owner: str, again: str) -> Connection | None:
         """The connection to an account, by whose it is here and there.
@@ -213,7 +176,7 @@ class Connections:
         now = self.clock()
         async with self._engine.begin() as connection:
             details = {"platform": record.platform, "page": page}
-            await self._note(connection, asker, "connection.page", connection_id, details)
+            await self._store.note(connection, asker, "connection.page", connection_id, details)
             await mark(connection, connection_id, page=page, changed_at=now)
         return replace(record, page=page, changed_at=now)
 
@@ -231,7 +194,7 @@ class Connections:
             AuthUnavailable: the platform does not answer.
         """
         record, held = await self._present(connection_id)
-        login, client = self._client(record)
+        login, client = self._renewal.client(record)
         if rejected or login.is_due(held.tokens, self.clock()):
             seen = held.tokens.access
             record, held = await self.to_its_end(self._renew(connection_id, seen, rejected))
@@ -254,7 +217,7 @@ class Connections:
     async def break_off(self, connection_id: str, reason: str) -> None:
         """Say that a connection does not work any more, and why; for who found that out by using it."""
         async with self._lock(connection_id):
-            await self._over(connection_id, reason)
+            await self._store.over(connection_id, reason)
 
     async def disconnect(self, connection_id: str, asker: Asker) -> bool:
         """Have the platform forget us, and forget the account with all that was learnt through it.
@@ -296,8 +259,8 @@ class Connections:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_TRY_S):
                 await self._store_all()
-        for waiting in self._unstored.values():
-            _log.error("tokens of %r are lost: the database does not answer", waiting.record.name)
+        for record in self._store.waiting.values():
+            _log.error("tokens of %r are lost: the database does not answer", record.name)
 
     async def _look_after(self, record: Connection, login: PlatformLogin) -> None:
         access = await self.access(record.id, page="")
@@ -314,157 +277,24 @@ class Connections:
 
     async def _renew(self, connection_id: str, seen: str, rejected: str) -> tuple[Connection, Held]:
         async with self._lock(connection_id):
-            record, held = await self._present_here(connection_id)
-            login, client = self._client(record)
-            if held.tokens.access != seen:
-                return record, held  # another was quicker
-            if rejected and rejected != held.tokens.access:
-                if rejected not in held.pages.values():
-                    return record, held
-                return await self._renew_pages(record, held, login, rejected)
-            try:
-                tokens = await login.refresh(held.tokens, client)
-            except PlatformRefused as error:
-                if error.code in _OVER:
-                    return await self._give_up(record, held, _refused_words(login))
-                raise AuthUnavailable(
-                    f"{error}; check client_id and client_secret in [platforms.{login.platform}]"
-                ) from None
-            except AuthUnavailable:
-                if not rejected and (held.tokens.expires_at or 0) > self.clock():
-                    return record, held  # good for a little while yet
-                raise
-            # Before anybody uses it: what it replaces may be worth nothing any more.
-            record, stored = await self._store(record, held, replace(held, tokens=tokens))
-            if tokens.scopes is not None and (missing := login.missing(tokens.scopes)):
-                reason = missing_words(login, missing)
-                await self._over(record.id, reason, stored.sealed)
-                raise ReconnectNeeded(reason)
-            return record, stored
-
-    async def _renew_pages(
-        self, record: Connection, held: Held, login: PlatformLogin, rejected: str
-    ) -> tuple[Connection, Held]:
-        """Read the pages' tokens again; the account's own may have outlived them."""
-        try:
-            identity = await login.identify(held.tokens)
-        except PlatformRefused as error:
-            reason = f"{login.name} does not take the connection any more: {error}"
-            return await self._give_up(record, held, reason)
-        # One whose token is what was rejected is lost, be it picked or named by who asks; the others go on.
-        pages = {page.id: page.token for page in identity.pages if page.token not in ("", rejected)}
-        record, held = await self._store(record, held, replace(held, pages=pages))
-        if record.page and record.page not in held.pages:
-            reason = f"{login.name} does not let the page be published to any more"
-            await self._over(record.id, reason, held.sealed)
-            raise ReconnectNeeded(reason)
-        return record, held
+            return await self._renewal.renew(connection_id, seen, rejected)
 
     async def _present(self, connection_id: str) -> tuple[Connection, Held]:
         """What is stored; or waits for that, if it cannot be stored now."""
-        if connection_id not in self._unstored:
-            return await self._read(connection_id)
+        if connection_id not in self._store.waiting:
+            return await self._store.read(connection_id)
         return await self.to_its_end(self._store_waiting(connection_id))
 
     async def _store_waiting(self, connection_id: str) -> tuple[Connection, Held]:
         async with self._lock(connection_id):
-            return await self._present_here(connection_id)
-
-    async def _present_here(self, connection_id: str) -> tuple[Connection, Held]:
-        """As `_present`, for who has the lock."""
-        waiting = self._unstored.get(connection_id)
-        if waiting is None:
-            return await self._read(connection_id)
-        return await self._try_to_store(waiting)
+            return await self._store.present(connection_id)
 
     async def _store_all(self) -> None:
-        for connection_id in [*self._unstored]:
+        for connection_id in self._store.waiting:
             try:
                 await self._present(connection_id)
             except (AuthError, SQLAlchemyError, OSError) as error:
                 _log.info("%s: %s", connection_id, error)
-
-    async def _store(self, record: Connection, before: Held, held: Held) -> tuple[Connection, Held]:
-        """Keep what replaces `before`, here until the database has it.
-
-        Returns:
-            What counts now: another's where that one was quicker.
-
-        Raises:
-            NoSuchConnection: it is gone.
-            ReconnectNeeded: another found out that it does not work.
-        """
-        waiting = self._unstored.get(record.id)
-        replaced = (before,) if waiting is None else (*waiting.before, before)
-        self._unstored[record.id] = unstored = _Unstored(record, replaced, held)
-        return await self._try_to_store(unstored)
-
-    async def _try_to_store(self, unstored: _Unstored) -> tuple[Connection, Held]:
-        record = unstored.record
-        words = _refused_words(self.logins[record.platform])
-        try:
-            if await self._put_in_place(unstored) and (await self.find(record.id)).reason == words:
-                # Another, who was late with the same refresh token, looked before this was here.
-                await self._take_back(record.id, words)
-        except _AWAY as error:
-            _log.error("new tokens of %r wait for the database: %s", record.name, error)
-            return record, unstored.held
-        del self._unstored[record.id]
-        return await self._read(record.id)
-
-    async def _put_in_place(self, unstored: _Unstored) -> bool:
-        """Store what a platform gave out; False where there is something else by now than it replaces."""
-        connection_id, held = unstored.record.id, unstored.held
-        while True:
-            async with self._engine.begin() as connection:
-                present = await read_tokens(connection, self._vault, connection_id)
-                if present is None:
-                    return False
-                if present.is_same(held) and present.pages == held.pages:
-                    return True  # it was stored before, and only the answer was lost
-                if not any(present.is_same(each) for each in unstored.before):
-                    return False
-                again = replace(held, sealed=present.sealed)
-                if await store_tokens(connection, self._vault, connection_id, again, self.clock()):
-                    return True
-
-    async def _give_up(self, record: Connection, held: Held, reason: str) -> tuple[Connection, Held]:
-        """Say that tokens are over; gives others where somebody stored them meanwhile.
-
-        Raises:
-            ReconnectNeeded: the platform takes none of what there is.
-        """
-        if record.id in self._unstored:
-            raise AuthUnavailable(
-                f"the tokens of {record.name!r} are not taken, and others cannot be looked for"
-            )
-        for pause_s in _STORES_AFTER_S:
-            await asyncio.sleep(pause_s)
-            record, present = await self._read(record.id)
-            if not present.is_same(held):
-                return record, present
-        if await self._over(record.id, reason, present.sealed):
-            raise ReconnectNeeded(reason)
-        return await self._read(record.id)
-
-    async def _over(self, connection_id: str, reason: str, read: str = "") -> bool:
-        """Mark a connection as broken; False where it is gone or has other tokens than `read`."""
-        broken = {"state": ConnectionState.RECONNECT.value, "reason": reason, "changed_at": self.clock()}
-        async with self._engine.begin() as connection:
-            server = Asker(SERVER)
-            details = {"why": reason}
-            await self._note(connection, server, "connection.refresh", connection_id, details, Outcome.FAILED)
-            marked = await mark(connection, connection_id, read=read, **broken)
-            if not marked:
-                await connection.rollback()
-        return marked
-
-    async def _take_back(self, connection_id: str, reason: str) -> None:
-        async with self._engine.begin() as connection:
-            details = {"why": "the platform gave new tokens to another process"}
-            await self._note(connection, Asker(SERVER), "connection.refresh", connection_id, details)
-            if not await take_back(connection, connection_id, reason, self.clock()):
-                await connection.rollback()
 
     async def _disconnect(self, connection_id: str, asker: Asker) -> bool:
         async with self._lock(connection_id):
@@ -473,16 +303,15 @@ class Connections:
                 held = await read_tokens(connection, self._vault, connection_id)
             if record is None:
                 raise NoSuchConnection(connection_id)
-            if (waiting := self._unstored.get(connection_id)) is not None:
-                held = waiting.held
+            held = self._store.newest(connection_id) or held
             confirmed = await self._revoke(record, held)
             async with self._engine.begin() as connection:
                 details = {"platform": record.platform, "name": record.name, "revoked": confirmed}
-                await self._note(connection, asker, "connection.disconnect", connection_id, details)
+                await self._store.note(connection, asker, "connection.disconnect", connection_id, details)
                 for erase in self.on_disconnect:
                     await erase(connection, connection_id)
                 await remove_record(connection, connection_id)
-            self._unstored.pop(connection_id, None)
+            self._store.forget(connection_id)
             return confirmed
 
     async def _revoke(self, record: Connection, held: Held | None) -> bool:
@@ -496,28 +325,6 @@ class Connections:
             _log.warning("%s did not confirm that %r is disconnected: %s", login.name, record.name, error)
             return False
         return True
-
-    async def _read(self, connection_id: str) -> tuple[Connection, Held]:
-        async with self._engine.connect() as connection:
-            record = await find_record(connection, connection_id)
-            if record is None:
-                raise NoSuchConnection(connection_id)
-            if not record.is_usable:
-                raise ReconnectNeeded(record.reason)
-            held = await read_tokens(connection, self._vault, connection_id)
-        if held is None:
-            raise ReconnectNeeded("there are no tokens for it; connect it again")
-        return record, held
-
-    def _client(self, record: Connection) -> tuple[PlatformLogin, AppClient]:
-        login = self.logins.get(record.platform)
-        client = login.client(record.client_id) if login is not None else None
-        if login is None or client is None:
-            raise ReconnectNeeded(
-                f"it was connected through another application than [platforms.{record.platform}] names now; "
-                "connect it again"
-            )
-        return login, client
 
     def _lock(self, connection_id: str) -> asyncio.Lock:
         return self._locks.setdefault(connection_id, asyncio.Lock())
@@ -535,31 +342,10 @@ class Connections:
             # Also when nobody waits any more, so that the loop does not complain.
             task.exception()
 
-    async def _note(
-        self,
-        connection: AsyncConnection,
-        asker: Asker,
-        what: str,
-        target: str,
-        details: Mapping[str, Any],
-        outcome: Outcome = Outcome.DONE,
-    ) -> None:
-        event = Event(asker.who, what, target, asker.address, outcome, details)
-        await append(connection, self._vault, [event], self.clock())
-
 
 def _project(client_id: str) -> str:
     """Google counts by project, whose number comes first in the ids of its applications."""
     return client_id.partition("-")[0]
-
-
-def _refused_words(login: PlatformLogin) -> str:
-    return f"{login.name} does not take the connection any more: it was revoked or has expired"
-
-
-def missing_words(login: PlatformLogin, missing: tuple[str, ...]) -> str:
-    """Why a connection without these permissions is of no use."""
-    return f"{login.name} was connected without {', '.join(missing)}; connect it again and allow that"
 
 
 def _may_be(known: Connection, platform: str, owner: str, subject: str) -> bool:

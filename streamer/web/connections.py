@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from auth.access.permit import Basis, Permit
 from auth.errors import AuthError, AuthUnavailable, BadCredentials, NoSuchConnection, PlatformRefused
 from auth.platforms.connecting import Connecting
-from auth.platforms.connections import Asker, Connections
+from auth.platforms.connections import Connections
 from auth.platforms.login import PlatformLogin
 from auth.platforms.records import Connection
 from auth.platforms.supported import LOGINS
+from auth.platforms.token_store import Asker
 from auth.signin.oidc import BEGUN_S
 from streamer.web import connection_models as models
 from streamer.web.access import Access

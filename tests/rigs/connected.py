@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.audit.entries import audit_log
 from auth.platforms.connecting import Connecting
-from auth.platforms.connections import Asker, Connections
+from auth.platforms.connections import Connections
 from auth.platforms.facebook import FacebookLogin
 from auth.platforms.login import PlatformLogin, PlatformOptions
 from auth.platforms.oauth import AppClient
 from auth.platforms.records import Connection
 from auth.platforms.tables import connections
+from auth.platforms.token_store import Asker
 from auth.platforms.twitch import TwitchLogin
 from auth.platforms.youtube import YouTubeLogin
 from auth.vault.vault import Vault

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from auth.errors import BadCredentials, PlatformRefused, ReconnectNeeded
-from auth.platforms.connections import Asker
 from auth.platforms.records import ConnectionState
+from auth.platforms.token_store import Asker
 from tests.rigs.connected import ASKER, BACK, Rig, answer_of
 from tests.rigs.sandbox import consent
 

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthUnavailable, NoSuchConnection, PlatformRefused, ReconnectNeeded
 from auth.platforms.connecting import Connecting
-from auth.platforms.connections import Access, Asker, Connections
+from auth.platforms.connections import Access, Connections
 from auth.platforms.login import PlatformLogin
 from auth.platforms.oauth import AppClient, Tokens
 from auth.platforms.records import Connection, ConnectionState, erase_owned
+from auth.platforms.token_store import Asker
 from auth.vault.rewrap import rewrap_all
 from auth.vault.vault import KEY_BYTES, MasterKey, Vault
 from ops.sandbox.faults import Fault, FaultKind
