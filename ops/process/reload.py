@@ -19,6 +19,8 @@ from streamer.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
+# How often is looked whether something changed, in a thread that wakes up for it.
+_LOOK_EVERY_MS = 250
 #: A file that did not change for so long is not being written any more.
 _SETTLED_S = 0.25
 
@@ -71,7 +73,8 @@ class Reloader:
             self.reload()
         # The folder, not the file: editors replace the file by another, and a config map replaces a folder
         # that the file's symbolic link leads through, so the file's own name need not be among the changes.
-        async for _ in watchfiles.awatch(self._path.absolute().parent, stop_event=stop, recursive=False):
+        folder = self._path.absolute().parent
+        async for _ in watchfiles.awatch(folder, stop_event=stop, recursive=False, step=_LOOK_EVERY_MS):
             while (stamp := self._stamp()) != self._seen:
                 await asyncio.sleep(_SETTLED_S)
                 if self._stamp() == stamp:
