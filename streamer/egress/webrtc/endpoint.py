@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Outputs
+from streamer.egress.webrtc.tally import Tally
 from streamer.egress.webrtc.viewer import Viewer
 from streamer.errors import StreamerError, Unplayable
 from streamer.hub.stream import State, Stream
@@ -21,7 +22,6 @@ from streamer.sections.webrtc import WebRtcConfig
 from transport.errors import LinkError
 from transport.media import Codec
 from transport.plane.interface import (
-    COUNTERS,
     AddressLearned,
     ConsentLost,
     DtlsReceived,
@@ -46,12 +46,9 @@ _PULL_PATIENCE_S = 12.0
 _HANDSHAKE_S = 30.0
 _MEASURE_EVERY_S = 1.0
 _BEHIND_S = 0.002
-# Counters of leaving viewers are taken from a snapshot at most this old.
-_FRESH_S = 0.01
 # Sessions that failed, for the API, and why a session ended, for who still asks for it.
 _REMEMBERED_FAILURES = 100
 _REMEMBERED_ENDS = 1000
-_SUMMED = ("packets_sent", "bytes_sent", "packets_dropped", "retransmitted", "rtx_refused", "nacks", "plis")
 
 
 class Full(StreamerError):
@@ -106,7 +103,6 @@ class WebRtcEgress:
         self.on_connect: list[Callable[[Viewer], None]] = []
         self.on_leave: list[Callable[[Viewer, str], None]] = []
         self.on_measure: list[Callable[[npt.NDArray[np.void]], None]] = []
-        self._snapshot: npt.NDArray[np.void] = np.zeros(0, COUNTERS)
         self._ends: OrderedDict[str, str] = OrderedDict()
         self._config = config
         self._candidates = tuple(candidates)
@@ -116,9 +112,8 @@ class WebRtcEgress:
         self._by_id: dict[str, Viewer] = {}
         self._by_key: dict[str, Viewer] = {}
         self._by_peer: dict[int, Viewer] = {}
-        self._departed: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
         self._unsettled: set[Viewer] = set()
-        self._measured_at = float("-inf")
+        self._tally = Tally(plane, self._by_peer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self._loop = asyncio.get_running_loop()
@@ -134,9 +129,9 @@ class WebRtcEgress:
         while True:
             # Just behind it: what is counted by the minute then belongs to the one that is over.
             await asyncio.sleep(_MEASURE_EVERY_S - time.time() % _MEASURE_EVERY_S + _BEHIND_S)
-            self._measure()
+            self._tally.measure()
             self._settle()
-            self._tell(self.on_measure, self._snapshot)
+            self._tell(self.on_measure, self._tally.snapshot)
 
     async def join(
         self,
@@ -219,7 +214,7 @@ class WebRtcEgress:
         """End a viewer's session and tell it. Idempotent; the goodbye is sent soon after."""
         if self._by_id.pop(viewer.id, None) is None:
             return
-        self._count_departed(viewer)
+        self._tally.depart(viewer)
         self._tell(self.on_leave, viewer, reason)
         del self._by_key[viewer.key], self._by_peer[viewer.peer.id]
         self._ends[viewer.key] = reason
@@ -288,21 +283,12 @@ class WebRtcEgress:
 
     def measured(self) -> list[Viewer]:
         """All viewers, their counters as of now."""
-        self._measure()
+        self._tally.measure()
         return list(self._by_id.values())
 
     def totals(self) -> dict[str, dict[str, float]]:
-        """By stream: counters summed over everybody who watched, and the mean `loss_ratio` of who watches."""
-        self._measure()
-        sums = {name: dict(row) for name, row in self._departed.items()}
-        for stream, viewers in self._by_stream.items():
-            row = sums.setdefault(stream.name, dict.fromkeys(_SUMMED, 0))
-            for viewer in viewers:
-                for field in _SUMMED:
-                    row[field] += int(viewer.counters[field])
-            lost = sum(float(viewer.counters["video_fraction_lost"]) for viewer in viewers)
-            row["loss_ratio"] = lost / len(viewers) if viewers else 0.0
-        return sums
+        """See `Tally.totals`."""
+        return self._tally.totals(self._by_stream)
 
     def stream_changed(self, stream: Stream) -> None:
         """Look again at what a stream's viewers need. Any thread."""
@@ -474,17 +460,6 @@ class WebRtcEgress:
         for viewer in viewers:
             self.leave(viewer, reason)
 
-    def _measure(self, max_age_s: float = _FRESH_S) -> None:
-        now = time.monotonic()
-        if now - self._measured_at < max_age_s:
-            return
-        self._measured_at = now
-        self._snapshot = self.plane.snapshot()
-        for id, row in zip(self._snapshot["peer_id"].tolist(), self._snapshot, strict=True):
-            viewer = self._by_peer.get(id)
-            if viewer is not None:
-                viewer.counters = row
-
     def _settle(self) -> None:
         """Who reported a round trip has our keys: what its handshake took can go."""
         settled = {viewer for viewer in self._unsettled if viewer.counters["rtt_ms"] > 0}
@@ -492,12 +467,6 @@ class WebRtcEgress:
         for viewer in settled:
             viewer.dtls.settle()
         self.released += len(settled)
-
-    def _count_departed(self, viewer: Viewer) -> None:
-        self._measure()
-        row = self._departed[viewer.stream.name]
-        for field in _SUMMED:
-            row[field] += int(viewer.counters[field])
 
 
 def _below_floor(viewer: Viewer, error: LinkError) -> str:

@@ -157,7 +157,7 @@ class TestViewers:
             "video_lost": -1,
         }
         rig.plane.learned(viewer.peer)
-        rig.egress._measure(0.0)
+        rig.egress._tally.measure(0.0)
         await until(lambda: viewer.peer.address)
         (shown,) = (await rig.json("/api/v1/viewers", headers=rig.admin))["viewers"]
         assert (shown["packets_sent"], shown["video_lost"], shown["rtx_refused"]) == (2**40, -1, 7)

@@ -335,7 +335,7 @@ class TestCounters:
         for packets in (10, 20):
             viewer = await rig.connected()
             rig.plane.counters[viewer.peer.id] = {"packets_sent": packets}
-            rig.egress._measure(0.0)
+            rig.egress._tally.measure(0.0)
             rig.egress.leave(viewer, "test")
         assert rig.egress.totals()["cam"]["packets_sent"] == 30
 
@@ -357,7 +357,7 @@ async def test_a_viewer_that_reports_needs_its_handshake_no_more(rig: Rig) -> No
     rig.egress._settle()
     assert rig.egress.released == released
     rig.plane.counters[viewer.peer.id] = {"rtt_ms": 12.0}
-    rig.egress._measure(0.0)
+    rig.egress._tally.measure(0.0)
     rig.egress._settle()
     rig.egress._settle()
     assert rig.egress.released == released + 1
