@@ -65,7 +65,8 @@ class Queue:
         async with talking():
             entries: Any = await self._redis.xrange(QUEUE)
             for id, fields in entries:
-                data = change(zlib.decompress(fields[_FIELD]))
+                known = _unpacked(fields)
+                data = change(known) if known is not None else None
                 if data is not None:
                     await self._redis.xdel(QUEUE, id)
                     await self._redis.xadd(QUEUE, {_FIELD: zlib.compress(data, 1)})
@@ -141,7 +142,7 @@ class Consumer:
         if not entries:
             return
         # What was trimmed meanwhile comes without its fields; its sender sends it again.
-        batches = [zlib.decompress(fields[_FIELD]) for _, fields in entries if fields]
+        batches = [data for _, fields in entries if fields and (data := _unpacked(fields)) is not None]
         try:
             await self._take(batches)
         except Exception as error:  # whatever is wrong with the database: they stay with this machine
@@ -155,6 +156,15 @@ class Consumer:
             pipe.xack(QUEUE, GROUP, *ids)
             pipe.xdel(QUEUE, *ids)
             await pipe.execute()
+
+
+def _unpacked(fields: Any) -> bytes | None:
+    """An entry's batch; None for what no machine sent, which must not keep all of them from the rest."""
+    try:
+        return zlib.decompress(fields[_FIELD])
+    except (zlib.error, KeyError) as error:
+        _log.error("an entry of %s is no batch: %r", QUEUE, error)
+        return None
 
 
 def _flat(entries: Any) -> list[Any]:

@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -89,6 +89,7 @@ class Nodes:
         self._new: dict[str, set[str]] = {}
         self._is_full = False
         self._silent_since: dict[str, float] = {}
+        self._not_understood: set[str] = set()
 
     def seen(self, stream: str, viewer: str) -> None:
         """Somebody watches a stream; counted as one however often he comes today, to whichever machine.
@@ -127,7 +128,9 @@ class Nodes:
             self._say_again(new)
             raise
         self._is_full = False
-        heard = {name: json.loads(each) for name, each in zip(names, said, strict=True) if each is not None}
+        heard = {
+            name: self._heard(name, each) for name, each in zip(names, said, strict=True) if each is not None
+        }
         self.alive = set(heard) | {self._node}
         self.together = await self._add_up(heard.values())
         if now - self._counted_at >= _COUNT_EVERY_S:
@@ -176,14 +179,25 @@ class Nodes:
             _log.warning("Redis is away and %d viewers wait to be counted; those after them are not", MAX_NEW)
         known.update(islice(fresh, room))
 
-    async def _add_up(self, heard: object) -> dict[str, Count]:
+    def _heard(self, name: str, said: bytes) -> Counts:
+        """What a machine said; nothing when it is of another version and speaks otherwise."""
+        try:
+            counts = _parse(said)
+        except ValueError as error:
+            if name not in self._not_understood:
+                _log.error("who watches on node %s is not counted here: %s", name, error)
+            self._not_understood.add(name)
+            return {}
+        self._not_understood.discard(name)
+        return counts
+
+    async def _add_up(self, heard: Iterable[Counts]) -> dict[str, Count]:
         together: dict[str, Count] = {}
-        assert hasattr(heard, "__iter__")
         for counts in heard:
-            for stream, (viewers, peak, quality) in counts.items():
+            for stream, count in counts.items():
                 before = together.get(stream, Count(0, 0, math.nan))
                 together[stream] = Count(
-                    before.viewers + viewers, max(before.peak, peak), _mean(before, viewers, quality)
+                    before.viewers + count.viewers, max(before.peak, count.peak), _mean(before, count)
                 )
         key = f"{PREFIX}peak:{int(time.time()) // _DAY_S}"
         async with talking():
@@ -250,14 +264,31 @@ def _said(counts: Counts) -> str:
     )
 
 
-def _mean(before: Count, viewers: int, quality: float | None) -> float:
+def _parse(said: bytes) -> dict[str, Count]:
+    """What `_said` made.
+
+    Raises:
+        ValueError: something else.
+    """
+    try:
+        return {
+            name: Count(int(viewers), int(peak), math.nan if quality is None else float(quality))
+            for name, (viewers, peak, quality) in json.loads(said).items()
+        }
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"expected who watches: {error}") from None
+
+
+def _mean(before: Count, count: Count) -> float:
     """The mean of two machines' qualities, by their viewers."""
-    if quality is None:
+    if math.isnan(count.quality):
         return before.quality
     if math.isnan(before.quality):
-        return quality
-    total = before.viewers + viewers
-    return (before.quality * before.viewers + quality * viewers) / total if total else quality
+        return count.quality
+    total = before.viewers + count.viewers
+    return (
+        (before.quality * before.viewers + count.quality * count.viewers) / total if total else count.quality
+    )
 
 
 def _unique_key(stream: str) -> str:

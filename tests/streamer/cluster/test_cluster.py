@@ -83,6 +83,24 @@ class TestBatches:
         await consumer._handle(await consumer._read(">"))
         assert taker.batches == [b"bert", b"bert"]
 
+    async def test_what_is_no_batch_keeps_nobody_from_the_rest(
+        self, redis: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for fields in ({"batch": b"no zlib"}, {"other": b"field"}):
+            await redis.xadd(QUEUE, fields)
+        queue = Queue(redis)
+        await queue.send([("1", b"anna")])
+        assert await queue.rewrite(lambda data: b"nobody" if data == b"anna" else None) == 1
+        taker = Taker()
+        running = asyncio.create_task(Consumer(redis, "node", taker).run())
+        await until(lambda: running.done() or bool(taker.batches))
+        assert taker.batches == [b"nobody"]
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait({running})
+        assert await redis.xlen(QUEUE) == 0
+        assert "is no batch" in caplog.text
+
 
 def nodes(redis: Redis, name: str, viewers: int, rescued: list[bytes], silent_s: float = 60.0) -> Nodes:
     async def rescue(data: bytes) -> None:
@@ -190,6 +208,21 @@ class TestNodes:
         await two.beat()
         assert two.alive == {"two"}
         assert not rescued
+
+    @pytest.mark.parametrize(
+        "said", [b"\xff{", b"[1]", b'{"cam": [1, 2]}', b'{"cam": 3}', b'{"cam": [1, [], 2]}']
+    )
+    async def test_a_machine_that_is_not_understood_is_there_but_not_counted(
+        self, redis: Redis, said: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        one = nodes(redis, "one", 10, [])
+        await redis.sadd("streamer:nodes", "odd")
+        await redis.set("streamer:node:odd", said)
+        await one.beat()
+        await one.beat()
+        assert one.alive == {"one", "odd"}
+        assert one.together == {"cam": Count(10, 10, 60.0)}
+        assert caplog.text.count("node odd is not counted") == 1
 
     async def test_without_redis(self) -> None:
         redis = connect(f"redis://:the-secret@127.0.0.1:{free_port()}")
