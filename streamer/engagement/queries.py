@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import CompoundSelect, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamer.engagement.audience import ALL, Audience
@@ -155,10 +155,19 @@ class Queries:
         found: dict[str, dict[str, Any]] = {}
         async with self._engine.connect() as connection:
             for part in parts:
-                summed = (func.sum(column.plays), func.sum(column.watch_s), func.sum(column.bytes))
-                wanted = select(column.stream, *summed, func.max(column.peak)).where(_in(part))
+                # Minutes of several machines are one; of hours and days there is one row.
+                summed = [
+                    func.sum(column[name]).label(name) for name in ("plays", "watch_s", "bytes", "peak")
+                ]
+                each_start = select(column.stream, *summed).where(_in(part), column.stream != ALL)
+                starts = each_start.group_by(column.stream, column.start).subquery()
+                together: list[ColumnElement[Any]] = [
+                    *(func.sum(starts.c[name]) for name in ("plays", "watch_s", "bytes")),
+                    func.max(starts.c.peak),
+                ]
+                wanted = select(starts.c.stream, *together)
                 for stream, plays, watch_s, sent, peak in await connection.execute(
-                    wanted.where(column.stream != ALL).group_by(column.stream)
+                    wanted.group_by(starts.c.stream)
                 ):
                     each = found.setdefault(
                         stream, {"stream": stream, "plays": 0, "watch_s": 0.0, "bytes": 0.0, "peak": 0}

@@ -75,6 +75,9 @@ async def test_machines_add_up(engine: AsyncEngine) -> None:
     queries = Queries(engine, Crowd().audience, clock=lambda: start + 30)
     told = await queries.summary("cam", start - 86_400, start + 86_400)
     assert (told.numbers["plays"], told.peak, told.unique_viewers) == (12, 12, 8)
+    for since_s in (60, 86_400):
+        (total,) = await queries.streams(start - since_s, start + 30)
+        assert (total["plays"], total["peak"]) == (12, 12)
 
 
 async def test_old_things_go(engine: AsyncEngine) -> None:
