@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from streamer.cluster.batches import Consumer, Queue
 from streamer.cluster.link import RedisAway, connect
@@ -12,6 +13,7 @@ from streamer.engagement import checkpoint
 from streamer.engagement.audience import Audience, Live
 from streamer.engagement.batch import Batch
 from streamer.engagement.collector import Collector, Delivery
+from streamer.engagement.presence import Present, present_in
 from streamer.engagement.rescues import as_rescue
 from streamer.engagement.store import Store
 
@@ -19,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 # SIGTERM to exit is 5 s in all.
 _FAREWELL_S = 0.5
+#: Copies are not made more often; whoever asks meanwhile has the same answer.
+_ELSEWHERE_FOR_S = 5.0
 
 
 class Cluster:
@@ -43,6 +47,9 @@ class Cluster:
         self.nodes: Nodes
         self._node = node
         self._delivery: Delivery
+        self._elsewhere: list[Present] = []
+        self._elsewhere_until = float("-inf")
+        self._asking = asyncio.Lock()
 
     def follow(self, collector: Collector, delivery: Delivery) -> None:
         """Take note of what else there is."""
@@ -76,6 +83,19 @@ class Cluster:
         """Different viewers of a stream today; None while that is not known."""
         return self.nodes.unique.get(stream)
 
+    async def elsewhere(self) -> list[Present]:
+        """Who watches on other machines, as of some seconds ago; nobody while Redis is away."""
+        loop = asyncio.get_running_loop()
+        async with self._asking:
+            if loop.time() >= self._elsewhere_until:
+                try:
+                    copies = await self.nodes.copies()
+                except RedisAway:
+                    copies = []
+                self._elsewhere = await asyncio.to_thread(_present_in, copies)
+                self._elsewhere_until = loop.time() + _ELSEWHERE_FOR_S
+            return self._elsewhere
+
     def _counts(self) -> dict[str, Count]:
         return {
             name: Count(live.viewers, live.peak, live.quality) for name, live in self._audience.live().items()
@@ -98,3 +118,13 @@ class Cluster:
             return
         if batch:
             await self._delivery.put(as_rescue(batch))
+
+
+def _present_in(copies: Sequence[bytes]) -> list[Present]:
+    found: list[Present] = []
+    for copy in copies:
+        try:
+            found += present_in(copy)
+        except ValueError as error:
+            _log.error("who watches on another machine is not known: %s", error)
+    return found

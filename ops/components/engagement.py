@@ -116,10 +116,15 @@ class Engagement:
         self.collector.on_batch.append(self._add_up)
         if self.cluster is not None:
             self.cluster.follow(self.collector, self.delivery)
+        queries = (
+            Queries(engine, self.audience, kept, clock, self.cluster.elsewhere)
+            if self.cluster is not None
+            else Queries(engine, self.audience, kept, clock)
+        )
         self.insight = Insight(
             self.audience,
             self.collector,
-            Queries(engine, self.audience, kept, clock),
+            queries,
             self.beacons,
             Disclosure(engine, settings.k_threshold, clock),
             self.live,

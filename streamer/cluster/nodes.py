@@ -138,6 +138,19 @@ class Nodes:
             await self._count_unique()
         await self._look_after(set(names) - self.alive, now)
 
+    async def copies(self) -> list[bytes]:
+        """What the other machines left of their audiences, some seconds ago or before they fell silent.
+
+        Raises:
+            RedisAway
+        """
+        others = sorted((self.alive | self._silent_since.keys()) - {self._node})
+        if not others:
+            return []
+        async with talking():
+            found: list[Any] = await self._redis.mget([f"{PREFIX}copy:{name}" for name in others])
+        return [each for each in found if each is not None]
+
     async def leave(self) -> None:
         """This machine stops in good order: there is nothing left to finish."""
         async with talking():

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import ColumnElement, CompoundSelect, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamer.engagement.audience import ALL, Audience
 from streamer.engagement.batch import DAY_S, HOUR_S
+from streamer.engagement.presence import Present, present
 from streamer.engagement.retention import Point, curve
-from streamer.engagement.session import COLUMN, COUNTED
+from streamer.engagement.session import COUNTED
 from streamer.engagement.sketch import Durations, Scores
 from streamer.engagement.span import LENGTH_S, Piece, pieces, step_for, widen
 from streamer.engagement.store import KEPT, Retention, Sum
@@ -72,14 +72,19 @@ class Series:
     moments: list[Moment]
 
 
+async def _nobody() -> list[Present]:
+    return []
+
+
 class Queries:
-    """The past of a database's streams, with the sessions that this machine's audience still has.
+    """The past of a database's streams, with the sessions that audiences still have.
 
     Args:
         engine: the database.
         audience: who watches here now.
         retention: what is kept.
         clock: seconds since 1970.
+        elsewhere: who watches on other machines now.
     """
 
     def __init__(
@@ -88,24 +93,28 @@ class Queries:
         audience: Audience,
         retention: Retention = KEPT,
         clock: Callable[[], float] = time.time,
+        elsewhere: Callable[[], Awaitable[list[Present]]] = _nobody,
     ) -> None:
         self._engine = engine
         self._audience = audience
         self._kept = retention
         self._clock = clock
+        self._elsewhere = elsewhere
 
     async def summary(self, stream: str, start: float, end: float) -> Summary:
         """A stream's audience in a span."""
         now = self._clock()
         parts = pieces(start, end, now, self._kept)
         total = Sum()
+        everywhere = [*await self._elsewhere(), *present(self._audience)]
+        there = [each for each in everywhere if stream in (ALL, each.stream)]
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_rows(stream, parts))).all()
-            unique = await self._unique(connection, stream, start, end, rows)
+            unique = await self._unique(connection, stream, start, end, rows, there)
         # Visitors were united apart; minutes of several machines have their peaks added.
         total.take_rows(rows)
         first, last = widen(start, end, now, self._kept)
-        running = self._running_s(stream, now) if last >= now - 60 else np.empty(0)
+        running = [each.watch_s(now) for each in there] if last >= now - 60 else []
         qualities = total.sketches["qualities"]
         edges = (0, *range(10, 101, 10))
         return Summary(
@@ -118,7 +127,7 @@ class Queries:
             qualities={share: qualities.quantile(share / 100) for share in (5, 25, 50, 75, 95)},
             quality=qualities.mean(),
             histogram=[qualities.between(low, high) for low, high in pairwise(edges)],
-            retention=curve(Durations(total.sketches["watched"].counts), running),
+            retention=curve(Durations(total.sketches["watched"].counts), np.array(running, np.float64)),
         )
 
     async def series(self, stream: str, start: float, end: float) -> Series:
@@ -208,10 +217,22 @@ class Queries:
             return [dict(row) for row in (await connection.execute(wanted)).mappings()]
 
     async def _unique(
-        self, connection: AsyncConnection, stream: str, start: float, end: float, rows: Sequence[Any]
+        self,
+        connection: AsyncConnection,
+        stream: str,
+        start: float,
+        end: float,
+        rows: Sequence[Any],
+        there: Sequence[Present],
     ) -> int:
         if end - start <= _EXACT_S and start >= self._clock() - self._kept.sessions_s:
-            return await self._exactly(connection, stream, start, end)
+            found = set((await connection.execute(_watching(stream, start, end))).scalars())
+            found |= {
+                each.viewer
+                for each in there
+                if each.viewer and each.watching_at < end and not each.ended_at < start
+            }
+            return len(found)
         total = sum(row.viewers for row in rows if row.grain == DAY)
         days = {(row.start // DAY_S) for row in rows if row.grain == DAY}
         first, last = int(start // HOUR_S) * HOUR_S, end
@@ -227,26 +248,6 @@ class Queries:
             for visitors in (await connection.execute(wanted)).scalars():
                 by_day.setdefault(day, Uniques()).unite(visitors)
         return int(total) + sum(len(each) for each in by_day.values())
-
-    async def _exactly(self, connection: AsyncConnection, stream: str, start: float, end: float) -> int:
-        found = set((await connection.execute(_watching(stream, start, end))).scalars())
-        audience = self._audience
-        for slot in audience.used().tolist():
-            arrival, row = audience.arrivals[slot], audience.rows[slot]
-            if arrival is None or not arrival.viewer or (stream != ALL and arrival.stream != stream):
-                continue
-            if row["watching_at"] < end and not row["ended_at"] < start:
-                found.add(arrival.viewer)
-        return len(found)
-
-    def _running_s(self, stream: str, now: float) -> npt.NDArray[np.float64]:
-        audience = self._audience
-        slots = audience.used()
-        rows = audience.rows[slots]
-        wanted = ~np.isnan(rows["watching_at"]) & ~rows["over"]
-        if stream != ALL:
-            wanted &= rows["codes"][:, 0] == audience.code(stream)
-        return audience.counted(slots[wanted], now)[:, COLUMN["watch_s"]]
 
 
 def _watching(stream: str, start: float, end: float) -> CompoundSelect[Any]:

@@ -199,6 +199,19 @@ class TestNodes:
         assert rescued == [b"dead"]
         assert one.alive == {"one", "two"}
 
+    async def test_what_others_left_is_there_until_somebody_finishes_it(self, redis: Redis) -> None:
+        dead, other, one = (nodes(redis, name, 1, [], silent_s=0.0) for name in ("dead", "other", "one"))
+        assert await one.copies() == []
+        for each in (dead, other, one):
+            await each.beat()
+        assert await one.copies() == [b"dead", b"other"]
+        await redis.delete("streamer:node:dead")
+        one._silent_s = 60.0
+        await one.beat()
+        assert await one.copies() == [b"dead", b"other"]
+        await other.beat()
+        assert await one.copies() == [b"other"]
+
     async def test_who_leaves_in_good_order_is_not_missed(self, redis: Redis) -> None:
         rescued: list[bytes] = []
         one, two = (nodes(redis, name, 1, rescued, silent_s=0.0) for name in ("one", "two"))

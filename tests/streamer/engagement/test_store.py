@@ -7,7 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streamer.engagement.batch import Batch
+from streamer.engagement.checkpoint import Copier, Place
+from streamer.engagement.presence import Present, present_in
 from streamer.engagement.queries import Queries
+from streamer.engagement.session import Arrival
 from streamer.engagement.store import Retention, Store
 from streamer.engagement.tables import buckets, sessions
 from tests.streamer.engagement.rig import Crowd
@@ -78,6 +81,43 @@ async def test_machines_add_up(engine: AsyncEngine) -> None:
     for since_s in (60, 86_400):
         (total,) = await queries.streams(start - since_s, start + 30)
         assert (total["plays"], total["peak"]) == (12, 12)
+
+
+async def test_who_still_watches_on_another_machine_is_told_of(engine: AsyncEngine) -> None:
+    here, there = Crowd("here"), Crowd("there")
+    start = here.now
+    for number in range(4):
+        here.come(f"v{number}", viewer=f"{number:032x}")
+        # Who watches on both machines is one viewer.
+        there.come(f"v{number}", viewer=f"{number + 3:032x}")
+    there.come("untracked", viewer="")
+    there.come("hall", "hall")
+    there.audience.arrive(Arrival("waits", "cam", start, "whep", viewer="9" * 32), 99)
+    here.now = there.now = start + 50
+    there.go("v1")
+    there.now += 50
+    here.now += 50
+    copy = Copier(there.audience).copy(Place("there", "boot", 1, int(start), there.now))
+
+    async def elsewhere() -> list[Present]:
+        return present_in(copy)
+
+    await Store(engine, clock=lambda: here.now).take([here.cut(), there.cut(linger_s=60)])
+    queries = Queries(engine, here.audience, clock=lambda: here.now, elsewhere=elsewhere)
+    told = await queries.summary("cam", start, here.now)
+    assert (told.numbers["plays"], told.unique_viewers) == (9, 7)
+    shares = {point.seconds: point.share for point in told.retention}
+    assert shares[90] == 1.0
+    assert (await queries.summary("cam", start + 60, here.now)).unique_viewers == 6
+    assert (await queries.summary("hall", start, here.now)).unique_viewers == 1
+    assert (await queries.summary("", start, here.now)).unique_viewers == 8
+    assert (await queries.summary("cam", start - 60, start - 10)).unique_viewers == 0
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"x", b"2\n{}\n", b"2\n{}\n{}\n", b"1\n{}\nrows"])
+def test_what_is_no_copy(spoilt: bytes) -> None:
+    with pytest.raises(ValueError, match="expected a copy"):
+        present_in(spoilt)
 
 
 async def test_old_things_go(engine: AsyncEngine) -> None:
