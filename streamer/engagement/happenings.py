@@ -22,6 +22,9 @@ _RECOVERED = 5.0
 class _State:
     is_live: bool = False
     since: float = 0.0
+    #: The most viewers that were seen of this broadcast, and the audience's own peak before it.
+    peak: int = 0
+    peak_before: int = 0
     next_peak: int = 0
     low_since: float | None = None
     told_low: bool = False
@@ -57,12 +60,18 @@ class Happenings:
             if is_live and not state.is_live:
                 state.since = now
                 state.next_peak = self._viewers
+                state.peak, state.peak_before = live.viewers, live.peak
                 found.append(Happening("stream.start", name, now))
+            state.peak = max(state.peak, live.viewers)
             if not is_live and state.is_live:
-                lasted = {"seconds": round(now - state.since, 1), "peak_viewers": live.peak}
+                # Between two looks somebody may have come and gone: that only the audience itself knows.
+                peak = live.peak if live.peak > state.peak_before else state.peak
+                lasted = {"seconds": round(now - state.since, 1), "peak_viewers": peak}
                 found.append(Happening("stream.end", name, now, lasted))
             state.is_live = is_live
-            found += self._audience(name, state, live, now)
+            if is_live:
+                # Elsewhere it may be live, with the same viewers: that machine tells of them.
+                found += self._audience(name, state, live, now)
         return found
 
     def _audience(self, name: str, state: _State, live: Live, now: float) -> list[Happening]:

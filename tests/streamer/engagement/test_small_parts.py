@@ -162,6 +162,24 @@ class TestHappenings:
         assert look(110, 0, live=False) == ["stream.end"]
         assert look(111, 10) == ["stream.start", "viewers.peak"]
 
+    def test_the_end_tells_the_peak_of_this_broadcast(self) -> None:
+        happenings = Happenings(viewers=100, quality_below=70)
+
+        def peak(*audiences: Live) -> int:
+            """Of a broadcast with these audiences, the last one when it is over."""
+            for place, audience in enumerate(audiences):
+                told = happenings.look([("cam", place < len(audiences) - 1)], {"cam": audience}, float(place))
+            return int(told[0].data["peak_viewers"])
+
+        assert peak(Live(0, 0, 90.0), Live(7, 9, 90.0), Live(0, 9, math.nan)) == 9
+        assert peak(Live(0, 9, math.nan), Live(1, 9, 90.0), Live(0, 9, math.nan)) == 1
+        assert peak(Live(2, 9, 90.0), Live(10, 12, 90.0), Live(0, 12, math.nan)) == 12
+
+    def test_of_viewers_elsewhere_the_machine_tells_that_has_the_publisher(self) -> None:
+        happenings = Happenings(viewers=10, quality_below=70)
+        audience = {"cam": Live(25, 25, 50.0)}
+        assert [happenings.look([("cam", False)], audience, now) for now in (0.0, 20.0)] == [[], []]
+
 
 class TestBeacons:
     def test_from_who_knows_the_key_and_not_too_often(self) -> None:
