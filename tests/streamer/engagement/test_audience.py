@@ -78,6 +78,13 @@ class TestReports:
         # A fifth of the time frozen, of the quarter that is unbearable.
         assert crowd.audience.live()["cam"].quality == pytest.approx(100 * (1 - 2 / 9.95 / 0.25))
 
+    def test_who_makes_figures_up_is_believed_what_can_be(self, crowd: Crowd) -> None:
+        crowd.come("a")
+        crowd.now += 10
+        crowd.audience.reported("node-a", Report(freezes=10**7, decoded=10**10, dropped=10**10))
+        (row,) = crowd.audience.counted(crowd.audience.used(), crowd.now)
+        assert [row[COLUMN[name]] for name in ("freezes", "decoded", "dropped")] == [77, 3300, 3300]
+
     def test_after_the_end_for_a_while(self, crowd: Crowd) -> None:
         crowd.come("a")
         crowd.now += 10
