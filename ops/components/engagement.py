@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ class Engagement:
             settings.retention_days * DAY_S, settings.minute_days * DAY_S, settings.hour_days * DAY_S
         )
         engine, clock = identity.engine, identity.clock
-        self.audience = Audience(clock)
+        self.audience = Audience(clock, time.monotonic)
         store = Store(engine, kept, clock)
         self.cluster: Cluster | None = None
         if config.redis.url is not None:

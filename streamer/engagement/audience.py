@@ -27,6 +27,8 @@ _PLAIN = {
     "plis": "plis",
 }
 _FIRST_ROWS = 256
+#: From so much on the clock was set: what keeps it right changes it by less than a second in half an hour.
+_SET_S = 2.0
 #: What a player can count in a second: no camera makes more pictures, and a freeze lasts 150 ms at least
 #: (W3C webrtc-stats, freezeCount). One who makes figures up is so one among many.
 _MOST_PER_S = {"freezes": 7, "decoded": 300, "dropped": 300}
@@ -76,10 +78,14 @@ class Audience:
 
     Args:
         clock: seconds since 1970.
+        steady: seconds, and never set; None when the clock never is, either.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.time, steady: Callable[[], float] | None = None
+    ) -> None:
         self.clock = clock
+        self._steady = steady or clock
         self.rows: Rows = np.zeros(_FIRST_ROWS, STATE)
         self.arrivals: list[Arrival | None] = [None] * _FIRST_ROWS
         self.ends: dict[int, str] = {}
@@ -95,6 +101,7 @@ class Audience:
         self.revision = 0
         self._ordered: tuple[Slots, npt.NDArray[np.uint64]] | None = None
         self._measured_at = clock()
+        self._kept_at = clock(), self._steady()
 
     def __len__(self) -> int:
         """Sessions that have not ended."""
@@ -123,6 +130,23 @@ class Audience:
             self.now[stream] = self.now.get(stream, 0) + 1
             self.since_cut[stream] = max(self.since_cut.get(stream, 0), self.now[stream])
             self._most[stream] = max(self._most.get(stream, 0), self.now[stream])
+
+    def keep_time(self) -> float:
+        """Notice that the clock was set, or the machine slept: nobody watched longer or shorter for that.
+
+        Returns:
+            By how many seconds; 0 for not.
+        """
+        before, before_steady = self._kept_at
+        now, steady = self._kept_at = self.clock(), self._steady()
+        set_s = (now - before) - (steady - before_steady)
+        if abs(set_s) < _SET_S:
+            return 0.0
+        slots = self.used()
+        for name in ("arrived_at", "watching_at", "ended_at"):
+            self.rows[name][slots] += set_s
+        self._measured_at += set_s
+        return set_s
 
     def measured(self, counters: Rows) -> None:
         """Take a snapshot of the plane's counters, dtype `transport.plane.interface.COUNTERS`."""

@@ -229,7 +229,7 @@ def _record(
     return {
         **{name: getattr(arrival, name) for name in Arrival.__slots__ if name not in ("session", "at")},
         "id": arrival.session,
-        "started_at": arrival.at,
+        "started_at": float(row["arrived_at"]),
         "ended_at": float(row["ended_at"]),
         "reason": audience.ends[slot][:200],
         "join_ms": _number((float(row["watching_at"]) - float(row["arrived_at"])) * 1000),

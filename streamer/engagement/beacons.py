@@ -82,7 +82,8 @@ class Beacons:
             self._forget(key)
             self.refused += 1
             raise NoSuchSession("this session has ended, never was, or is not followed")
-        if not last and now - self._last.get(key, float("-inf")) < _AT_MOST_EVERY_S:
+        # A clock that was set back must not refuse everybody until it is there again.
+        if not last and 0 <= now - self._last.get(key, float("-inf")) < _AT_MOST_EVERY_S:
             self.refused += 1
             raise TooOften(f"expected a report every {self.pause_s} s")
         self._last[key] = now

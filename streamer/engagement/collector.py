@@ -210,6 +210,10 @@ class Collector:
 
     async def beat(self) -> None:
         """What is to be done every second."""
+        set_s = self.audience.keep_time()
+        if set_s:
+            self._cut_at += set_s
+            _log.warning("the clock was set by %+.0f s; viewing sessions keep their lengths", set_s)
         now = self.audience.clock()
         await self._renew()
         if _minute(now) != self._minute or now - self._cut_at >= self._flush_s:

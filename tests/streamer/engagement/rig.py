@@ -20,8 +20,10 @@ class Crowd:
 
     def __init__(self, node: str = "node", at: float = MIDNIGHT + 3600.0) -> None:
         self.now = at
+        #: By how much the clock was set, that is no time passing.
+        self.set_s = 0.0
         self.node = node
-        self.audience = Audience(lambda: self.now)
+        self.audience = Audience(lambda: self.now, lambda: self.now - self.set_s)
         self.peers: dict[str, int] = {}
         self.batches = 0
 
@@ -38,6 +40,10 @@ class Crowd:
     def go(self, name: str, why: str = "the viewer left", **counters: Any) -> None:
         row = self.rows(**{name: counters})[0] if counters else None
         self.audience.leave(f"{self.node}-{name}", why, row)
+
+    def set_clock(self, by_s: float) -> None:
+        self.now += by_s
+        self.set_s += by_s
 
     def rows(self, **counters: dict[str, Any]) -> np.ndarray[Any, Any]:
         """A snapshot of the plane."""

@@ -74,6 +74,34 @@ async def test_a_killed_process_loses_nothing(engine: AsyncEngine, tmp_path: Pat
     await again.end()
 
 
+@pytest.mark.parametrize("by_s", [-7200.0, 40 * 86_400.0])
+async def test_a_clock_that_is_set_makes_nobody_watch_for_longer(
+    engine: AsyncEngine, tmp_path: Path, crowd: Crowd, by_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine = Machine(tmp_path / "state", engine, crowd)
+    await machine.collector.start()
+    since = min(crowd.now, crowd.now + by_s)
+    crowd.come("a")
+    crowd.come("left", join_ms=0.0)
+    for second in range(30):
+        crowd.now += 1
+        if second == 9:
+            crowd.go("left")
+        if second == 10:
+            crowd.set_clock(by_s)
+        await machine.collector.beat()
+    crowd.go("a")
+    await machine.collector.flush(linger_s=0.0)
+    assert await machine.delivery.settled(20)
+    told = await machine.queries.summary("cam", since, max(crowd.now, crowd.now - by_s))
+    assert told.numbers["watch_s"] == pytest.approx(29.95 + 10)
+    found = {each["id"]: each for each in await machine.queries.sessions("", 0, 2 * crowd.now)}
+    assert found["node-a"]["watch_s"] == pytest.approx(29.95)
+    assert found["node-a"]["ended_at"] - found["node-a"]["started_at"] == pytest.approx(30)
+    assert caplog.text.count("the clock was set") == 1
+    await machine.end()
+
+
 async def test_while_the_carrier_is_away_and_forgets_what_it_took(
     engine: AsyncEngine, tmp_path: Path, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

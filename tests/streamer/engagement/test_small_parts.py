@@ -201,6 +201,17 @@ class TestBeacons:
         (session,) = crowd.cut().sessions
         assert session["decoded"] == 3
 
+    def test_a_clock_that_is_set_back_refuses_nobody(self) -> None:
+        crowd = Crowd()
+        beacons = Beacons(crowd.audience)
+        crowd.come("a")
+        beacons.expect("the-key", "node-a")
+        beacons.take("the-key", Report(decoded=1), last=False)
+        crowd.now += 10
+        crowd.set_clock(-3600)
+        beacons.take("the-key", Report(decoded=2), last=False)
+        assert beacons.taken == 2
+
     def test_who_left_without_a_word_is_forgotten_as_others_come(self) -> None:
         crowd = Crowd()
         beacons = Beacons(crowd.audience)
