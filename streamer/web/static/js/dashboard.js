@@ -11,6 +11,8 @@ const PICTURE_EVERY_MS = 5000;
 const PAST_EVERY_MS = 15_000;
 const AGAIN_MS = 3000;
 const PAGE = 50;
+/** The server answers for no longer span, seconds. */
+const LONGEST = 3650 * 86_400;
 const byId = (id) => document.getElementById(id);
 
 const token = tokenFromAddress();
@@ -36,7 +38,7 @@ byId("range").addEventListener("change", () => {
 byId("download").addEventListener("click", download);
 byId("more").addEventListener("click", () => showSessions(asked, next));
 setInterval(showPictures, PICTURE_EVERY_MS);
-setInterval(() => document.hidden || showPast(), PAST_EVERY_MS);
+setInterval(() => document.hidden || showPast(true), PAST_EVERY_MS);
 follow();
 
 /** Listen for ever; a server that is gone is asked again. */
@@ -120,17 +122,24 @@ function choose(name) {
   showPast();
 }
 
-/** @returns {{from: number, to: number}} the span that is chosen, seconds */
+/** @returns {{from: number, to: number}} the span that is chosen, seconds; days are those of the clock on the wall */
 function span() {
   const seconds = Number(byId("span").value);
   const now = Date.now() / 1000;
   if (seconds) return { from: now - seconds, to: now };
-  const at = (id, otherwise) => (byId(id).valueAsNumber || otherwise * 1000) / 1000;
-  const from = at("from", now - 86_400);
-  return { from, to: Math.max(from + 60, at("to", now - 86_400) + 86_400) };
+  const today = new Date();
+  const [first, last] = ["from", "to"]
+    .map((id) => byId(id).value.split("-").map(Number))
+    .map(([year, month, day]) => (day ? new Date(year, month - 1, day) : today))
+    // Whichever was entered first.
+    .toSorted((a, b) => a - b);
+  const midnight = (date, days) => new Date(date.getFullYear(), date.getMonth(), date.getDate() + days) / 1000;
+  const to = Math.max(60, Math.min(midnight(last, 1), midnight(today, 1)));
+  return { from: Math.max(0, to - LONGEST, Math.min(midnight(first, 0), to - 60)), to };
 }
 
-async function showPast() {
+/** @param {boolean} [again] what is shown already, as it is now */
+async function showPast(again = false) {
   if (!chosen) return;
   asked += 1;
   const question = asked;
@@ -154,9 +163,11 @@ async function showPast() {
         label: "Sessions by quality, in tens",
       }),
     );
-    showShares("countries", countries);
-    showShares("devices", devices);
-    await showSessions(question, "");
+    showShares("countries", countries, between);
+    showShares("devices", devices, between);
+    byId("trouble").hidden = true;
+    // Who has leafed on reads there.
+    if (!again || byId("sessions").childElementCount <= PAGE) await showSessions(question, "");
   } catch (error) {
     if (question === asked) showTrouble(error);
   }
@@ -220,7 +231,7 @@ function showRetention(points) {
   );
 }
 
-function showShares(id, { shares, withheld, threshold }) {
+function showShares(id, { shares, withheld, threshold, from, to }, wanted) {
   const rows = shares.slice(0, 8).map(({ value, watch_seconds: seconds, viewers }) => ({
     label: value || "unknown",
     value: seconds,
@@ -229,6 +240,7 @@ function showShares(id, { shares, withheld, threshold }) {
   const hidden = `Fewer than ${threshold} viewers each; not shown.`;
   const parts = [bars(rows, withheld ? hidden : "Nobody yet.")];
   if (withheld && rows.length > 0) parts.push(element("p", { class: "quiet" }, `Others: fewer than ${threshold} viewers each.`));
+  if (from < wanted.from - 1 || to > wanted.to + 1) parts.push(element("p", { class: "quiet" }, `Of whole days (UTC): ${days(from, to)}.`));
   byId(id).replaceChildren(...parts);
 }
 
@@ -273,6 +285,13 @@ async function download() {
 function showTrouble(error) {
   byId("trouble").hidden = false;
   showText(byId("trouble"), error.status ? error.message : "The server cannot be reached. Trying again.");
+}
+
+/** @returns {string} `Nov 20` or `Nov 20 – Nov 22`, of spans that begin and end at midnight UTC */
+function days(from, to) {
+  const form = { day: "numeric", month: "short", timeZone: "UTC" };
+  const [first, last] = [from, to - 86_400].map((at) => new Date(at * 1000).toLocaleDateString([], form));
+  return first === last ? first : `${first} – ${last}`;
 }
 
 function bytes(count) {
