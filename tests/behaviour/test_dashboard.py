@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
@@ -77,6 +78,24 @@ async def test_a_closed_tab_has_told_how_it_went(server: Server) -> None:
         assert await page.locator("#retention path.line").count() == 1
         assert dashboard.problems == []
         assert watcher.problems == []
+
+
+async def test_only_what_is_on_the_screen_counts_as_seen_and_all_of_it(server: Server) -> None:
+    async with chromium() as browser:
+        watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
+        await watcher.wait_playing()
+        await watcher.wait_more(30)
+        await watcher.page.evaluate(
+            """Object.defineProperty(document, "hidden", { get: () => true });
+            document.dispatchEvent(new Event("visibilitychange"))"""
+        )
+        await watcher.wait_more(90)
+        await watcher.page.close(run_before_unload=True)
+        # Before the browser is closed, which waits for nothing that its pages still send.
+        await asyncio.to_thread(wait_until, lambda: sessions(server), PATIENCE_S, "the session")
+    (session,) = sessions(server)
+    hidden_s = 90 / 30
+    assert 0.8 < session["visible_s"] < session["watch_s"] - hidden_s + 0.5
 
 
 async def test_who_leafs_through_sessions_keeps_his_place(past: Server) -> None:

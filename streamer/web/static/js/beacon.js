@@ -19,7 +19,12 @@ export class Beacon {
     if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return;
     player.addEventListener("firstframe", () => this.#begin());
     player.addEventListener("leaving", () => this.#end());
-    this.sampledAt = performance.now();
+    this.countedAt = performance.now();
+    this.shown = { visible: false, audible: false };
+    const count = () => this.#count();
+    player.addEventListener("state", count);
+    document.addEventListener("visibilitychange", count);
+    for (const change of ["play", "pause", "volumechange"]) player.video.addEventListener(change, count);
     if (player.session?.watch?.frames > 0) this.#begin();
     setInterval(() => this.#sample(), SAMPLE_MS);
     this.#reportIn(EVERY_MS);
@@ -32,21 +37,34 @@ export class Beacon {
     const url = new URL(`/api/v1/analytics/beacon/${key}`, session.location).href;
     const said = { first_frame_ms: Math.min(600_000, Math.max(0, joinMs)), audible_s: 0, visible_s: 0 };
     this.current = { session, url, sampler: new StatsSampler(session.pc), said };
-    this.sampledAt = session.firstFrameAt ?? performance.now();
+    this.countedAt = session.firstFrameAt ?? performance.now();
+    this.shown = this.#shownNow();
     this.#sample();
+  }
+
+  /** @returns {{visible: boolean, audible: boolean}} what of the stream gets to the viewer */
+  #shownNow() {
+    const { video, state, hasAudio } = this.player;
+    const plays = state === "playing" && !video.paused;
+    return { visible: plays && !document.hidden, audible: plays && !video.muted && video.volume > 0 && hasAudio };
+  }
+
+  /** Count the time since the last count as what it was, which is called whenever that changes. */
+  #count() {
+    const now = performance.now();
+    const seconds = (now - this.countedAt) / 1000;
+    const { visible, audible } = this.shown;
+    this.countedAt = now;
+    this.shown = this.#shownNow();
+    if (!this.current) return;
+    if (visible) this.current.said.visible_s += seconds;
+    if (audible) this.current.said.audible_s += seconds;
   }
 
   async #sample() {
     const { current } = this;
-    const now = performance.now();
-    const seconds = (now - this.sampledAt) / 1000;
-    this.sampledAt = now;
+    this.#count();
     if (!current) return;
-    const { video } = this.player;
-    if (this.player.state === "playing" && !video.paused) {
-      if (!document.hidden) current.said.visible_s += seconds;
-      if (!video.muted && video.volume > 0 && this.player.hasAudio) current.said.audible_s += seconds;
-    }
     const sample = await current.sampler.sample().catch(() => null);
     const picture = sample?.video;
     if (!picture) return;
@@ -83,6 +101,7 @@ export class Beacon {
 
   /** The page may be going: what is known by now is sent without waiting for anything. */
   #end() {
+    this.#count();
     const { current } = this;
     this.current = null;
     if (!current) return;
