@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Mapping
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from auth.errors import VaultError
 from auth.storage.transactions import upsert
@@ -25,6 +25,7 @@ from streamer.engagement.store import overwrite
 from streamer.engagement.tables import salts
 
 _SALT_BYTES = 32
+_EARLY_S = 60.0
 _PSEUDONYM_CHARACTERS = 32
 _CONTEXT = "engagement-salt"
 _KEPT = {4: 24, 6: 48}
@@ -65,29 +66,36 @@ class Salts:
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine
         self._vault = vault
-        self._day = -1
-        self._salt = b""
+        self._today = -1
+        self._known: dict[int, bytes] = {}
 
     def of(self, now: float) -> bytes:
         """Today's salt; b"" when it is not known, and nobody can have a pseudonym."""
-        return self._salt if int(now) // DAY_S == self._day else b""
+        return self._known.get(int(now) // DAY_S, b"")
 
     async def renew(self, now: float) -> None:
         """Agree with the other machines on today's salt, and destroy earlier ones. Cheap when it is known."""
-        day = int(now) // DAY_S
-        if day == self._day:
+        today = int(now) // DAY_S
+        # That of tomorrow in time: who comes in a day's first second is to have a name, too.
+        days = dict.fromkeys((today, int(now + _EARLY_S) // DAY_S))
+        missing = [day for day in days if day not in self._known]
+        if today == self._today and not missing:
             return
-        sealed = self._vault.seal(secrets.token_bytes(_SALT_BYTES), f"{_CONTEXT}:{day}")
         async with self._engine.begin() as connection:
             await overwrite(connection)
-            offered = upsert(connection, salts).values(day=day, sealed=sealed)
-            await connection.execute(offered.on_conflict_do_nothing())
-            await connection.execute(delete(salts).where(salts.c.day < day))
-            agreed = (await connection.execute(select(salts.c.sealed).where(salts.c.day == day))).scalar_one()
-            try:
-                self._salt = self._vault.open(str(agreed), f"{_CONTEXT}:{day}")
-            except VaultError:
-                # Sealed under a master key that was dropped: from now on everybody has another name.
-                await connection.execute(update(salts).where(salts.c.day == day).values(sealed=sealed))
-                self._salt = self._vault.open(sealed, f"{_CONTEXT}:{day}")
-        self._day = day
+            agreed = {day: await self._agree(connection, day) for day in missing}
+            await connection.execute(delete(salts).where(salts.c.day < today))
+        self._known = {day: salt for day, salt in (self._known | agreed).items() if day in days}
+        self._today = today
+
+    async def _agree(self, connection: AsyncConnection, day: int) -> bytes:
+        sealed = self._vault.seal(secrets.token_bytes(_SALT_BYTES), f"{_CONTEXT}:{day}")
+        offered = upsert(connection, salts).values(day=day, sealed=sealed)
+        await connection.execute(offered.on_conflict_do_nothing())
+        agreed = (await connection.execute(select(salts.c.sealed).where(salts.c.day == day))).scalar_one()
+        try:
+            return self._vault.open(str(agreed), f"{_CONTEXT}:{day}")
+        except VaultError:
+            # Sealed under a master key that was dropped: from now on everybody has another name.
+            await connection.execute(update(salts).where(salts.c.day == day).values(sealed=sealed))
+            return self._vault.open(sealed, f"{_CONTEXT}:{day}")

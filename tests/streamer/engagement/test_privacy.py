@@ -57,6 +57,23 @@ class TestSalts:
         await engine.dispose()
         assert sealed.encode() not in everything_in(tmp_path)
 
+    async def test_tomorrows_is_there_when_tomorrow_begins(
+        self, engine: AsyncEngine, vault: Vault, tmp_path: Path
+    ) -> None:
+        one, two = Salts(engine, vault), Salts(engine, vault)
+        await one.renew(MIDNIGHT)
+        assert one.of(MIDNIGHT + 86_400) == b""
+        await one.renew(MIDNIGHT + 86_399)
+        await two.renew(MIDNIGHT + 86_390)
+        today, tomorrow = one.of(MIDNIGHT + 86_399.9), one.of(MIDNIGHT + 86_400)
+        assert len({today, tomorrow, b""}) == 3
+        assert (two.of(MIDNIGHT + 86_399.9), two.of(MIDNIGHT + 86_400)) == (today, tomorrow)
+        await one.renew(MIDNIGHT + 86_401)
+        assert (one.of(MIDNIGHT), one.of(MIDNIGHT + 86_401)) == (b"", tomorrow)
+        async with engine.connect() as connection:
+            days = (await connection.execute(select(salts.c.day))).scalars().all()
+        assert days == [int(MIDNIGHT + 86_400) // 86_400]
+
     async def test_sealed_under_a_key_that_is_gone(self, engine: AsyncEngine, vault: Vault) -> None:
         await Salts(engine, vault).renew(MIDNIGHT)
         other = Vault([MasterKey(secrets.token_bytes(32))])
