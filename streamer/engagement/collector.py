@@ -171,6 +171,7 @@ class Collector:
         self._minute = _minute(audience.clock())
         self._cut_at = audience.clock()
         self._cutting = asyncio.Lock()
+        self._copying = asyncio.Lock()
         self._measured = asyncio.Event()
 
     async def start(self) -> None:
@@ -220,8 +221,8 @@ class Collector:
             await self.flush()
         await self._copy()
 
-    async def flush(self, *, linger_s: float = 2.0, min_age_s: float = 0.0) -> None:
-        """Cut off what there is and have it delivered.
+    async def flush(self, *, linger_s: float = 2.0, min_age_s: float = 0.0) -> bool:
+        """Cut off what there is and have it delivered; whether there was anything.
 
         Args:
             linger_s: how long sessions are waited for that ended.
@@ -230,7 +231,7 @@ class Collector:
         async with self._cutting:
             now = self.audience.clock()
             if now - self._cut_at < min_age_s:
-                return
+                return False
             self._cut_at = now
             batch = cut(
                 self.audience,
@@ -246,10 +247,13 @@ class Collector:
                 for tell in self.on_batch:
                     tell(batch)
                 await self._delivery.put(batch)
+            return bool(batch)
 
     async def settle(self, timeout_s: float = 1.0) -> None:
         """Have the database know what happened until now, so that it can be asked."""
-        await self.flush(min_age_s=0.5)
+        if await self.flush(min_age_s=0.5):
+            # The copy before is of a batch that is cut off now: who ended with it would count nowhere.
+            await self._copy()
         await self._delivery.settled(timeout_s)
 
     async def close(self, timeout_s: float) -> None:
@@ -270,10 +274,11 @@ class Collector:
         return self._copier.copy(place)
 
     async def _copy(self) -> None:
-        try:
-            await asyncio.to_thread(checkpoint.write, self._path, self.copy())
-        except OSError as error:
-            _log.error("the audience cannot be kept on disk: %s", error)
+        async with self._copying:
+            try:
+                await asyncio.to_thread(checkpoint.write, self._path, self.copy())
+            except OSError as error:
+                _log.error("the audience cannot be kept on disk: %s", error)
 
 
 def _minute(now: float) -> int:

@@ -74,6 +74,29 @@ async def test_a_killed_process_loses_nothing(engine: AsyncEngine, tmp_path: Pat
     await again.end()
 
 
+async def test_who_is_asked_about_before_the_process_is_killed_ended_too(
+    engine: AsyncEngine, tmp_path: Path, crowd: Crowd
+) -> None:
+    since = crowd.now
+    machine = Machine(tmp_path / "state", engine, crowd)
+    await machine.collector.start()
+    crowd.come("a")
+    crowd.now += 5
+    await machine.collector.beat()
+    crowd.now += 1
+    await machine.collector.settle(20)
+    await machine.end()
+
+    again = Machine(tmp_path / "state", engine, crowd)
+    await again.collector.start()
+    assert await again.delivery.settled(20)
+    told = await again.queries.summary("cam", since, crowd.now)
+    assert (told.numbers["plays"], told.numbers["ended"]) == (1, 1)
+    assert told.numbers["watch_s"] == pytest.approx(5.95)
+    assert told.quality is not None
+    await again.end()
+
+
 @pytest.mark.parametrize("by_s", [-7200.0, 40 * 86_400.0])
 async def test_a_clock_that_is_set_makes_nobody_watch_for_longer(
     engine: AsyncEngine, tmp_path: Path, crowd: Crowd, by_s: float, caplog: pytest.LogCaptureFixture
