@@ -166,6 +166,10 @@ class TestAccess:
         await audience.get("/streams/closed", 403, **manager)
         await audience.get("/summary", 403, **manager)
 
+    async def test_of_one_that_is_no_more_or_never_was(self, audience: AudienceRig) -> None:
+        assert (await audience.get("/streams/gone"))["plays"] == 0
+        await audience.get("/streams/a%00b", 404)
+
     @pytest.mark.parametrize(
         "query",
         ["?from=x", "?from=-1", "?to=nan", "?from=10&to=5", "?from=0&to=2000000000", "?from=1&from=2",
