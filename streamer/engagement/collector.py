@@ -172,6 +172,7 @@ class Collector:
         self._cut_at = audience.clock()
         self._cutting = asyncio.Lock()
         self._copying = asyncio.Lock()
+        self._is_unwritten = False
         self._measured = asyncio.Event()
 
     async def start(self) -> None:
@@ -278,7 +279,14 @@ class Collector:
             try:
                 await asyncio.to_thread(checkpoint.write, self._path, self.copy())
             except OSError as error:
-                _log.error("the audience cannot be kept on disk: %s", error)
+                # Once, not every second: the log may be on the disk that is full.
+                if not self._is_unwritten:
+                    _log.error("the audience cannot be kept on disk: %s", error)
+                self._is_unwritten = True
+            else:
+                if self._is_unwritten:
+                    _log.warning("the audience is kept on disk again")
+                self._is_unwritten = False
 
 
 def _minute(now: float) -> int:

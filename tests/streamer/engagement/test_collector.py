@@ -74,6 +74,23 @@ async def test_a_killed_process_loses_nothing(engine: AsyncEngine, tmp_path: Pat
     await again.end()
 
 
+async def test_a_disk_that_takes_nothing_is_told_of_once(
+    engine: AsyncEngine, tmp_path: Path, crowd: Crowd, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine = Machine(tmp_path / "state", engine, crowd)
+    await machine.collector.start()
+    # What is written first cannot be.
+    (tmp_path / "state" / "audience.tmp").mkdir()
+    for _ in range(3):
+        await machine.collector.beat()
+    assert caplog.text.count("cannot be kept on disk") == 1
+    (tmp_path / "state" / "audience.tmp").rmdir()
+    for _ in range(2):
+        await machine.collector.beat()
+    assert caplog.text.count("is kept on disk again") == 1
+    await machine.end()
+
+
 async def test_who_is_asked_about_before_the_process_is_killed_ended_too(
     engine: AsyncEngine, tmp_path: Path, crowd: Crowd
 ) -> None:
