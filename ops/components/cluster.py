@@ -55,6 +55,7 @@ class Cluster:
         """Take note of what else there is."""
         self._delivery = delivery
         self.nodes = Nodes(self._redis, self._node, self._counts, collector.copy, self._rescue)
+        collector.on_batch.append(lambda _: self.nodes.copy_soon())
 
     async def run(self) -> None:
         """Share until cancelled."""

@@ -98,6 +98,10 @@ class Nodes:
         """
         self._remember(stream, {viewer})
 
+    def copy_soon(self) -> None:
+        """A batch was cut off: from a copy of before, what comes after could not be finished."""
+        self._copied_at = float("-inf")
+
     async def run(self) -> None:
         """Beat until cancelled."""
         away = False

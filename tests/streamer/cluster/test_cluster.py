@@ -199,6 +199,17 @@ class TestNodes:
         assert rescued == [b"dead"]
         assert one.alive == {"one", "two"}
 
+    async def test_a_copy_is_made_when_a_batch_was_cut_off(self, redis: Redis) -> None:
+        one = nodes(redis, "one", 1, [])
+        copies = iter((b"first", b"second"))
+        one._copy = lambda: next(copies)
+        for _ in range(3):
+            await one.beat()
+        assert await redis.get("streamer:copy:one") == b"first"
+        one.copy_soon()
+        await one.beat()
+        assert await redis.get("streamer:copy:one") == b"second"
+
     async def test_what_others_left_is_there_until_somebody_finishes_it(self, redis: Redis) -> None:
         dead, other, one = (nodes(redis, name, 1, [], silent_s=0.0) for name in ("dead", "other", "one"))
         assert await one.copies() == []

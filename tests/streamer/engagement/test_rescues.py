@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ops.components.cluster import Cluster
 from streamer.engagement.checkpoint import KILLED, Copier, Place, recover
 from streamer.engagement.collector import Delivery
-from streamer.engagement.sketch import Durations
+from streamer.engagement.sketch import Durations, Scores
 from streamer.engagement.spool import Spool
 from streamer.engagement.store import Store
 from streamer.engagement.tables import DAY, HOUR, MINUTE, buckets, sessions, shares
@@ -131,13 +131,41 @@ async def test_a_rescue_that_comes_too_late_counts_nothing(machines: Machines) -
     copy = machines.copy()
     machines.crowd.now += 600
     await machines.take()
+    machines.crowd.now += 5
+    await machines.take()
     await machines.rescue(copy)
     await machines.rescue(copy)
     assert (await machines.told(DAY))["ended"] == 0
     for number in range(VIEWERS):
         machines.crowd.go(f"v{number}", bytes_sent=1000)
     await machines.take()
-    await _assert_told_as_it_was(machines, 612)
+    await _assert_told_as_it_was(machines, 617)
+
+
+async def test_who_is_gone_after_the_batch_that_was_copied_before_has_ended(machines: Machines) -> None:
+    machines.crowd.now += 2
+    machines.crowd.go("v0", bytes_sent=1000)
+    copy = machines.copy()
+    machines.crowd.now += 3
+    # In it v0 has ended, and others have watched for longer.
+    await machines.take()
+    await machines.rescue(copy)
+    await machines.rescue(copy)
+    told = await machines.told(DAY)
+    assert (told["plays"], told["ended"], told["failed"]) == (VIEWERS, VIEWERS, 0)
+    assert told["watch_s"] == pytest.approx(12 + (VIEWERS - 1) * 15)
+    async with machines.engine.connect() as connection:
+        rows = (await connection.execute(select(buckets).where(buckets.c.grain == DAY))).all()
+    assert {row.stream for row in rows} == {"", "cam"}
+    for row in rows:
+        assert Durations.parse(row.watched).total == Scores.parse(row.qualities).total == VIEWERS
+
+    # It was only out of reach, and knows better.
+    for number in range(1, VIEWERS):
+        machines.crowd.go(f"v{number}", bytes_sent=1000)
+    await machines.take()
+    told = await machines.told(DAY)
+    assert (told["ended"], told["watch_s"]) == (VIEWERS, pytest.approx(12 + (VIEWERS - 1) * 15))
 
 
 async def test_who_is_gone_is_finished(machines: Machines) -> None:
