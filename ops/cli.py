@@ -43,8 +43,17 @@ def serve(config: ConfigFile) -> None:
 
 @app.command()
 def check_config(config: Annotated[Path, typer.Argument(help="The configuration, a TOML file.")]) -> None:
-    """Say whether a configuration can be used, and what is wrong with it."""
+    """Say whether a configuration can be served, and what is wrong with it: its text, and files it names.
+
+    Opens no port, so that it can be asked beside a running server.
+    """
+    # Here, as the other commands need none of it.
+    from ops.components.preflight import find_missing
+
     loaded = _load(config)
+    if findings := find_missing(loaded):
+        typer.echo(str(ConfigError(str(config), findings)), err=True)
+        raise typer.Exit(2)
     print(f"{config}: good, {len(loaded.streams)} stream(s)")
 
 

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from streamer.errors import ConfigError, Finding
 from streamer.sections.audit import AuditConfig
 from streamer.sections.auth import AuthConfig
+from streamer.sections.clashes import find_clashes
 from streamer.sections.engagement import EngagementConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
@@ -134,6 +135,7 @@ def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
     findings = _unknown_variables()
     try:
         config = Config(**document)
+        findings += find_clashes(config.http, config.srt, config.webrtc)
     except ValidationError as error:
         findings += [_finding(details) for details in error.errors()]
     except SettingsError as error:

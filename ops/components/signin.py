@@ -156,6 +156,11 @@ class SignIn:
         section = config.oidc
         if not section.issuer:
             return None
+        if not config.http.origin:
+            _log.warning(
+                "[oidc] without http.public_url: the provider is told to send people back to whatever host "
+                "their browser named, and refuses what is not registered there"
+            )
         secret = section.client_secret
         options = OidcOptions(
             name=section.name,

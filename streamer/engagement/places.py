@@ -16,10 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 class PlacesError(StreamerError):
-    """The database of places cannot be used; says which and why."""
+    """The database of places cannot be used; says which and `why`."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"[engagement] geoip = {str(path)!r}: {why}; expected a MaxMind-format database")
+        self.why = why
 
 
 class Places:

@@ -33,6 +33,8 @@ class DatabaseConfig(Section):
         except ValueError:
             usable = False
         in_file = usable and parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1
+        if in_file and parts.query:
+            raise ValueError("expected a file without options after the ?")
         # A PostgreSQL without a host is the one behind the local socket.
         if not in_file and not (usable and parts.scheme == "postgresql" and "://" in url.get_secret_value()):
             raise ValueError(

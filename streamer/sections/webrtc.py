@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from streamer.sections.base import AdvertisedAddress, ListenAddress, Section
 
@@ -19,6 +19,12 @@ class WebRtcConfig(Section):
     max_viewers: int = Field(10_000, ge=1)
     playout_delay_min_ms: int = Field(0, ge=0, le=40_950)
     playout_delay_max_ms: int = Field(1000, ge=0, le=40_950)
+
+    @field_validator("listen")
+    @classmethod
+    def _numeric(cls, listen: str) -> str:
+        # The plane binds one address, and this name stands for two.
+        return "127.0.0.1" + listen.removeprefix("localhost") if listen.startswith("localhost:") else listen
 
     @model_validator(mode="after")
     def _ordered(self) -> WebRtcConfig:

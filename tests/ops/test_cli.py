@@ -110,3 +110,13 @@ def test_no_arguments_show_the_commands(runner: CliRunner) -> None:
     result = runner.invoke(app, [])
     for command in ("serve", "check-config", "demo", "token", "user", "group", "grant", "audit", "keys"):
         assert command in result.output
+
+
+def test_what_serve_would_refuse_is_found_without_serving(runner: CliRunner, tmp_path: Path) -> None:
+    places = tmp_path / "places.mmdb"
+    path = write(tmp_path, f'[engagement]\ngeoip = "{places}"\n[vault]\nkey_env = "NOT_SET_ANYWHERE"\n')
+    result = runner.invoke(app, ["check-config", path])
+    assert result.exit_code == 2
+    vault, engagement = result.stderr.splitlines()
+    assert vault.startswith(f"{path}: vault.key_env = 'NOT_SET_ANYWHERE': expected")
+    assert engagement.startswith(f"{path}: engagement.geoip = '{places}': expected")
