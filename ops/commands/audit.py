@@ -10,6 +10,7 @@ import typer
 from auth.audit.reader import Filter, export, verify
 from ops.commands.desk import ConfigFile, on_database
 from ops.identity.identity import Identity
+from ops.process.printable import printable_json
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 
@@ -39,7 +40,7 @@ def export_(
     async def work(identity: Identity) -> None:
         await identity.record("audit.export", "", what=what)
         async for line in export(identity.engine, which):
-            typer.echo(line, nl=False)
+            typer.echo(printable_json(line), nl=False)
 
     on_database(config, work)
 

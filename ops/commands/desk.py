@@ -21,6 +21,7 @@ from auth.errors import AuthError
 from auth.permissions.actions import Action, Role
 from auth.permissions.principals import Kind
 from ops.identity.identity import Identity, open_identity
+from ops.process.printable import printable
 from streamer.config import load
 from streamer.errors import StreamerError
 
@@ -49,7 +50,7 @@ def on_database(path: Path, work: Callable[[Identity], Awaitable[_Result]]) -> _
     try:
         return asyncio.run(run())
     except (StreamerError, AuthError, OSError, ValueError) as error:
-        typer.echo(f"streamer: {error}", err=True)
+        typer.echo(f"streamer: {printable(str(error), keep=chr(10))}", err=True)
         raise typer.Exit(2) from None
 
 
@@ -89,9 +90,10 @@ def in_from_now(duration_s: float | None) -> float | None:
 
 
 def table(rows: list[tuple[str, ...]]) -> None:
-    """Print rows in columns."""
+    """Print rows in columns. What is in them may come from strangers."""
     if not rows:
         return
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -17,6 +17,7 @@ import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, SecretStr
 
+from ops.process.printable import printable
 from streamer.config import Config
 from transport.errors import WireError
 from transport.srt import parse_srt_url, parse_stream_id
@@ -127,6 +128,7 @@ def configure(config: Config) -> Redactor:
             # Here, not in the renderer: what an exception says must pass the redactor too.
             structlog.processors.format_exc_info,
             redactor,
+            *(() if as_json else (_for_a_terminal,)),
             renderer,
         ],
     )
@@ -141,6 +143,16 @@ def configure(config: Config) -> Redactor:
     logging.getLogger("aiohttp.server").addFilter(_without_what_was_sent)
     redactor.know_config(config)
     return redactor
+
+
+def _for_a_terminal(
+    logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """As a structlog processor: what strangers supplied neither moves the cursor nor begins a line."""
+    return {
+        key: printable(value, "\n\t" if key == "exception" else "") if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 def _without_what_was_sent(record: logging.LogRecord) -> bool:

@@ -25,3 +25,15 @@ def test_an_entry_that_was_changed(streamer: Commands) -> None:
     result = streamer.run("audit", "verify")
     assert result.exit_code == 1
     assert "broken at entry 1: it was changed" in result.stderr
+
+
+def test_what_a_terminal_would_obey_is_spelt_out(streamer: Commands) -> None:
+    what = "login.refused"
+    streamer.look(lambda identity: identity.record(what, "", agent="\x9b2J\u202e\x7f"))
+    (line,) = streamer("audit", "export", "--what", what)
+    assert line.isprintable()
+    assert json.loads(line)["details"]["agent"] == "\x9b2J\u202e\x7f"
+
+
+def test_errors_quote_nothing_that_a_terminal_would_obey(streamer: Commands) -> None:
+    assert "\x1b" not in streamer.refused("relay", "start", "\x1b[2J")

@@ -63,3 +63,8 @@ def test_no_byte_of_him_is_left(streamer: Commands, tmp_path: Path, erased: str)
     added, other = streamer.audited("user.add")
     assert (added["target"], added["details"]["name"]) == (erased, "(erased)")
     assert other["details"]["name"] == "bert"
+
+
+def test_a_name_that_a_terminal_would_obey_is_spelt_out(streamer: Commands) -> None:
+    (row,) = streamer("privacy", "requests", "--add", "export", "--user", "eve\x1b[2J\nadam")
+    assert r"eve\x1b[2J\nadam" in row

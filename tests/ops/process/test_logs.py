@@ -90,6 +90,19 @@ class TestShape:
         assert output.getvalue().count("\n") == 1
         assert "session=ab12" in output.getvalue()
 
+    def test_the_console_obeys_no_stranger(self, configure: Configure) -> None:
+        output = configure("console")
+        try:
+            raise ValueError("\x1b[2Jgone")
+        except ValueError:
+            logging.getLogger("streamer").exception("agent %s", "a\x1b[31m\nforged", extra={"name2": "\x9b"})
+        first, *trace = output.getvalue().splitlines()
+        assert r"agent a\x1b[31m\nforged" in first
+        assert trace[0].startswith("Traceback")
+        assert trace[-1] == r"ValueError: \x1b[2Jgone"
+        assert "\x1b" not in output.getvalue()
+        assert "\x9b" not in output.getvalue()
+
     def test_auto_is_json_where_nobody_looks(self, configure: Configure) -> None:
         output = configure("auto")
         logging.getLogger("streamer").info("hello")
