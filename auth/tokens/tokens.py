@@ -71,8 +71,8 @@ class TokenPolicy:
         longest = self.max_control_lifetime_s if control else self.max_lifetime_s
         if not (math.isfinite(lifetime_s) and 0 < lifetime_s <= longest):
             raise BadGrant(
-                f"a token to {', '.join(sorted(actions))} lives for {longest / 3600:g} hours at most, not "
-                f"{lifetime_s / 3600:g}"
+                f"a token to {', '.join(sorted(actions))} lives for more than 0 and "
+                f"{longest / 3600:g} hours at most"
             )
 
 

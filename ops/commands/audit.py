@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from auth.audit.reader import Filter, export, verify
-from ops.commands.desk import ConfigFile, on_database
+from ops.commands.desk import ConfigFile, moment, on_database
 from ops.identity.identity import Identity
 from ops.process.printable import printable_json
 
@@ -28,8 +27,8 @@ def verify_(config: ConfigFile) -> None:
 @app.command("export")
 def export_(
     config: ConfigFile,
-    since: Annotated[datetime | None, typer.Option(help="From this time on, UTC.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Before this time, UTC.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="From this time on, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time, UTC.")] = None,
     what: Annotated[str, typer.Option(help="grant.add, or grant for all about grants.")] = "",
     who: Annotated[str, typer.Option(help="Done by: an id, token:…, or @server.")] = "",
     target: Annotated[str, typer.Option(help="Done to: a stream, or an id.")] = "",
@@ -45,5 +44,5 @@ def export_(
     on_database(config, work)
 
 
-def _seconds(at: datetime | None) -> float | None:
-    return None if at is None else at.replace(tzinfo=UTC).timestamp()
+def _seconds(at: str | None) -> float | None:
+    return None if at is None else moment(at).timestamp()

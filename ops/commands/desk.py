@@ -31,6 +31,8 @@ ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configurat
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# A hundred years, as the API; what ends after the year 9999 cannot be shown.
+_MAX_DURATION_S = 36_500 * 86400.0
 
 
 def on_database(path: Path, work: Callable[[Identity], Awaitable[_Result]]) -> _Result:
@@ -63,7 +65,36 @@ def seconds(text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if match is None or float(match[1]) <= 0:
         raise typer.BadParameter(f"{text!r}: expected a duration such as 90s, 15m, 1h or 7d")
-    return float(match[1]) * _UNITS_S[match[2]]
+    duration_s = float(match[1]) * _UNITS_S[match[2]]
+    if duration_s > _MAX_DURATION_S:
+        raise typer.BadParameter(f"{text!r}: expected at most {_MAX_DURATION_S / _UNITS_S['d']:.0f}d")
+    return duration_s
+
+
+def moment(text: str) -> datetime:
+    """A time as people write it, UTC unless it says otherwise.
+
+    Raises:
+        typer.BadParameter: something else.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}: expected a time such as 2026-01-31 or 2026-01-31T18:30:00"
+        ) from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def action(text: str) -> Action:
+    """What a token allows.
+
+    Raises:
+        typer.BadParameter: something else.
+    """
+    if text not in set(Action):
+        raise typer.BadParameter(f"{text!r}: expected one of {', '.join(Action)}")
+    return Action(text)
 
 
 def role_or_action(text: str) -> Role | Action:
@@ -81,7 +112,12 @@ def role_or_action(text: str) -> Role | Action:
 
 def day(at: float | None) -> str:
     """A time as lists show it; "-" for none."""
-    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if at is None:
+        return "-"
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):  # beyond the calendar; one of them must not hide the others
+        return "never"
 
 
 def in_from_now(duration_s: float | None) -> float | None:

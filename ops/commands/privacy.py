@@ -30,9 +30,11 @@ class Form(StrEnum):
 def export(
     user: User,
     config: ConfigFile,
-    form: Annotated[Form, typer.Option("--format", help="json or csv.")] = Form.JSON,
+    form: Annotated[str, typer.Option("--format", metavar="json|csv", help="json or csv.")] = Form.JSON,
 ) -> None:
     """Print everything that is kept about a person, but for what proves who he is."""
+    if form not in set(Form):
+        raise typer.BadParameter(f"{form!r}: expected json or csv")
 
     async def work(identity: Identity) -> str:
         account = await named(identity, user, Kind.USER, Kind.SERVICE)
@@ -41,7 +43,7 @@ def export(
         found = await privacy.gather(identity, account)
         await identity.record("privacy.export", account.id, request=request.id)
         await register.complete(request.id)
-        return privacy.as_csv(found) if form is Form.CSV else privacy.as_json(found)
+        return privacy.as_csv(found) if form == Form.CSV else privacy.as_json(found)
 
     typer.echo(on_database(config, work))
 
@@ -79,8 +81,8 @@ def requests(
         register = Register(identity.engine, identity.clock)
         if add:
             await register.enter(add, user)
-        if done:
-            await register.complete(done)
+        if done and not await register.complete(done):
+            raise ValueError(f"there is no request {done!r}")
         now = identity.clock()
         return [
             (

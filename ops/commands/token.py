@@ -13,7 +13,7 @@ from auth.permissions.patterns import EVERYTHING
 from auth.permissions.principals import Kind
 from auth.tokens.issued import find_token, list_tokens, revoke
 from auth.tokens.tokens import SERVER, TokenOrder, implied
-from ops.commands.desk import ConfigFile, day, named, on_database, seconds, table
+from ops.commands.desk import ConfigFile, action, day, named, on_database, seconds, table
 from ops.identity.identity import Identity
 
 app = typer.Typer(help="Tokens to publish, watch or administer with.")
@@ -25,7 +25,10 @@ def token(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="The configuration, a TOML file.")
     ] = None,
-    action: Annotated[list[Action] | None, typer.Option(help="What it shall allow; may be repeated.")] = None,
+    actions: Annotated[
+        list[str] | None,
+        typer.Option("--action", metavar="|".join(Action), help="What it shall allow; may be repeated."),
+    ] = None,
     lifetime: Annotated[str | None, typer.Option("--for", help="How long: 90s, 15m, 1h, 7d.")] = None,
     stream: Annotated[
         list[str] | None,
@@ -45,12 +48,12 @@ def token(
     """Print a token to publish, watch or administer with."""
     if context.invoked_subcommand is not None:
         return
-    if config is None or not action or lifetime is None:
+    if config is None or not actions or lifetime is None:
         raise typer.BadParameter("expected --config, --action and --for, or one of list and revoke")
-    actions = implied(action)
+    allowed = implied([action(each) for each in actions])
     streams = tuple(stream or ())
     if not streams:
-        if Action.ADMIN not in actions:
+        if Action.ADMIN not in allowed:
             raise typer.BadParameter("expected --stream: a stream's name, studio-* or *")
         streams = (EVERYTHING,)
     lifetime_s = seconds(lifetime)
@@ -58,7 +61,7 @@ def token(
     async def make(identity: Identity) -> str:
         limits = Limits.of(viewers, network or (), once)
         subject = SERVER if user is None else (await named(identity, user, Kind.USER, Kind.SERVICE)).id
-        order = TokenOrder(actions, streams, lifetime_s, subject, limits, note)
+        order = TokenOrder(allowed, streams, lifetime_s, subject, limits, note)
         return (await identity.issue_token(order)).token
 
     typer.echo(on_database(config, make))

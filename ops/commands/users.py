@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from auth.accounts.invitations import Invitations
+from auth.errors import NoSuchPrincipal
 from auth.permissions.principals import Kind
 from auth.signin.sessions import end_sessions
 from ops.commands.desk import ConfigFile, day, in_from_now, named, on_database, seconds, table
@@ -183,7 +184,10 @@ def revoke_key(
     """Make an API key worthless; what it opened ends within a second."""
 
     async def work(identity: Identity) -> None:
-        await identity.api_keys.revoke(prefix)
+        try:
+            await identity.api_keys.revoke(prefix)
+        except NoSuchPrincipal:
+            raise ValueError(f"there is no API key {prefix!r}") from None
         await identity.record("key.remove", "", prefix=prefix)
 
     on_database(config, work)

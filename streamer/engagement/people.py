@@ -68,8 +68,8 @@ class Register:
             await connection.execute(insert(requests).values(**values))
         return request
 
-    async def complete(self, request_id: str, *, forget: str = "") -> None:
-        """It was done.
+    async def complete(self, request_id: str, *, forget: str = "") -> bool:
+        """It was done; False when there is no such request.
 
         Args:
             request_id: which.
@@ -78,10 +78,11 @@ class Register:
         async with self._engine.begin() as connection:
             await overwrite(connection)
             done = update(requests).where(requests.c.id == request_id).values(completed_at=self._clock())
-            await connection.execute(done)
+            found = (await connection.execute(done)).rowcount > 0
             if forget:
                 of_him = update(requests).where(requests.c.subject == forget)
                 await connection.execute(of_him.values(subject="", note=""))
+        return found
 
     async def all(self, *, only_open: bool = False) -> list[Request]:
         """The requests, those that are due first first."""

@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from auth.permissions.actions import Action, Role
-from ops.commands.desk import day, role_or_action, seconds, table
+from ops.commands.desk import day, moment, role_or_action, seconds, table
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,20 @@ def test_durations(text: str, expected: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="expected a duration"):
         seconds(text)
+
+
+def test_no_duration_leads_beyond_the_calendar() -> None:
+    assert seconds("36500d") == 36_500 * 86_400
+    with pytest.raises(typer.BadParameter, match="expected at most 36500d"):
+        seconds("99999999999999999999999d")
+    assert day(1e30) == "never"
+
+
+def test_moments() -> None:
+    assert moment("2027-01-15").timestamp() == 1_799_971_200
+    assert moment("2027-01-15T09:00:00+01:00").timestamp() == 1_800_000_000
+    with pytest.raises(typer.BadParameter, match=r"'soon': expected a time such as 20"):
+        moment("soon")
 
 
 def test_roles_and_actions() -> None:

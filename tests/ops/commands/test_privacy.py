@@ -68,3 +68,12 @@ def test_no_byte_of_him_is_left(streamer: Commands, tmp_path: Path, erased: str)
 def test_a_name_that_a_terminal_would_obey_is_spelt_out(streamer: Commands) -> None:
     (row,) = streamer("privacy", "requests", "--add", "export", "--user", "eve\x1b[2J\nadam")
     assert r"eve\x1b[2J\nadam" in row
+
+
+def test_a_request_that_is_not_there(streamer: Commands) -> None:
+    assert "there is no request 'none'" in streamer.refused("privacy", "requests", "--done", "none")
+
+
+def test_a_form_that_there_is_not(streamer: Commands) -> None:
+    said = streamer.refused("privacy", "export", "--user", "anna", "--format", "xml")
+    assert "'xml': expected json or csv" in said

@@ -88,6 +88,7 @@ def test_api_keys_of_a_service(streamer: Commands) -> None:
     assert line.split()[0] == prefix
     assert line.endswith("studio 1")
     streamer("user", "revoke-key", prefix)
+    assert f"there is no API key {prefix!r}" in streamer.refused("user", "revoke-key", prefix)
     assert streamer("user", "keys", "encoder") == []
     assert [entry["what"] for entry in streamer.audited("key")] == [
         "key.add", "key.list", "key.remove", "key.list"
