@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -32,6 +31,7 @@ from ops.process.logs import Redactor
 from ops.process.memory import Trimmer, heap_trim, spare_the_collector
 from ops.process.node import node_name
 from ops.process.reload import Reloader
+from ops.process.signals import Signals
 from ops.process.supervisor import Supervisor
 from streamer.config import Config
 from streamer.egress.webrtc import WebRtcEgress
@@ -197,15 +197,13 @@ class Server:
             _log.info("stopped")
 
     async def _work(self, works: tuple[Callable[[], Awaitable[None]], ...]) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        signals = Signals(self.stop)
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(_run(work)) for work in works]
                 if self._path is not None:
                     reloader = Reloader(self._path, self._apply)
-                    loop.add_signal_handler(signal.SIGHUP, self._hang_up, reloader)
+                    signals.on_hang_up(lambda: self._hang_up(reloader))
                     group.create_task(reloader.run(self._stop, self.config))
                 spare_the_collector()
                 self._ready = True
@@ -217,10 +215,7 @@ class Server:
                 for task in background:
                     task.cancel()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                loop.remove_signal_handler(number)
-            if self._path is not None:
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to reload any more
+            signals.close()
 
     def _hang_up(self, reloader: Reloader) -> None:
         self._https.reload()

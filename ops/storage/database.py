@@ -231,7 +231,8 @@ def _postgresql(url: URL) -> AsyncEngine:
         try:
             return await asyncpg.connect(dsn, timeout=_CONNECT_S, command_timeout=_STATEMENT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            raise AuthUnavailable(f"the database does not answer: {error or type(error).__name__}") from error
+            why = str(error) or f"nothing came within {_CONNECT_S:g} s"  # as a TimeoutError says nothing
+            raise AuthUnavailable(f"the database does not answer: {why}") from error
 
     engine = _PostgresqlEngine(connect)
     event.listen(engine.sync_engine, "handle_error", _unavailable)
