@@ -56,6 +56,7 @@ class PushStatistics:
         sounds_dropped: as for pictures.
         queued_bytes: wait in this process.
         unacknowledged_bytes: are on the way or wait in the kernel; None where the system does not tell.
+        lag_s: how old the oldest of it is that has not arrived, to half a second; 0 for nothing.
         rtt_ms: smoothed round trip; None where the system does not tell.
         position_ms: the output's time after the last unit.
         encryption: such as "TLSv1.3" or "AES-128", "none" in clear.
@@ -71,6 +72,7 @@ class PushStatistics:
     sounds_dropped: int = 0
     queued_bytes: int = 0
     unacknowledged_bytes: int | None = None
+    lag_s: float = 0.0
     rtt_ms: float | None = None
     position_ms: int = 0
     encryption: str = "none"

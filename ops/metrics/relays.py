@@ -31,6 +31,13 @@ class RelayCollector(Collector):
         live = GaugeMetricFamily("streamer_relay_live", "1 while something is sent", labels=_LABELS)
         bitrate = GaugeMetricFamily("streamer_relay_bitrate_bps", "Bits per second sent", labels=_LABELS)
         rtt = GaugeMetricFamily("streamer_relay_rtt_seconds", "Round trip to the destination", labels=_LABELS)
+        lag = GaugeMetricFamily(
+            "streamer_relay_lag_seconds", "Age of the oldest that has not arrived yet", labels=_LABELS
+        )
+        queued = GaugeMetricFamily("streamer_relay_queued_bytes", "Wait in the server", labels=_LABELS)
+        unacknowledged = GaugeMetricFamily(
+            "streamer_relay_unacknowledged_bytes", "Are on the way, or wait in the kernel", labels=_LABELS
+        )
         viewers = GaugeMetricFamily(
             "streamer_relay_viewers", "Who watches at the platform, where it tells", labels=_LABELS
         )
@@ -54,6 +61,10 @@ class RelayCollector(Collector):
                 state.add_metric([*label, each.value], float(relay.state is each))
             live.add_metric(label, float(relay.state.is_on_air))
             bitrate.add_metric(label, sent.bitrate_bps)
+            lag.add_metric(label, sent.lag_s)
+            queued.add_metric(label, sent.queued_bytes)
+            if sent.unacknowledged_bytes is not None:
+                unacknowledged.add_metric(label, sent.unacknowledged_bytes)
             if sent.rtt_ms is not None:
                 rtt.add_metric(label, sent.rtt_ms / 1000)
             if relay.health is not None and relay.health.viewers is not None:
@@ -61,4 +72,5 @@ class RelayCollector(Collector):
             for name, metric in totals.items():
                 metric.add_metric(label, getattr(sent, name))
             reconnects.add_metric(label, relay.machine.reconnects)
-        yield from (state, live, bitrate, rtt, viewers, *totals.values(), reconnects)
+        yield from (state, live, bitrate, rtt, lag, queued, unacknowledged, viewers)
+        yield from (*totals.values(), reconnects)

@@ -23,7 +23,12 @@ class RelayStatisticsModel(BaseModel):
     sounds_dropped: int
     #: Units of the stream that could not be taken in time.
     units_skipped: int
+    #: Wait in the server.
     queued_bytes: int
+    #: Are on the way, or wait in the machine's kernel; null where that cannot be told.
+    unacknowledged_bytes: int | None
+    #: How old the oldest of both is, to half a second; what is 8 s old is dropped.
+    lag_s: float
     rtt_ms: float | None
     reconnects: int
     position_ms: int

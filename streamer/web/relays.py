@@ -336,6 +336,8 @@ def _relay(relay: Relay) -> models.RelayModel:
             sounds_dropped=sent.sounds_dropped,
             units_skipped=intake.skipped if intake is not None else 0,
             queued_bytes=sent.queued_bytes,
+            unacknowledged_bytes=sent.unacknowledged_bytes,
+            lag_s=round(sent.lag_s, 2),
             rtt_ms=round(sent.rtt_ms, 2) if sent.rtt_ms is not None else None,
             reconnects=relay.machine.reconnects,
             position_ms=sent.position_ms,

@@ -7,7 +7,13 @@ from transport.output import PushOptions, PushStatistics
 
 def statistics(outlet: Outlet) -> PushStatistics:
     return outlet.statistics(
-        bytes_sent=0, queued_bytes=0, unacknowledged_bytes=None, rtt_ms=None, encryption="none", peer=""
+        bytes_sent=0,
+        queued_bytes=0,
+        unacknowledged_bytes=None,
+        lag_s=0.0,
+        rtt_ms=None,
+        encryption="none",
+        peer="",
     )
 
 

@@ -86,6 +86,7 @@ class RtmpPush:
             bytes_sent=link.bytes_sent if link else 0,
             queued_bytes=link.queued_bytes if link else 0,
             unacknowledged_bytes=link.unacknowledged_bytes if link else None,
+            lag_s=link.lag_s if link and link.is_live else 0.0,
             rtt_ms=link.rtt_ms if link else None,
             encryption=link.encryption if link else "none",
             peer=link.peer if link else "",

@@ -128,6 +128,7 @@ class SrtPush:
             bytes_sent=self._bytes_sent,
             queued_bytes=self._queued_bytes if not self._is_over else 0,
             unacknowledged_bytes=latest.buffer_bytes if latest else None,
+            lag_s=latest.buffer_ms / 1000 if latest and not self._is_over else 0.0,
             rtt_ms=latest.rtt_ms if latest else None,
             encryption=latest.cipher if latest else "none",
             peer=f"{self._target.host}:{self._target.port}" if latest else "",

@@ -121,4 +121,6 @@ async def test_metrics_have_every_relay(rig: WebRig) -> None:
     _, _, text = await rig.answer("GET", "/metrics")
     assert 'streamer_relay_state{relay="one",state="idle",stream="cam"} 1.0' in text
     assert 'streamer_relay_live{relay="one",stream="cam"} 0.0' in text
+    assert 'streamer_relay_lag_seconds{relay="one",stream="cam"} 0.0' in text
+    assert 'streamer_relay_queued_bytes{relay="one",stream="cam"} 0.0' in text
     assert KEY not in text

@@ -295,6 +295,8 @@ async def test_on_a_slow_line_pictures_are_dropped_before_they_are_too_old(inges
     assert push.statistics().pictures_dropped == 0
     await until_written(is_dropped=True)
     assert push.statistics().queued_bytes < PushOptions().max_queued_bytes / 2
+    assert push.statistics().lag_s > 1.0
+    assert push.statistics().unacknowledged_bytes
     ingest.reads.set()
     await until_written(is_dropped=False)
     await push.close()

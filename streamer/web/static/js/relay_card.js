@@ -19,6 +19,8 @@ const TONES = { live: "live", degraded: "away", reconnecting: "away", connecting
 const PLATFORMS = { custom: "Address", youtube: "YouTube", facebook: "Facebook", twitch: "Twitch" };
 const WHEN = { manual: "started by hand", publishing: "follows the encoder", scheduled: "by schedule" };
 const RUNNING = new Set(["preparing", "connecting", "live", "degraded", "reconnecting"]);
+/** Of an ordinary line a second has arrived. */
+const LATE_S = 1;
 
 /** What helps, by a word of the reason. */
 const ADVICE = [
@@ -89,6 +91,7 @@ export class RelayCard {
       rows.push(["On air", duration(Date.now() / 1000 - relay.began_at)], ["Sends", bitrate(sent.bitrate_bps)]);
       if (sent.rtt_ms !== null) rows.push(["Round trip", quantity(sent.rtt_ms, "ms", 0)]);
     }
+    if (onAir && sent.lag_s >= LATE_S) rows.push(["Behind", quantity(sent.lag_s, "s", 1), true]);
     if (onAir && health && health.state !== "unknown") rows.push(["Platform says", health.state, health.state !== "good"]);
     if (onAir && health?.viewers != null) rows.push(["Watching", number(health.viewers)]);
     if (sent.pictures_dropped > 0) rows.push(["Pictures left out", number(sent.pictures_dropped), true]);
