@@ -148,7 +148,15 @@ class SrtIngest:
         )
         with self._lock:
             self._sessions[connection.id] = (thread, connection)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The machine allows no more; what never ran must not be waited for, and the listener goes on.
+            with self._lock:
+                del self._sessions[connection.id]
+            connection.close()
+            host, port = connection.peer_address[:2]
+            _log.error("srt %s:%d: no thread for it: %s", host, port, error, extra={"session": connection.id})
 
     def _serve(self, connection: SrtConnection) -> None:
         try:

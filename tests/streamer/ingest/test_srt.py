@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -286,6 +287,28 @@ class TestLife:
         rig.ingest.close()
         assert rig.registry.find("cam").publisher is None
         assert rig.registry.find("open").publisher is None
+
+    def test_a_publisher_for_whom_there_is_no_thread_left_ends_alone(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        start = threading.Thread.start
+
+        def exhausted(thread: threading.Thread) -> None:
+            if thread.name.startswith("srt ") and not thread.name.startswith("srt-"):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", exhausted)
+            connection = rig.call(publish_id())
+            with pytest.raises(LinkError):
+                while True:
+                    connection.receive()
+        wait_until(lambda: "no thread for it" in caplog.text)
+        rig.call(publish_id())
+        rig.wait_state("cam", State.LIVE)
+        rig.ingest.close()
+        assert rig.registry.find("cam").publisher is None
 
 
 def test_options_are_the_configurations() -> None:
