@@ -50,5 +50,6 @@ async def somebody_stays(
 
 def _refusal() -> AccountConflict:
     return AccountConflict(
-        "this would leave nobody who can administer; make somebody else an administrator first"
+        "this would leave nobody who can administer; make somebody else an administrator first, "
+        "who has chosen a password or can sign in otherwise"
     )

@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.errors import AccountConflict, BadGrant, NoSuchGrant
 from auth.permissions.actions import Action, Role, actions_of, with_sound
+from auth.permissions.arrivals import able_to_come
 from auth.permissions.directory import Directory
 from auth.permissions.patterns import EVERYTHING, MAX_CHARACTERS, check_pattern
 from auth.storage.schema import bump, metadata
@@ -250,12 +251,15 @@ async def administrators(connection: AsyncConnection, directory: Directory | Non
 async def is_last_administrator(
     connection: AsyncConnection, principal_id: str, directory: Directory | None = None
 ) -> bool:
-    """Whether nobody would be in charge without this principal; ask before removing or disabling it."""
+    """Whether nobody would be in charge without this principal; ask before removing or disabling it.
+
+    Whoever is invited and has no password yet takes nobody's place who can come in.
+    """
     granted = await _put_in_charge(connection)
     if directory is None:
         return granted == {principal_id}
     left = directory.people(granted - {principal_id}) - {principal_id}
-    return not left and bool(directory.people(granted))
+    return await _leaves_nobody(connection, directory.people(granted), left, directory)
 
 
 async def _put_in_charge(connection: AsyncConnection, but: str = "") -> set[str]:
@@ -278,8 +282,21 @@ async def _keep_one_in_charge(connection: AsyncConnection, grant: Grant, directo
     if Action.ADMIN not in grant.actions or grant.stream != EVERYTHING or grant.expires_at is not None:
         return
     left = await _put_in_charge(connection, but=grant.id)
-    if not (left if directory is None else directory.people(left)):
+    if directory is None:
+        is_last = not left
+    else:
+        before, after = directory.people(await _put_in_charge(connection)), directory.people(left)
+        is_last = not after or await _leaves_nobody(connection, before, after, directory)
+    if is_last:
         raise AccountConflict("this grant is the last that puts anybody in charge; give another one first")
+
+
+async def _leaves_nobody(
+    connection: AsyncConnection, before: set[str], after: set[str], directory: Directory
+) -> bool:
+    """Whether some were in charge, or able to come in and be it, and none is afterwards."""
+    able = await able_to_come(connection, before, directory)
+    return (bool(before) and not after) or (bool(able) and not able & after)
 
 
 def _check_end(kind: GrantKind, expires_at: float | None, now: float) -> None:

@@ -74,6 +74,25 @@ def test_what_cannot_be(streamer: Commands) -> None:
     assert "will not do" in streamer.refused("user", "password", "anna", stdin="short\n")
 
 
+def test_who_never_chose_a_password_takes_no_administrator_s_place(streamer: Commands) -> None:
+    for name in ("anna", "bert"):
+        streamer("user", "add", name)
+    streamer("user", "password", "anna", stdin="ein Pferd frisst Holz\n")
+    (of_anna, _) = (
+        streamer("grant", "add", name, "administrator", "--stream", "*")[0] for name in ("anna", "bert")
+    )
+    for command in ("disable", "delete"):
+        assert "nobody who can administer" in streamer.refused("user", command, "anna")
+    assert "the last that puts anybody in charge" in streamer.refused("grant", "remove", of_anna)
+    streamer("user", "delete", "bert")
+    streamer("user", "add", "robot", "--service")
+    streamer("grant", "add", "robot", "administrator", "--stream", "*")
+    assert "nobody who can administer" in streamer.refused("user", "delete", "anna")
+    streamer("user", "add-key", "robot")
+    streamer("grant", "remove", of_anna)
+    streamer("user", "delete", "anna")
+
+
 def test_the_last_administrator_stays(streamer: Commands) -> None:
     streamer("user", "add", "anna")
     streamer("grant", "add", "anna", "administrator", "--stream", "*")
