@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +14,7 @@ from auth.audit.entries import Event
 from auth.errors import NoSuchConnection
 from auth.platforms.connections import Connections
 from streamer.hub.registry import Registry
-from streamer.relay.destination import Destination, Settings
+from streamer.relay.destination import Destination, Settings, When
 from streamer.relay.destinations import new_id
 from streamer.relay.errors import NoSuchRelay, RelayBusy, RelayRefused
 from streamer.relay.relay import Relay
@@ -24,6 +26,8 @@ from streamer.web.operations import Operation
 from streamer.web.origin import client_address
 
 _SETTINGS = frozenset(Settings.model_fields)
+# Forms name minutes, and whoever chooses this one means now.
+_JUST_NOW_S = 90.0
 
 Record = Callable[[Event], Awaitable[None]]
 
@@ -181,6 +185,7 @@ class RelaysFace:
         given = body.model_dump(exclude_unset=True, exclude={"stream"})
         made = _built({"id": new_id(), "stream": body.stream}, {}, given)
         made.check(stream.config)
+        _check_schedule(made.settings, time.time())
         await self._check_account(request, made)
         await self._relays.add(made)
         await self._note(request, who, "destination.add", made)
@@ -204,6 +209,8 @@ class RelaysFace:
         given = body.model_dump(exclude_unset=True)
         made = _built(kept, old.settings.model_dump(), given)
         made.check(relay.stream.config)
+        if _schedule(made.settings) != _schedule(old.settings):
+            _check_schedule(made.settings, time.time())
         if made.settings.account != old.settings.account:
             await self._check_account(request, made)
         await self._relays.change(made)
@@ -348,6 +355,25 @@ def _relay(relay: Relay) -> models.RelayModel:
         if health is not None
         else None,
     )
+
+
+def _schedule(settings: Settings) -> tuple[object, ...]:
+    return settings.when, settings.starts_at, settings.ends_at
+
+
+def _check_schedule(settings: Settings, now: float) -> None:
+    """Refuse a time that is over: who meant another day would be on air at once, in front of everybody.
+
+    Raises:
+        RelayRefused: says what was expected.
+    """
+    if settings.when is not When.SCHEDULED or settings.starts_at is None:
+        return
+    if settings.starts_at < now - _JUST_NOW_S:
+        ago = str(timedelta(seconds=round(now - settings.starts_at)))
+        raise RelayRefused(
+            f'starts_at lies {ago} in the past; expected one to come, or when = "manual" to start it now'
+        )
 
 
 def _destination(destination: Destination) -> models.DestinationModel:

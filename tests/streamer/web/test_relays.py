@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import select
@@ -56,6 +57,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"platform": "youtube", "account": "x"}, "no url"),
     ({"when": "scheduled"}, "starts_at"),
     ({"when": "scheduled", "starts_at": 20, "ends_at": 10}, "ends_at after"),
+    ({"when": "scheduled", "starts_at": 20}, "in the past"),
     ({"name": "a b"}, "expected a name"),
     ({"stream": "closed", "passphrase": "short", "url": "srt://127.0.0.1:9"}, "10-79"),
 ]
@@ -114,6 +116,19 @@ async def test_who_manages_a_stream_manages_where_it_goes(rig: WebRig) -> None:
     for method, path in (("GET", "/api/v1/relays"), ("GET", f"/api/v1/relays/{mine['id']}")):
         assert (await ask(rig, method, path, headers=watcher))[0] == 403
         assert (await ask(rig, method, path, headers={}))[0] == 401
+
+
+async def test_a_schedule_that_is_over_begins_nothing(rig: WebRig) -> None:
+    now = time.time()
+    schedule = {"when": "scheduled", "starts_at": now + 3600}
+    _, made = await ask(rig, "POST", "/api/v1/destinations", wanted(**schedule))
+    path = f"/api/v1/destinations/{made['id']}"
+    status, answer = await ask(rig, "PATCH", path, {"starts_at": now - 7200})
+    assert status == 422
+    assert "starts_at lies 2:00:00 in the past; expected one to come" in answer["message"]
+    assert (await ask(rig, "PATCH", path, {"title": "Evening", **schedule}))[0] == 200
+    # As a form says it that knows minutes.
+    assert (await ask(rig, "PATCH", path, {"starts_at": now - 59}))[0] == 200
 
 
 async def test_metrics_have_every_relay(rig: WebRig) -> None:
