@@ -13,7 +13,7 @@ from aiohttp import web
 
 from auth.audit.entries import Event
 from auth.tokens.tokens import SERVER
-from ops.certificates.https import Https
+from ops.certificates.https import Https, taken
 from ops.components.administration import administration
 from ops.components.engagement import Engagement
 from ops.components.housekeeping import Housekeeping
@@ -132,7 +132,10 @@ class Server:
         self._redactor.know_config(config)
         self._https = Https(config.http, config.state.dir)
         host, port = split_address(config.webrtc.listen)
-        udp, tcp = bind_sockets(host, port, interface_addresses(host))
+        try:
+            udp, tcp = bind_sockets(host, port, interface_addresses(host))
+        except LinkError as error:
+            raise LinkError(error.reason, f"webrtc.listen: {error}") from None
         options = PlaneOptions(
             threads=config.webrtc.threads,
             ipsec_mb=config.webrtc.cipher == "auto",
@@ -156,7 +159,10 @@ class Server:
         delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
-            srt = SrtIngest(config, self.registry, guard.door)
+            try:
+                srt = SrtIngest(config, self.registry, guard.door)
+            except LinkError as error:
+                raise LinkError(error.reason, f"srt.listen: {error}") from None
             self.srt_address = srt.address
             await self.engagement.start()
             runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
@@ -288,9 +294,7 @@ class Server:
             await web.TCPSite(runner, host, port, backlog=1024, ssl_context=self._https.context).start()
         except OSError as error:
             await runner.cleanup()
-            raise LinkError(
-                "unreachable", f"cannot listen for HTTP on {self.config.http.listen}: {error.strerror}"
-            ) from None
+            raise taken("http.listen", self.config.http.listen, error) from None
         self.http_address: tuple[str, int] = runner.addresses[0][:2]
         try:
             await self._https.start(self.http_address[1])

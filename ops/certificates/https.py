@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from streamer.sections.base import split_address
 from streamer.sections.http import HttpConfig
 from streamer.web.models import CertificateModel
 from transport.errors import LinkError
+from transport.plane.sockets import explain
 
 if TYPE_CHECKING:
     from ops.certificates.renewal import Renewal
@@ -97,9 +99,7 @@ class Https:
             await web.TCPSite(runner, *split_address(self._config.redirect_from), backlog=1024).start()
         except OSError as error:
             await runner.cleanup()
-            raise LinkError(
-                "unreachable", f"cannot listen for HTTP on {self._config.redirect_from}: {error.strerror}"
-            ) from None
+            raise taken("http.redirect_from", self._config.redirect_from, error) from None
         self._runner = runner
 
     async def run(self) -> None:
@@ -141,6 +141,12 @@ class Https:
             next_attempt=self._renewal.next_attempt if self._renewal is not None else None,
             last_error=last_error,
         )
+
+
+def taken(key: str, listen: str, error: OSError) -> LinkError:
+    """Why a listener of `[http]` cannot be had; names its key, as several listeners want a port."""
+    why = explain(*split_address(listen), socket.SOCK_STREAM, error)
+    return LinkError(why.reason, f"{key}: {why}")
 
 
 def redirect_app(https_port: int, proofs: Mapping[str, str]) -> web.Application:

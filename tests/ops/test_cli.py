@@ -82,7 +82,10 @@ def test_a_port_that_is_taken_is_said_in_one_line(
         path = write(tmp_path, text + f'[state]\ndir = "{tmp_path / "state"}"\n')
         result = runner.invoke(app, ["serve", "--config", path])
     assert result.exit_code == 1
-    assert f"{port}" in result.stderr.splitlines()[-1]
+    said = result.stderr.splitlines()[-1]
+    assert said.startswith(f"streamer: {section}.listen: ")
+    assert f"port {port} on 127.0.0.1" in said
+    assert said.endswith("in use by another program")
     assert "Traceback" not in result.output
 
 

@@ -84,11 +84,11 @@ def _open(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
             return _bind(family, "::" if not host else host, port, kind, dual_stack=not host)
         except OSError as error:
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                raise _explain(host, port, kind, error) from error
+                raise explain(host, port, kind, error) from error
     try:
         return _bind(families[-1], host or "0.0.0.0", port, kind, dual_stack=False)
     except OSError as error:
-        raise _explain(host, port, kind, error) from error
+        raise explain(host, port, kind, error) from error
 
 
 def _bind(
@@ -124,7 +124,8 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if version == 6 else socket.AF_INET
 
 
-def _explain(host: str, port: int, kind: socket.SocketKind, error: OSError) -> LinkError:
+def explain(host: str, port: int, kind: socket.SocketKind, error: OSError) -> LinkError:
+    """Why an address cannot be listened on, in words."""
     protocol = "UDP" if kind == socket.SOCK_DGRAM else "TCP"
     where = f"{protocol} port {port} on {host or 'all addresses'}"
     if error.errno == errno.EADDRINUSE:
