@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from ops.commands import audit, grants, groups, keys, privacy, relays, token, us
 from ops.commands.desk import ConfigFile
 from ops.commands.sandbox import sandbox
 from ops.process import logs
+from ops.process.descriptors import raise_limit
 from streamer.config import Config, load
 from streamer.errors import ConfigError, StreamerError
 from transport.errors import LinkError
@@ -77,6 +79,7 @@ def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]
     from ops.server import Server
 
     redactor = logs.configure(config)
+    raise_limit()
 
     async def run() -> None:
         await Server(config, path, redactor).run(*companions)
@@ -86,8 +89,22 @@ def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]
             runner.run(run())
     except* (LinkError, OSError, StreamerError, AuthError) as group:
         for error in group.exceptions:
-            typer.echo(f"streamer: {error}", err=True)
+            typer.echo(f"streamer: {_words(error)}", err=True)
         raise typer.Exit(1) from None
+
+
+def _words(error: Exception) -> str:
+    """What ended the server; of what the system refused, without its number, and with what helps."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{what}; raise the limit of open files (ulimit -n)"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{what}; expected it to be readable and writable for who runs the server"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}; make room there first"
+    return what
 
 
 def _load(path: Path) -> Config:

@@ -123,3 +123,11 @@ def test_what_serve_would_refuse_is_found_without_serving(runner: CliRunner, tmp
     vault, engagement = result.stderr.splitlines()
     assert vault.startswith(f"{path}: vault.key_env = 'NOT_SET_ANYWHERE': expected")
     assert engagement.startswith(f"{path}: engagement.geoip = '{places}': expected")
+
+
+@pytest.mark.usefixtures("root")
+def test_what_the_system_refuses_is_said_without_its_numbers(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "master.key").mkdir()
+    result = runner.invoke(app, ["serve", "--config", write(tmp_path, f'[state]\ndir = "{tmp_path}"\n')])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == f"streamer: {tmp_path / 'master.key'}: Is a directory"
