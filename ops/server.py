@@ -30,6 +30,7 @@ from ops.process.health import LoopLag, SendDelay
 from ops.process.logs import Redactor
 from ops.process.memory import Trimmer, heap_trim, spare_the_collector
 from ops.process.node import node_name
+from ops.process.possession import possession
 from ops.process.reload import Reloader
 from ops.process.signals import Signals
 from ops.process.supervisor import Supervisor
@@ -96,31 +97,35 @@ class Server:
 
         Raises:
             LinkError: a port cannot be had; says which.
-            ConfigError: the state directory cannot be made.
+            ConfigError: the state directory cannot be made, or is another server's.
             OSError: what is in it cannot be used.
             DatabaseError: the database cannot be used.
             AuthError: what is in it cannot be used, with this master key for example.
         """
         identity = await open_identity(self.config)
         try:
-            guard = Guard(identity, self.config.auth)
-            self.platforms = PlatformDesk(self.config.platforms, identity)
-            self.relays = make_relays(
-                self.config.platforms,
-                self.registry,
-                identity,
-                self.platforms.broadcasts,
-                self._redactor.add,
-                node_name(self.config.state.dir),
-            )
-            try:
-                self.engagement = Engagement(self.config, identity, self._streams, self._platform_viewers)
-                await self._run(identity, guard, *companions)
-            finally:
-                await self.platforms.close()
-                await guard.close()
+            async with possession(self.config.state.dir):
+                await self._open(identity, *companions)
         finally:
             await identity.close()
+
+    async def _open(self, identity: Identity, *companions: Callable[[], Awaitable[None]]) -> None:
+        guard = Guard(identity, self.config.auth)
+        self.platforms = PlatformDesk(self.config.platforms, identity)
+        self.relays = make_relays(
+            self.config.platforms,
+            self.registry,
+            identity,
+            self.platforms.broadcasts,
+            self._redactor.add,
+            node_name(self.config.state.dir),
+        )
+        try:
+            self.engagement = Engagement(self.config, identity, self._streams, self._platform_viewers)
+            await self._run(identity, guard, *companions)
+        finally:
+            await self.platforms.close()
+            await guard.close()
 
     async def _run(
         self, identity: Identity, guard: Guard, *companions: Callable[[], Awaitable[None]]

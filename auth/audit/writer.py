@@ -177,9 +177,9 @@ class AuditLog:
                 break
             except (SQLAlchemyError, AuthUnavailable, OSError) as error:
                 pause_s = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
-                _log.error(
-                    "the audit log cannot be written, next try in %g s: %s", pause_s, type(error).__name__
-                )
+                # Of the others the text may quote what was to be written.
+                why = str(error) if isinstance(error, AuthUnavailable | OSError) else type(error).__name__
+                _log.error("the audit log cannot be written, next try in %g s: %s", pause_s, why)
                 attempt += 1
             await asyncio.sleep(pause_s)
         with self._lock:
