@@ -77,6 +77,8 @@ class Server:
 
     def __init__(self, config: Config, path: Path | None = None, redactor: Redactor | None = None) -> None:
         self.config = config
+        # What runs of the tables that are read at the start only.
+        self._begun = config
         self._path = path
         self._redactor = redactor or Redactor()
         self._stop = asyncio.Event()
@@ -314,10 +316,10 @@ class Server:
     def _apply(self, config: Config) -> None:
         """Take a changed configuration; streams that did not change are not touched."""
         for section in sorted(Config.model_fields.keys() - {"streams", "auth"}):
-            if getattr(config, section) != getattr(self.config, section):
+            if getattr(config, section) != getattr(self._begun, section):
                 _log.warning("[%s] changed; that takes effect at the next start", section)
         for key in SignInConfig.model_fields:
-            if getattr(config.auth, key) != getattr(self.config.auth, key):
+            if getattr(config.auth, key) != getattr(self._begun.auth, key):
                 _log.warning("auth.%s changed; that takes effect at the next start", key)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
