@@ -27,7 +27,7 @@ from transport.errors import LinkError, StateError
 from transport.media.unit import AccessUnit, Track
 from transport.rtsp.address import check_url, redact_url
 from transport.rtsp.description import StreamAssembler, describe
-from transport.rtsp.failure import link_error
+from transport.rtsp.failure import link_error, no_such_name
 
 #: Units that wait for their reader; two seconds of an ordinary camera. Full: the receiver waits, and then the
 #: camera, which drops pictures (TCP), or the kernel, which drops packets (UDP).
@@ -218,6 +218,8 @@ class _Receiver:
                 failure = self._receive(container)
         except av.error.FFmpegError as error:
             failure = link_error(error, opened=self._tracks is not None, late=time.monotonic() >= deadline)
+            if failure.reason == "unreachable":
+                failure = no_such_name(urlsplit(self._url).hostname or "") or failure
         except LinkError as error:
             failure = error
         except Exception as error:  # ours; belongs to whoever waits, not to this thread

@@ -6,6 +6,7 @@ Their own text is not used: it holds the address, and with it the password.
 from __future__ import annotations
 
 import errno
+import socket
 
 import av.error
 
@@ -44,6 +45,16 @@ _HUNG_UP = (
     av.error.ConnectionAbortedError,
     av.error.ConnectionResetError,
 )
+
+
+def no_such_name(host: str) -> LinkError | None:
+    """Whether it was the name, which libav does not tell from a network that is away. Blocks."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (socket.gaierror, UnicodeError) as error:  # the latter of what can be no name
+        why = error.strerror if isinstance(error, socket.gaierror) else str(error)
+        return LinkError("unreachable", f"no address is found for the name {host}: {why}")
+    return None
 
 
 def link_error(error: av.error.FFmpegError, *, opened: bool, late: bool = False) -> LinkError:

@@ -211,6 +211,8 @@ def test_nobody_listens() -> None:
 
 def test_an_unknown_name() -> None:
     assert reason_of("rtsp://camera.invalid/cam") == "unreachable"
+    with pytest.raises(LinkError, match=r"for the name camera\.invalid"):
+        RtspSource("rtsp://admin:secret@camera.invalid/cam").open()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import errno
 import av.error
 import pytest
 
-from transport.rtsp.failure import link_error
+from transport.rtsp.failure import link_error, no_such_name
 
 URL = "rtsp://admin:secret@camera/"
 
@@ -35,6 +35,14 @@ def test_reasons_of_opening(kind: type[av.error.FFmpegError], reason: str) -> No
     failure = link_error(error(kind), opened=False)
     assert failure.reason == reason
     assert "secret" not in str(failure)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "camera..invalid"])
+def test_a_name_that_is_none(host: str) -> None:
+    failure = no_such_name(host)
+    assert failure is not None
+    assert (failure.reason, f"the name {host}" in str(failure)) == ("unreachable", True)
+    assert no_such_name("127.0.0.1") is None
 
 
 def test_anything_else_is_unsupported() -> None:
