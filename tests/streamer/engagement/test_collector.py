@@ -176,24 +176,6 @@ async def test_while_the_carrier_is_away_and_forgets_what_it_took(
     await machine.end()
 
 
-async def test_a_disk_that_is_full_is_told_of_once(
-    engine: AsyncEngine, tmp_path: Path, crowd: Crowd, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    machine = Machine(tmp_path / "state", engine, crowd)
-    await machine.collector.start()
-    in_the_way = tmp_path / "state" / "audience.tmp"
-    in_the_way.mkdir()
-    for _ in range(5):
-        crowd.now += 1
-        await machine.collector.beat()
-    assert caplog.text.count("cannot be kept on disk") == 1
-    in_the_way.rmdir()
-    await machine.collector.beat()
-    assert "kept on disk again" in caplog.text
-    await machine.end()
-
-
 @pytest.mark.parametrize("data", [b"", b"1\n", b"1\n{}\n", b"x\n", b'1\n{"place": {}}\n', b"2\n{}\n\xff\n"])
 def test_what_is_no_copy(data: bytes) -> None:
     with pytest.raises(ValueError, match="expected"):
