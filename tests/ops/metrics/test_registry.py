@@ -75,7 +75,7 @@ async def test_viewers_and_what_was_sent_to_those_who_left(rig: WebRig) -> None:
         "rtx_refused": 3,
         "video_fraction_lost": 0.5,
     }
-    rig.egress._measure(0.0)
+    rig.egress._tally.measure(0.0)
     found = await scrape(rig)
     assert found["streamer_viewers", "cam"] == 1
     assert found["streamer_viewer_bytes_sent_total", "cam"] == 100

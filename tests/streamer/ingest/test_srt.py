@@ -300,8 +300,9 @@ class TestLife:
 
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", exhausted)
-            connection = rig.call(publish_id())
+            # Cut off, perhaps before it has seen that it was let in.
             with pytest.raises(LinkError):
+                connection = rig.call(publish_id())
                 while True:
                     connection.receive()
         wait_until(lambda: "no thread for it" in caplog.text)
