@@ -262,7 +262,7 @@ class PlaneLoop:
         if route is None or not seat.can_send:
             return
         first_report = not outgoing.packets
-        datagrams = seat.viewer.pull(outgoing, now, is_blocked=route.is_blocked)
+        datagrams = seat.viewer.pull(outgoing, now, room_bytes=route.room_bytes)
         if datagrams:
             sent = self._transmit(seat, route, datagrams)
             seat.viewer.counters.packets_sent += sent

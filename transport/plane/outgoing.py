@@ -7,6 +7,7 @@ number must never be encrypted with two contents. Timestamps are explained in `t
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import deque
 from dataclasses import dataclass
@@ -201,16 +202,17 @@ class Outgoing:
         """Resend nothing of what was sent so far: new keys start their rollover counters at zero."""
         self._first_number = self._next_number
 
-    def pull(self, now: float, *, is_blocked: bool = False) -> list[bytes]:
+    def pull(self, now: float, *, room_bytes: float = math.inf) -> list[bytes]:
         """Packets to be sent now, not encrypted, in order.
 
         Args:
             now: seconds, monotonic.
-            is_blocked: the viewer's TCP connection is backed up: no new unit is begun.
+            room_bytes: of payload, after which no new unit is begun; without any the connection is full.
         """
         self.deadline = None
+        before = self.octets
         packets: list[bytes] = []
-        while self._unit is not None or self._take_unit(now, is_blocked):
+        while self._unit is not None or self._take_unit(now, is_blocked=room_bytes <= 0):
             assert self._unit is not None
             unit, segment = self._unit, self._segments[-1]
             allowed = len(unit.payloads)
@@ -234,6 +236,10 @@ class Outgoing:
             self._last = (max(last, self._last[0]) if self._last else last, now)
             self._unit = None
             self._index = unit.index + 1
+            if self.octets - before >= room_bytes:
+                # Whether the connection takes more is known when it was offered this.
+                self.deadline = now + _BLOCKED_RETRY_S
+                break
         return packets
 
     def find(self, seq: int) -> SentPacket | None:
@@ -248,7 +254,7 @@ class Outgoing:
                 return None if held is None else segment.packet(number, *held)
         return None
 
-    def _take_unit(self, now: float, is_blocked: bool) -> bool:
+    def _take_unit(self, now: float, *, is_blocked: bool) -> bool:
         """Make the next unit the current one, if there is one and it is due."""
         if self._waiting is not None:
             self._begin_waiting(now)

@@ -6,6 +6,7 @@ Used by the plane's thread only; nothing here waits.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class UdpRoute:
     sockaddr: tuple[str, int]
 
     protocol = "udp"
-    is_blocked = False
+    room_bytes = math.inf
 
     @property
     def address(self) -> Address:
@@ -77,9 +78,9 @@ class TcpRoute:
         self._buffer = bytearray()
 
     @property
-    def is_blocked(self) -> bool:
-        """No new access unit should be begun."""
-        return len(self._buffer) > MAX_BACKLOG_BYTES
+    def room_bytes(self) -> int:
+        """What may still wait for it before it takes no new access unit."""
+        return max(0, MAX_BACKLOG_BYTES - len(self._buffer))
 
     @property
     def wants_to_write(self) -> bool:

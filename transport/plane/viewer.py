@@ -114,12 +114,12 @@ class Viewer:
             self._rtx[subscription.rtx_ssrc] = RtxStream(subscription.rtx_ssrc)
         return outgoing
 
-    def pull(self, outgoing: Outgoing, now: float, *, is_blocked: bool) -> list[bytes]:
-        """Media of one subscription that is due, encrypted."""
+    def pull(self, outgoing: Outgoing, now: float, *, room_bytes: float) -> list[bytes]:
+        """Media of one subscription that is due, encrypted; see `Outgoing.pull`."""
         if self._srtp is None:
             return []
         skipped = outgoing.skipped
-        packets = outgoing.pull(now, is_blocked=is_blocked)
+        packets = outgoing.pull(now, room_bytes=room_bytes)
         self.counters.packets_dropped += outgoing.skipped - skipped
         protect = self._srtp.protect
         datagrams = [datagram for packet in packets if (datagram := protect(packet)) is not None]

@@ -271,7 +271,7 @@ def test_a_full_connection_skips_to_the_next_keyframe_without_a_hole() -> None:
     write(source, 1, at=0.0)
     receiver = start(source, 0.0, 0.0)
     write(source, 29, at=0.1, first=1, keyframe=False)
-    assert receiver.outgoing.pull(1.0, is_blocked=True) == []
+    assert receiver.outgoing.pull(1.0, room_bytes=0) == []
     assert receiver.outgoing.skipped == 29 * 3  # counted as it happens
     receiver.run(1.1, 2.0)
     assert len(receiver.unit_ends) == 1  # free again, but nothing to decode yet
@@ -286,14 +286,26 @@ def test_a_full_connection_delays_a_backlog_instead_of_dropping_it() -> None:
     source = video_source()
     write(source, 30, at=0.0)
     receiver = Receiver(Outgoing(video_subscription(), source, OPTIONS))
-    assert receiver.outgoing.pull(1.0, is_blocked=True) == []
+    assert receiver.outgoing.pull(1.0, room_bytes=0) == []
     assert receiver.outgoing.deadline == pytest.approx(1.01)
     receiver.run(1.5, 3.0)
     assert len(receiver.unit_ends) == 30 and receiver.outgoing.skipped == 0
     late = Receiver(Outgoing(video_subscription(), source, OPTIONS))
-    assert late.outgoing.pull(1.0, is_blocked=True) == []
-    assert late.outgoing.pull(4.5, is_blocked=True) == []
+    assert late.outgoing.pull(1.0, room_bytes=0) == []
+    assert late.outgoing.pull(4.5, room_bytes=0) == []
     assert late.outgoing.deadline is None  # given up: the next keyframe it is
+
+
+def test_a_backlog_goes_piece_by_piece_as_a_connection_takes_it() -> None:
+    source = video_source()
+    write(source, 30, at=0.0)
+    receiver = Receiver(Outgoing(video_subscription(), source, OPTIONS))
+    size = len(receiver.outgoing.pull(1.0, room_bytes=1))
+    assert 0 < size < 10
+    assert receiver.outgoing.deadline == pytest.approx(1.01)
+    assert len(receiver.outgoing.pull(2.5, room_bytes=3 * 3000)) == 3 * 3  # whole pictures, all due
+    receiver.run(2.6, 3.0)
+    assert receiver.outgoing.skipped == 0
 
 
 # Moving

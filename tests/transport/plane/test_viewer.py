@@ -1,5 +1,6 @@
 """RTCP and encryption of one viewer, on clocks that the test holds."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -53,7 +54,7 @@ class Bench:
         return [
             datagram
             for outgoing in self.viewer.outgoing
-            for datagram in self.viewer.pull(outgoing, self.now, is_blocked=False)
+            for datagram in self.viewer.pull(outgoing, self.now, room_bytes=math.inf)
         ]
 
     def write(self, count: int = 1) -> list[bytes]:

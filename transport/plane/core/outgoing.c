@@ -257,9 +257,10 @@ static bool take_unit(outgoing *o, int shard, double now, bool is_blocked) {
     return true;
 }
 
-void outgoing_pull(outgoing *o, int shard, double now, bool is_blocked, packet_sink sink, void *context) {
+void outgoing_pull(outgoing *o, int shard, double now, uint64_t room, packet_sink sink, void *context) {
+    uint64_t before = o->octets;
     o->deadline = HUGE_VAL;
-    while (o->unit != NULL || take_unit(o, shard, now, is_blocked)) {
+    while (o->unit != NULL || take_unit(o, shard, now, room == 0)) {
         unit *u = o->unit;
         const segment *s = last_segment(o);
         uint32_t allowed = u->count;
@@ -296,6 +297,10 @@ void outgoing_pull(outgoing *o, int shard, double now, bool is_blocked, packet_s
         o->unit = NULL;
         if (!o->is_borrowed)
             unit_release(u);
+        if (o->octets - before >= room) { /* whether the connection takes more is known when it was offered this */
+            o->deadline = now + BLOCKED_RETRY_S;
+            return;
+        }
     }
 }
 

@@ -142,8 +142,9 @@ int64_t outgoing_shift(const outgoing *o);
 void outgoing_move(outgoing *o, subscription *s, feed *f, double now);
 /* New keys: resend nothing of what was sent so far, count rollovers anew. */
 void outgoing_rekey(outgoing *o);
-/* Give what is due now to `sink`, in order. `shard` is of the thread that asks. */
-void outgoing_pull(outgoing *o, int shard, double now, bool is_blocked, packet_sink sink, void *context);
+/* Give what is due now to `sink`, in order; after `room` bytes of payload no further unit is begun, without any the
+ * connection is full. `shard` is of the thread that asks. */
+void outgoing_pull(outgoing *o, int shard, double now, uint64_t room, packet_sink sink, void *context);
 /* The packet that was sent under this number; the caller releases its unit. False if it is gone. */
 bool outgoing_find(const outgoing *o, uint16_t seq, packet *found);
 /* RTP header of a packet, or of its repetition under another SSRC, which has no padding; returns its size, at

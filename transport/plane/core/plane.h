@@ -323,7 +323,8 @@ void conn_accept(shard *s, int listener, double now);
 void conn_adopt(shard *s, conn *c, double now);
 void conn_ready(shard *s, conn *c, uint32_t events, double now);
 void conn_buffer(shard *s, conn *c, const uint8_t *data, size_t bytes);
-bool conn_is_blocked(const conn *c);
+/* Bytes that may still wait for it before it takes no new access unit. */
+size_t conn_room(const conn *c);
 void conn_flush_all(shard *s, double now);
 void conn_expire(shard *s, double now);
 void conn_mark_closed(shard *s, conn *c);

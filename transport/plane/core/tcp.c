@@ -213,7 +213,7 @@ void conn_buffer(shard *s, conn *c, const uint8_t *data, size_t bytes) {
     c->out_bytes = needed;
 }
 
-bool conn_is_blocked(const conn *c) { return c->out_bytes > MAX_BACKLOG_BYTES; }
+size_t conn_room(const conn *c) { return c->out_bytes < MAX_BACKLOG_BYTES ? MAX_BACKLOG_BYTES - c->out_bytes : 0; }
 
 void conn_mark_closed(shard *s, conn *c) {
     flush(c);

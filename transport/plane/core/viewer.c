@@ -117,10 +117,10 @@ static bool may_repeat(peer *p, size_t bytes, double now) {
 
 static void pull_media(shard *s, peer *p, outgoing *o, double now) {
     bool is_first = o->packets == 0;
-    bool is_blocked = p->selected->conn != NULL && conn_is_blocked(p->selected->conn);
+    uint64_t room = p->selected->conn != NULL ? conn_room(p->selected->conn) : UINT64_MAX;
     uint64_t skipped = o->skipped;
     pull in = {s, 0};
-    outgoing_pull(o, s->number, now, is_blocked, send_media, &in);
+    outgoing_pull(o, s->number, now, room, send_media, &in);
     if (o->skipped != skipped)
         COUNT(p->counters.packets_dropped, o->skipped - skipped);
     if (in.bytes > 0)

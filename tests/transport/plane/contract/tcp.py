@@ -81,6 +81,25 @@ class Tcp(Contract):
             assert after == before + 1 or after % 30 == 0  # a gap ends on a keyframe
         assert len(received) < len(pictures)
 
+    def test_a_backlog_that_is_due_at_once_may_be_more_than_can_wait(self, bench: Bench) -> None:
+        """That ends no connection: what does not go in time is left out."""
+        feed = bench.feed()
+        feed.write(h264_unit(0, keyframe=True))
+        for number in range(1, 41):
+            feed.write(h264_unit(9_000_000 + number, keyframe=False, size=1_000_000))
+        _, quiet = bench.join()
+        peer, viewer = bench.join((feed, video_subscription()), protocol="tcp", receive_bytes=16384)
+        quiet.wait(lambda: bench.counters(peer)["packets_sent"])
+        bench.clock.advance(1.5)  # what remains is due within a second
+        quiet.wait(lambda: bench.counters(peer)["bytes_sent"] > 1_000_000)
+        bench.clock.advance(2.0)  # and waits no longer than three
+        quiet.wait(lambda: bench.counters(peer)["packets_dropped"])
+        sent = bench.counters(peer)["packets_sent"]
+        viewer.wait(lambda: len(viewer.packets(VIDEO_SSRC)) == sent)
+        feed.write(h264_unit(9_003_000, keyframe=True))
+        viewer.wait(lambda: len(viewer.packets(VIDEO_SSRC)) > sent)
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+
     def test_the_end_of_the_only_connection_ends_the_viewer(self, bench: Bench) -> None:
         peer, viewer = bench.join(protocol="tcp")
         viewer.close()
