@@ -12,6 +12,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: What a packet, and a unit with one, take in memory besides the payload, about.
+_PACKET_BYTES = 40
+_UNIT_BYTES = 400
+
 
 @dataclass(frozen=True, slots=True)
 class PacketizedUnit:
@@ -34,6 +38,11 @@ class PacketizedUnit:
     keyframe: bool
     at: float
     interval: int
+
+
+def memory_of(payloads: Sequence[bytes]) -> int:
+    """Bytes that a unit of these takes: of many small ones that is more than what is in them."""
+    return _UNIT_BYTES + sum(_PACKET_BYTES + len(payload) for payload in payloads)
 
 
 class History:
@@ -68,7 +77,7 @@ class History:
 
     @property
     def size_bytes(self) -> int:
-        """Payload bytes held."""
+        """What the units held take in memory, about."""
         return self._bytes
 
     def append(self, payloads: Sequence[bytes], timestamp: int, keyframe: bool, now: float) -> None:
@@ -82,7 +91,7 @@ class History:
             self._units.append(unit)
             if keyframe:
                 self._keyframes.append(unit)
-            self._bytes += sum(map(len, payloads))
+            self._bytes += memory_of(payloads)
             self._next_index += 1
             self._next_packet += len(payloads)
             self._last_timestamp = timestamp
@@ -135,6 +144,6 @@ class History:
             keep_from = self._keyframes[0].index
         while self._units[0].index < keep_from or (self._bytes > self._max_bytes and len(self._units) > 1):
             dropped = self._units.popleft()
-            self._bytes -= sum(map(len, dropped.payloads))
+            self._bytes -= memory_of(dropped.payloads)
         while self._keyframes and self._keyframes[0].index < self._units[0].index:
             self._keyframes.popleft()

@@ -75,7 +75,7 @@ class PlaneOptions:
         ipsec_mb: use intel-ipsec-mb where it is installed, not OpenSSL alone (the twin has its own).
         max_payload_bytes: of one RTP payload, without header, extensions and SRTP tag.
         history_s: how long a packet can be retransmitted; never less than the current GOP.
-        max_history_bytes: per feed; the oldest packets go first.
+        max_history_bytes: of memory, per feed; the oldest packets go first.
         consent_s: silence after which a viewer is not sent to any more (RFC 7675).
         playout_delay_min_ms: told to browsers that understand the extension, unless their line loses packets:
             then more, see `playout.py`.

@@ -82,6 +82,9 @@ static unit *taken(unit *u) {
     return unit_hold(u);
 }
 
+/* What it takes in memory: of many small ones that is more than their payloads. */
+static size_t memory_of(const unit *u) { return (size_t)(u->data - (const uint8_t *)u) + u->offsets[u->count]; }
+
 static int64_t keyframe_at(const feed *f, size_t n) {
     return f->keyframes[(f->keyframes_first + n) & (f->keyframes_capacity - 1)];
 }
@@ -138,7 +141,7 @@ static unit *trim(feed *f, double now) {
         unit *oldest = unit_at(f, 0);
         f->units_first = (f->units_first + 1) & (f->units_capacity - 1);
         f->units_count--;
-        f->bytes -= oldest->offsets[oldest->count];
+        f->bytes -= memory_of(oldest);
         oldest->next_dropped = dropped;
         dropped = oldest;
         /* Before its unit is gone from where `find` looks. */
@@ -170,7 +173,7 @@ int feed_append(feed *f, unit *u, double now) {
     f->next_packet += u->count;
     f->last_timestamp = u->timestamp;
     f->has_timestamp = true;
-    f->bytes += u->offsets[u->count];
+    f->bytes += memory_of(u);
     f->units[(f->units_first + f->units_count++) & (f->units_capacity - 1)] = u;
     if (u->keyframe)
         f->keyframes[(f->keyframes_first + f->keyframes_count++) & (f->keyframes_capacity - 1)] = u->index;
@@ -191,7 +194,7 @@ int feed_replace(feed *f, unit *u) {
         u->first_packet = last->first_packet;
         u->at = last->at;
         u->interval = last->interval;
-        f->bytes += u->offsets[u->count] - last->offsets[last->count];
+        f->bytes += memory_of(u) - memory_of(last);
         f->units[place] = u;
     }
     pthread_mutex_unlock(&f->lock);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pylibsrtp
@@ -12,7 +13,7 @@ from tests.fakes.viewer import PROFILES, audio_subscription, video_subscription
 from tests.transport.plane.bench import AUDIO_SSRC, VIDEO_SSRC, Bench, assert_contiguous, units_of, write_all
 from tests.transport.plane.contract.base import Contract
 from transport.media import Codec
-from transport.plane.interface import SrtpProfile
+from transport.plane.interface import PlaneOptions, SrtpProfile
 
 
 class Joining(Contract):
@@ -49,6 +50,16 @@ class Joining(Contract):
         write_all(feed, [h264_unit(leap + 9000, keyframe=False)])
         viewer.wait(lambda: sum(packet.marker for packet in viewer.packets(VIDEO_SSRC)) == 5)
         assert_contiguous(viewer.seqs(VIDEO_SSRC))
+
+    def test_small_pictures_take_more_memory_than_what_is_in_them(self, stack: ExitStack) -> None:
+        bench = Bench(self.open_plane, PlaneOptions(max_history_bytes=50_000), stack)
+        feed = bench.feed()
+        write_all(feed, gop(0, 2000, size=1))  # with 5 bytes each, and the first of them is forgotten
+        _, viewer = bench.join((feed, video_subscription()))
+        viewer.connect()  # answered after the subscription took effect
+        feed.write(h264_unit(6_000_000, keyframe=True))
+        viewer.wait(lambda: any(packet.marker for packet in viewer.packets(VIDEO_SSRC)))
+        assert units_of(viewer.packets(VIDEO_SSRC)) == [h264_unit(6_000_000, keyframe=True).data]
 
     def test_sound_starts_with_the_next_unit(self, bench: Bench) -> None:
         feed = bench.feed(Codec.OPUS)
