@@ -50,10 +50,10 @@ sanitize: setup-test
 	.venv/bin/python -m tests.sanitized memory -m pytest -q -p tests.sanitized.plugin -p no:faulthandler -p no:cacheprovider \
 		tests/sanitized/proof.py tests/transport/plane/test_native.py
 
-# The native plane with ThreadSanitizer, in build/races.
+# The native plane and SRT's inbox with ThreadSanitizer, in build/races.
 races: setup-test
 	.venv/bin/python -m tests.sanitized threads -m pytest -q -p tests.sanitized.races -p no:faulthandler \
-		-p no:cacheprovider tests/transport/plane/test_native.py
+		-p no:cacheprovider tests/transport/plane/test_native.py tests/transport/srt/test_inbox_native.py
 
 fuzz: setup-test
 	.venv/bin/python -m tests.sanitized memory -m tests.fuzz --seconds $(SECONDS)

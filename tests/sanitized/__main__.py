@@ -1,4 +1,4 @@
-"""`python -m tests.sanitized memory -m pytest …`: a Python command with the sanitized extension of a kind."""
+"""`python -m tests.sanitized memory -m pytest …`: a Python command with sanitized extensions of a kind."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 
-from tests.sanitized.build import KINDS, ROOT, extension, preloads
+from tests.sanitized.build import KINDS, ROOT, extensions, preloads
 from tests.sanitized.loader import REPORT_VARIABLE, VARIABLE
 
 
 def environment(name: str, report: str) -> dict[str, str]:
-    """Of a process that loads the sanitized extension.
+    """Of a process that loads the sanitized extensions.
 
     Args:
         name: of its kind.
@@ -23,7 +23,7 @@ def environment(name: str, report: str) -> dict[str, str]:
         "allocator_may_return_null=1:quarantine_size_mb=64"
     )
     return os.environ | {
-        VARIABLE: str(extension(name)),
+        VARIABLE: str(extensions(name)),
         REPORT_VARIABLE: report,
         "LD_PRELOAD": preloads(KINDS[name]),
         "ASAN_OPTIONS": f"{common}:{address}",
@@ -41,8 +41,7 @@ def main() -> int:
     if name not in KINDS or not command:
         sys.stderr.write(f"expected {' or '.join(KINDS)} and a command, not {' '.join(sys.argv[1:])!r}\n")
         return 2
-    extension(name)
-    folder = KINDS[name].folder
+    folder = extensions(name)
     for old in folder.glob("report.*"):
         old.unlink()
     child = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Compiles the extension with sanitizers; the sources and everything else are those of pyproject.toml.
+"""Compiles extensions with sanitizers; the sources and everything else are those of pyproject.toml.
 
 The one for memory and the one for threads cannot be in one extension.
 """
@@ -19,29 +19,35 @@ _COMPILER = os.environ.get("CC", "gcc")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What an extension is compiled to find.
+    """What extensions are compiled to find.
 
     Attributes:
-        folder: of everything that belongs to it.
+        folder: of everything that belongs to it; in it the extensions lie as in their packages.
+        modules: what they are.
         sanitizers: as the compiler calls them.
         libraries: that the interpreter, which was compiled without sanitizers, needs in LD_PRELOAD.
         is_watched: whether nonces and edges are looked at.
     """
 
     folder: Path
+    modules: tuple[str, ...]
     sanitizers: str
     libraries: tuple[str, ...]
     is_watched: bool
 
 
+PLANE = "transport.plane.native"
+INBOX = "transport.srt.inbox_native"
+
 #: libstdc++ as well: AddressSanitizer looks for its exceptions when it starts, and Python brings it later.
 MEMORY = Kind(
     ROOT / "build" / "sanitized",
+    (PLANE,),
     "address,undefined",
     ("libasan.so", "libubsan.so", "libstdc++.so.6"),
     is_watched=True,
 )
-THREADS = Kind(ROOT / "build" / "races", "thread", ("libtsan.so",), is_watched=False)
+THREADS = Kind(ROOT / "build" / "races", (PLANE, INBOX), "thread", ("libtsan.so",), is_watched=False)
 KINDS = {"memory": MEMORY, "threads": THREADS}
 
 #: After the package's own -O3: the last one counts.
@@ -60,18 +66,18 @@ _EDGES = "-fsanitize-coverage=trace-pc"
 _WATCHED = ("gcm_encrypter", "ctr_cipher", "cipher_free", "gcm_seal", "ctr_apply")
 
 
-def extension(name: str) -> Path:
-    """Path of the sanitized extension of a kind; compiled if it is not there, or made of something older.
+def extensions(name: str) -> Path:
+    """Folder of the sanitized extensions of a kind; compiled if there are none, or older sources'.
 
     Raises:
         SystemExit: it cannot be compiled; the compiler said why.
     """
     folder = KINDS[name].folder
     stamp, wanted = folder / "digest", _digest()
-    found = sorted(folder.rglob("native*.so"))
-    if len(found) == 1 and stamp.exists() and stamp.read_text() == wanted:
-        return found[0]
-    for path in found:
+    if stamp.exists() and stamp.read_text() == wanted:
+        return folder
+    stamp.unlink(missing_ok=True)
+    for path in folder.rglob("*.so"):
         path.unlink()
     # In a process of its own: setuptools talks a lot, and changes what it is imported into.
     log = folder / "build.log"
@@ -85,10 +91,21 @@ def extension(name: str) -> Path:
             check=False,
         )
     if build.returncode:
-        raise SystemExit(f"{log.read_text()}\nthe sanitized extension cannot be compiled")
+        raise SystemExit(f"{log.read_text()}\nthe sanitized extensions cannot be compiled")
+    for module in KINDS[name].modules:
+        find(folder, module)
     stamp.write_text(wanted)
-    (made,) = folder.rglob("native*.so")
-    return made
+    return folder
+
+
+def find(folder: Path, module: str) -> Path:
+    """Path of one of the extensions.
+
+    Raises:
+        ValueError: there is none, or several.
+    """
+    (found,) = folder.glob(f"{module.replace('.', '/')}.*.so")
+    return found
 
 
 def preloads(kind: Kind) -> str:
@@ -102,6 +119,7 @@ def _digest() -> str:
     for path in (
         ROOT / "pyproject.toml",
         *sorted(plane.glob("native.p*")),
+        ROOT / "transport" / "srt" / "inbox_native.pyx",
         *sorted(plane.glob("core/*")),
         *sorted(_HERE.glob("*.c")),
         Path(__file__),
@@ -119,13 +137,14 @@ def _compile(kind: Kind) -> None:
 
     distribution = setuptools.Distribution()
     distribution.parse_config_files(["pyproject.toml"])
-    (plane,) = (each for each in distribution.ext_modules if each.name == "transport.plane.native")
-    distribution.ext_modules = [plane]
-    plane.optional = False
+    distribution.ext_modules = [each for each in distribution.ext_modules if each.name in kind.modules]
     sanitizers = f"-fsanitize={kind.sanitizers}"
-    plane.extra_compile_args += [*_FLAGS, sanitizers]
-    plane.extra_link_args.append(sanitizers)
+    for each in distribution.ext_modules:
+        each.optional = False
+        each.extra_compile_args += [*_FLAGS, sanitizers]
+        each.extra_link_args.append(sanitizers)
     if kind.is_watched:
+        (plane,) = (each for each in distribution.ext_modules if each.name == PLANE)
         plane.extra_compile_args.append(_EDGES)
         plane.extra_link_args += [f"-Wl,--wrap={name}" for name in _WATCHED]
         plane.extra_objects += _watchers(kind.folder)

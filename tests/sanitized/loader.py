@@ -1,8 +1,9 @@
-"""Puts the sanitized extension where the ordinary one would be, and knows that it is the one that runs."""
+"""Puts sanitized extensions where the ordinary ones would be, and knows that they are the ones that run."""
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import os
 import re
@@ -13,37 +14,41 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-NAME = "transport.plane.native"
-#: Path of the extension, set by `__main__.py`.
-VARIABLE = "SANITIZED_EXTENSION"
+from tests.sanitized.build import PLANE, find
+
+#: Folder of the extensions, set by `__main__.py`.
+VARIABLE = "SANITIZED_EXTENSIONS"
 #: Where the sanitizers write, followed by a dot and the process id.
 REPORT_VARIABLE = "SANITIZED_REPORT"
 
 
 class _Finder(MetaPathFinder):
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != NAME:
+        if fullname != self._name:
             return None
-        return importlib.util.spec_from_file_location(NAME, os.environ[VARIABLE])
+        return importlib.util.spec_from_file_location(fullname, self._path)
 
 
-def load(symbol: bytes) -> ctypes.CDLL:
-    """Load the extension, which calls this function of its sanitizer.
+def load(symbol: bytes, name: str = PLANE) -> ctypes.CDLL:
+    """Load an extension, which calls this function of its sanitizer.
 
     Raises:
         RuntimeError: the process runs another extension, or one without that sanitizer.
     """
-    if NAME in sys.modules:
-        raise RuntimeError(f"{NAME} was loaded before the sanitized one could be")
-    sys.meta_path.insert(0, _Finder())
-    from transport.plane import native
-
-    wanted = os.environ[VARIABLE]
-    if native.__file__ != wanted:
-        raise RuntimeError(f"{NAME} is {native.__file__}, expected {wanted}")
-    if symbol not in Path(wanted).read_bytes():
+    if name in sys.modules:
+        raise RuntimeError(f"{name} was loaded before the sanitized one could be")
+    wanted = find(Path(os.environ[VARIABLE]), name)
+    sys.meta_path.insert(0, _Finder(name, wanted))
+    loaded = importlib.import_module(name).__file__
+    if loaded != str(wanted):
+        raise RuntimeError(f"{name} is {loaded}, expected {wanted}")
+    if symbol not in wanted.read_bytes():
         raise RuntimeError(f"{wanted} was compiled without {symbol.decode()}")
     return ctypes.CDLL(wanted)
 

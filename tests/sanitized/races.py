@@ -1,4 +1,4 @@
-"""For pytest: all tests run with the extension that ThreadSanitizer watches; first it has to see a race."""
+"""For pytest: all tests run with extensions that ThreadSanitizer watches; first it has to see a race."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.sanitized.build import INBOX
 from tests.sanitized.loader import load, own_process
 
 _library = load(b"__tsan_write")
+load(b"__tsan_write", INBOX)
 
 
 def pytest_report_header() -> str:
-    return "the native plane is compiled with ThreadSanitizer"
+    return "the native plane and the inbox of SRT are compiled with ThreadSanitizer"
 
 
 def pytest_sessionstart() -> None:

@@ -23,6 +23,12 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_signal(pthread_cond_t *)
     int pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *)
 
+# The compiler's own, under names that a class does not mangle.
+cdef extern from *:
+    int _ATOMIC_RELAXED "__ATOMIC_RELAXED"
+    int _load "__atomic_load_n"(int *, int) nogil
+    void _store "__atomic_store_n"(int *, int, int) nogil
+
 ctypedef int (*get_flag)(int socket, int option, void *value, int *length) noexcept nogil
 ctypedef int (*receive_message)(int socket, char *buffer, int length) noexcept nogil
 ctypedef int (*last_error)(int *errno_value) noexcept nogil
@@ -33,7 +39,7 @@ cdef struct waiter:
     int socket
     int option
     int wanted
-    volatile bint is_stopped
+    int is_stopped  # atomic: any thread sets it, without the lock
     int64_t until_ns
     pthread_cond_t called
     bint is_called
@@ -59,6 +65,10 @@ cdef void _pause(int64_t ns) noexcept nogil:
     t.tv_sec = 0
     t.tv_nsec = ns
     nanosleep(&t, NULL)
+
+
+cdef bint _is_stopped(waiter *w) noexcept nogil:
+    return _load(&w.is_stopped, _ATOMIC_RELAXED)
 
 
 cdef bint _is_due(waiter *w) noexcept nogil:
@@ -101,7 +111,7 @@ cdef void _look_for_all() noexcept nogil:
     cdef waiter *w = _waiting
     cdef int64_t now = _now_ns()
     while w != NULL:
-        if not w.is_called and (w.is_stopped or now >= w.until_ns or _is_due(w)):
+        if not w.is_called and (_is_stopped(w) or now >= w.until_ns or _is_due(w)):
             w.is_called = True
             if w != _lookout:
                 pthread_cond_signal(&w.called)
@@ -166,7 +176,7 @@ cdef class NativeInbox:
 
     def stop(self):
         """As in `inbox.Inbox`."""
-        self._waiter.is_stopped = True
+        _store(&self._waiter.is_stopped, True, _ATOMIC_RELAXED)
 
     def wait(self, int most, double seconds):
         """As in `inbox.Inbox`; not by two threads at once."""
@@ -179,7 +189,7 @@ cdef class NativeInbox:
         with nogil:
             while True:
                 count = self._take(most, &is_over)
-                if count > 0 or is_over or w.is_stopped or _now_ns() >= w.until_ns:
+                if count > 0 or is_over or _is_stopped(w) or _now_ns() >= w.until_ns:
                     break
                 _sleep(w, self._interval_ns)
         return [
