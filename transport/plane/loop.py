@@ -444,7 +444,9 @@ class PlaneLoop:
             # Later, as callers may be in the middle of sending to this very viewer.
             self.call(lambda now: self._ended(route, now))
             return
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if route.wants_to_write else 0)
+        # Of whoever does not read nothing is read either: every check would add an answer to what waits.
+        wanted = selectors.EVENT_READ if route.room_bytes > 0 else 0
+        wanted |= selectors.EVENT_WRITE if route.wants_to_write else 0
         if self._connections.get(route, wanted) != wanted:
             self._connections[route] = wanted
             self._selector.modify(route.socket, wanted, self._selector.get_key(route.socket).data)

@@ -388,7 +388,8 @@ struct conn {
     peer *owner; /* borrowed: a closed peer closes its connections first; NULL before a valid check */
     route *route;
     double opened_at;
-    bool is_open, is_counted, is_dirty, wants_write, is_registered;
+    bool is_open, is_counted, is_dirty, is_registered;
+    uint32_t watched; /* events asked for, if it is registered */
     conn *next, **where; /* the shard's */
     conn *next_dirty, *next_handed;
     size_t in_bytes;

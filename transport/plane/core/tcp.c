@@ -54,14 +54,15 @@ static void prove(plane *p, conn *c) {
     }
 }
 
+/* Of whoever does not read nothing is read either: every check would add an answer to what waits. */
 static void watch(shard *s, conn *c) {
-    bool wants_write = c->out_bytes > 0;
-    if (c->is_registered && wants_write == c->wants_write)
+    uint32_t events = (conn_room(c) > 0 ? EPOLLIN : 0) | (c->out_bytes > 0 ? EPOLLOUT : 0);
+    if (c->is_registered && events == c->watched)
         return;
-    struct epoll_event wanted = {.events = EPOLLIN | (wants_write ? EPOLLOUT : 0), .data.ptr = c};
+    struct epoll_event wanted = {.events = events, .data.ptr = c};
     if (epoll_ctl(s->epoll_fd, c->is_registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &wanted) == 0) {
         c->is_registered = true;
-        c->wants_write = wants_write;
+        c->watched = events;
     } else {
         c->is_open = false;
         mark_dirty(s, c);

@@ -17,7 +17,7 @@ from tests.transport.plane.contract.base import Contract
 from transport.media import AccessUnit
 from transport.plane import stun
 from transport.plane.framing import frame
-from transport.plane.interface import ConsentLost, DtlsReceived
+from transport.plane.interface import ConsentLost, DtlsReceived, PlaneOptions
 
 #: Without a fingerprint: it is answered with an error (RFC 8489 section 14.7).
 BARE_REQUEST = struct.pack("!HHI12s", stun.BINDING_REQUEST, 0, 0x2112A442, b"transaction.")
@@ -99,6 +99,22 @@ class Tcp(Contract):
         feed.write(h264_unit(9_003_000, keyframe=True))
         viewer.wait(lambda: len(viewer.packets(VIDEO_SSRC)) > sent)
         assert_contiguous(viewer.seqs(VIDEO_SSRC))
+
+    def test_who_does_not_read_is_not_read(self, stack: ExitStack) -> None:
+        """Or else the answers to its checks would be kept without end."""
+        bench = Bench(self.open_plane, PlaneOptions(threads=1), stack)
+        feed = bench.feed()
+        feed.write(h264_unit(0, keyframe=True, size=8_000_000))  # more than the kernel takes
+        _, other = bench.join()
+        peer, viewer = bench.join((feed, video_subscription()), protocol="tcp", receive_bytes=16384)
+        other.wait(lambda: bench.counters(peer)["bytes_sent"] > 8_000_000)
+        other.connect()
+        viewer.send(b"\x16hello")
+        for _ in range(3):  # the thread had a look at all of its sockets
+            other.connect()
+        assert not [event for event in bench.poll() if isinstance(event, DtlsReceived)]
+        viewer.wait(lambda: [event for event in bench.poll() if isinstance(event, DtlsReceived)])
+        assert not [event for event in bench.events if isinstance(event, ConsentLost)]
 
     def test_the_end_of_the_only_connection_ends_the_viewer(self, bench: Bench) -> None:
         peer, viewer = bench.join(protocol="tcp")
