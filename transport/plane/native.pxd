@@ -15,7 +15,6 @@ cdef extern from "core/srtp.h" nogil:
     ctypedef struct srtp:
         pass
     srtp *srtp_new(int profile, const uint8_t *tx, const uint8_t *rx)
-    void srtp_free(srtp *s)
     int srtp_protect(srtp *s, uint8_t *out, size_t header_bytes, uint32_t ssrc, uint64_t index,
                      const uint8_t *payload, size_t payload_bytes)
     int srtcp_protect(srtp *s, uint8_t *packet, size_t size)

@@ -241,19 +241,18 @@ cdef class NativePeer:
         if len(tx) != expected or len(rx) != expected:
             raise ValueError(f"{profile.value} needs {expected} bytes of key and salt each way")
         cdef bytes sending = bytes(tx), receiving = bytes(rx)
+        cdef command *told = _command(COMMAND_KEYS, self._peer, 0)
+        told.srtp = srtp_new(_PROFILES[profile], _bytes(sending), _bytes(receiving))
+        if told.srtp == NULL:
+            command_free(told)
+            raise MemoryError
         with self._lock:
-            if sending in self._used_keys:
-                return  # rollovers would be counted from zero again, and numbers encrypted twice
+            is_used = sending in self._used_keys
             self._used_keys.add(sending)
             is_awaited = bool(self._feeds)
-        cdef srtp *made = srtp_new(_PROFILES[profile], _bytes(sending), _bytes(receiving))
-        if made == NULL:
-            raise MemoryError
-        cdef command *told = command_new(COMMAND_KEYS, self._peer, 0)
-        if told == NULL:
-            srtp_free(made)
-            raise MemoryError
-        told.srtp = made
+        if is_used:  # rollovers would be counted from zero again, and numbers encrypted twice
+            command_free(told)
+            return
         if is_awaited:
             shard_command(self._peer.shard, told)
         else:  # there is nothing to send before the first subscription, which wakes the thread
@@ -336,10 +335,12 @@ cdef class NativePeer:
 
     def close(self, *, bye=True):
         """Stop sending, with an RTCP BYE first when asked. Idempotent."""
+        # First: where memory is short it can be tried again.
+        cdef command *told = _command(COMMAND_CLOSE, self._peer, 0)
         if self._plane._peers.pop(self._peer.id, None) is None:
+            command_free(told)
             return
         tables_forget(self._plane._plane, self._peer)
-        cdef command *told = _command(COMMAND_CLOSE, self._peer, 0)
         told.with_bye = bye
         shard_command(self._peer.shard, told)
 
@@ -509,8 +510,9 @@ cdef class NativePlane:
         if made._peer == NULL:
             raise MemoryError
         made.set_credentials(ufrag, pwd)
+        cdef command *told = _command(COMMAND_ADD, made._peer, 0)
         self._peers[made._peer.id] = made
-        shard_command_later(made._peer.shard, _command(COMMAND_ADD, made._peer, 0))
+        shard_command_later(made._peer.shard, told)
         return made
 
     def poll(self):
