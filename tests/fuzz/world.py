@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import random
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -18,14 +20,17 @@ from tests.fakes.nonces import NonceWatch, watching
 from tests.fakes.viewer import FakeViewer, audio_subscription, video_subscription
 from tests.fuzz import nonsense
 from tests.fuzz.episode import Episode
-from transport.media import Track
-from transport.plane import bind_sockets
+from transport.media import AccessUnit, Track
+from transport.plane import bind_sockets, native
 from transport.plane.interface import Feed, Peer, PlaneOptions, SrtpProfile
-from transport.plane.native import NativePlane
 
 _MAX_VIEWERS = 6
 _MAX_FEEDS = 4
 _WITNESS_SSRC = 0x9000
+#: From as many on a thread lets what is written, and what viewers send, wait for company.
+_CROWD = 64
+#: How often one of the plane's threads is late where it asks for the time, as if others had the processor.
+_LATE_SHARE = 0.02
 _PROTOCOLS = ("udp", "udp", "tcp")
 #: Of a subscription; some of them are refused.
 _CHANGES: tuple[dict[str, Any], ...] = (
@@ -72,7 +77,8 @@ class World:
     def __init__(self, seed: int, stack: ExitStack) -> None:
         rng = random.Random(seed)
         self._stack = stack
-        self._ahead_s = 0.0
+        self._ahead_s = self._wall_ahead_s = 0.0
+        self._late = random.Random(seed)
         udp, tcp = bind_sockets("127.0.0.1", 0)
         self._address: tuple[str, int] = udp[0].getsockname()
         options = PlaneOptions(
@@ -82,19 +88,34 @@ class World:
             max_history_bytes=rng.choice((1, 100_000, 1 << 26)),
             max_rtx_fraction=rng.choice((0.0, 1.0)),
         )
-        self._plane = NativePlane(udp, tcp, options, self._clock, ipsec_mb=rng.random() < 0.5)
+        self._plane = native.NativePlane(
+            udp, tcp, options, self._clock, self._wall_clock, ipsec_mb=rng.random() < 0.5
+        )
+        self._threads = options.threads
         stack.callback(self._plane.close)
+        self._library = ctypes.CDLL(native.__file__)
+        stack.callback(self._library.allocations_fail, 0)
         # With tiny packets half a round of sequence numbers may be lost at once, and nobody knows any more.
         self._counts_rollovers = options.max_payload_bytes > 1000
         self._feeds: list[tuple[Feed, Track]] = []
         self._viewers: list[_Viewer] = []
+        self._crowd: list[Peer] = []
         self._pts = 0
         self._count = 0
         self._stranger = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.is_over = False
 
     def _clock(self) -> float:
+        self._be_late()
         return time.monotonic() + self._ahead_s
+
+    def _wall_clock(self) -> float:
+        self._be_late()
+        return time.time() + self._wall_ahead_s
+
+    def _be_late(self) -> None:
+        if threading.current_thread().name.startswith("plane-") and self._late.random() < _LATE_SHARE:
+            time.sleep(self._late.choice((0.0, 0.001, 0.003)))
 
     # Feeds
 
@@ -112,7 +133,15 @@ class World:
                 if track is VIDEO and rng.random() < 0.5:
                     unit = h264_unit(pts, keyframe=rng.random() < 0.3)
                 feed.write(unit)
+                if track is AUDIO and rng.random() < 0.5:
+                    self._write_sounds(feed, pts + 960, rng)
             self._pts += rng.choice((1, 1, 1, 1, 0, -5, 30))
+
+    def _write_sounds(self, feed: Feed, pts: int, rng: random.Random) -> None:
+        """That follow each other, and may share packets."""
+        for n in range(rng.randrange(2, 5)):
+            data = b"\xfc" + rng.randbytes(rng.choice((0, 1, 80, 80, 90, 260)))
+            feed.write(AccessUnit(AUDIO, pts + 960 * n, pts + 960 * n, data, keyframe=True, received_at=0.0))
 
     def write_strangely_timed(self, rng: random.Random) -> None:
         for feed, track in self._feeds:
@@ -148,6 +177,17 @@ class World:
         fake = FakeViewer(self._address, ufrag, pwd, protocol=protocol, profile=profile)
         self._stack.callback(fake.close)
         return _Viewer(peer, fake)
+
+    def crowd(self, rng: random.Random) -> None:
+        """Many who say nothing, on each thread."""
+        if not self._crowd:
+            for _ in range(_CROWD * self._threads):
+                self._count += 1
+                self._crowd.append(self._plane.peer(f"ufrag{self._count}", "password-of-twenty-two-chars"))
+        else:
+            for peer in self._crowd:
+                peer.close(bye=rng.random() < 0.5)
+            self._crowd.clear()
 
     def subscribe(self, rng: random.Random) -> None:
         if self._viewers:
@@ -321,8 +361,16 @@ class World:
         self._plane._fail_sends(error, rng.choice((1, 5, 100)), only_runs=rng.random() < 0.5)
         self._plane._send_one_by_one(rng.random() < 0.5)
 
+    def starve(self, rng: random.Random) -> None:
+        """There is no memory for some of what is asked for."""
+        self._library.allocations_fail(rng.choice((0, 0, 2, 5, 30)))
+
     def wait(self, rng: random.Random) -> None:
         self._ahead_s += rng.choice((0.01, 0.5, 1.0, 1.0, 5.0, 11.0, 31.0))
+
+    def set_clock(self, rng: random.Random) -> None:
+        """The wall's, which may be set to anything."""
+        self._wall_ahead_s = rng.choice((0.0, -1.0, 3600.0, -time.time(), 1e10))
 
     def end(self, rng: random.Random) -> None:
         """In the middle of everything."""
@@ -334,6 +382,7 @@ class World:
 
     def conclude(self) -> None:
         """New viewers, one on each thread, are served as if nothing had happened."""
+        self._library.allocations_fail(0)
         self._plane._fail_sends(0, 0)
         self._plane._send_one_by_one(False)
         feed = self._plane.feed(VIDEO.codec, VIDEO.clock_rate, epoch_s=time.time())
@@ -369,6 +418,7 @@ STEPS += (
     "report",
 )
 STEPS += ("forge", "replay", "ask_again", "babble", "dtls", "connect", "connect", "refuse", "wait", "end")
+STEPS += ("crowd", "set_clock", "starve")
 
 
 def run(episode: Episode) -> None:
@@ -380,7 +430,8 @@ def run(episode: Episode) -> None:
     with watching(), ExitStack() as stack:
         world = World(episode.seed, stack)
         for name, seed in episode.steps:
-            getattr(world, name)(random.Random(seed))
+            with suppress(MemoryError):  # see `starve`
+                getattr(world, name)(random.Random(seed))
             if world.is_over:
                 return
         world.conclude()

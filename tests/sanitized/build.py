@@ -26,7 +26,7 @@ class Kind:
         modules: what they are.
         sanitizers: as the compiler calls them.
         libraries: that the interpreter, which was compiled without sanitizers, needs in LD_PRELOAD.
-        is_watched: whether nonces and edges are looked at.
+        is_watched: whether nonces and edges are looked at, and allocations may fail.
     """
 
     folder: Path
@@ -64,6 +64,7 @@ _FLAGS = [
 ]
 _EDGES = "-fsanitize-coverage=trace-pc"
 _WATCHED = ("gcm_encrypter", "ctr_cipher", "cipher_free", "gcm_seal", "ctr_apply")
+_ALLOCATORS = ("malloc", "calloc", "realloc", "aligned_alloc")
 
 
 def extensions(name: str) -> Path:
@@ -146,7 +147,7 @@ def _compile(kind: Kind) -> None:
     if kind.is_watched:
         (plane,) = (each for each in distribution.ext_modules if each.name == PLANE)
         plane.extra_compile_args.append(_EDGES)
-        plane.extra_link_args += [f"-Wl,--wrap={name}" for name in _WATCHED]
+        plane.extra_link_args += [f"-Wl,--wrap={name}" for name in _WATCHED + _ALLOCATORS]
         plane.extra_objects += _watchers(kind.folder)
     command = distribution.get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(kind.folder), str(kind.folder / "objects")
@@ -158,7 +159,7 @@ def _compile(kind: Kind) -> None:
 
 def _watchers(folder: Path) -> list[str]:
     objects = []
-    for name in ("nonces", "edges"):
+    for name in ("nonces", "edges", "shortage"):
         # Without _EDGES: the function that is called for each edge would call itself.
         made = folder / f"{name}.o"
         include = f"-I{ROOT / 'transport' / 'plane'}"
