@@ -52,11 +52,19 @@ def _leak(sanitized: Sanitized) -> None:
         raise SystemExit("leaked: " + "\n".join(leaks))
 
 
+def _shortage(sanitized: Sanitized) -> None:
+    from transport.plane.native import seal
+
+    sanitized.library.allocations_fail(1)
+    seal(bytes(16), bytes(12), b"", b"")
+
+
 _FAULTS = {
     "out-of-bounds": (_out_of_bounds, "AddressSanitizer: heap-buffer-overflow"),
     "use-after-free": (_use_after_free, "AddressSanitizer: heap-use-after-free"),
     "overflow": (_overflow, "runtime error: signed integer overflow"),
     "nonce-reuse": (_nonce_reuse, "one key and IV encrypted two different packets"),
+    "shortage": (_shortage, "MemoryError"),
     "leak": (_leak, "in unit_new transport/plane/core/feed.c"),
 }
 
