@@ -31,6 +31,8 @@ _WITNESS_SSRC = 0x9000
 _CROWD = 64
 #: How often one of the plane's threads is late where it asks for the time, as if others had the processor.
 _LATE_SHARE = 0.02
+#: Of the wall it is asked in the middle of everything, before a report.
+_LATE_REPORTS = 0.3
 _PROTOCOLS = ("udp", "udp", "tcp")
 #: Of a subscription; some of them are refused.
 _CHANGES: tuple[dict[str, Any], ...] = (
@@ -106,15 +108,15 @@ class World:
         self.is_over = False
 
     def _clock(self) -> float:
-        self._be_late()
+        self._be_late(_LATE_SHARE)
         return time.monotonic() + self._ahead_s
 
     def _wall_clock(self) -> float:
-        self._be_late()
+        self._be_late(_LATE_REPORTS)
         return time.time() + self._wall_ahead_s
 
-    def _be_late(self) -> None:
-        if threading.current_thread().name.startswith("plane-") and self._late.random() < _LATE_SHARE:
+    def _be_late(self, share: float) -> None:
+        if threading.current_thread().name.startswith("plane-") and self._late.random() < share:
             time.sleep(self._late.choice((0.0, 0.001, 0.003)))
 
     # Feeds
@@ -245,6 +247,13 @@ class World:
             one.fake.ufrag, one.fake.pwd = other.fake.ufrag, other.fake.pwd
             self._send(one.fake, one.fake.check)
             one.fake.ufrag, one.fake.pwd = names
+
+    def meet(self, rng: random.Random) -> None:
+        """A picture, everybody's reports and a viewer at another's address, all at once."""
+        self._ahead_s += rng.choice((1.0, 2.0))
+        for _ in range(3):
+            self.write(rng)
+            self.take_over(rng)
 
     def leave(self, rng: random.Random) -> None:
         if self._viewers:
@@ -418,7 +427,7 @@ STEPS += (
     "report",
 )
 STEPS += ("forge", "replay", "ask_again", "babble", "dtls", "connect", "connect", "refuse", "wait", "end")
-STEPS += ("crowd", "set_clock", "starve")
+STEPS += ("crowd", "set_clock", "starve", "meet", "meet")
 
 
 def run(episode: Episode) -> None:
