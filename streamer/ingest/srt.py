@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 # A live transport stream has a clock every 0.1 s (ISO 13818-1 section 2.7.2), whatever it shows.
 _SILENT_S = 2.0
+# What was sent before us is due by so much later if a busy machine read its handshake late.
+_LATE_S = 0.5
 
 _Session = tuple[threading.Thread, SrtConnection]
 
@@ -123,7 +125,7 @@ class SrtIngest:
             return
         thread, previous = session
         if previous.is_over:
-            thread.join(connection.latency_s)
+            thread.join(connection.latency_s + _LATE_S)
         previous.close()
         thread.join()
         _log.info("%s: in the place of %s", stream.name, publisher.address, extra={"session": connection.id})
