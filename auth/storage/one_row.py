@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -72,8 +73,9 @@ class _Watch:
     """
 
     def __init__(self, path: str) -> None:
-        # Without patience: where it would have to wait, the row is read.
-        self._connection = sqlite3.connect(path, timeout=0.0, check_same_thread=False)
+        # Makes no file where there is none any more, and has no patience: the row is read instead.
+        address = f"{Path(path).as_uri()}?mode=rw"
+        self._connection = sqlite3.connect(address, timeout=0.0, check_same_thread=False, uri=True)
         self.rows: dict[OneRow, tuple[int, float, tuple[Any, ...]]] = {}
 
     def version(self) -> int | None:
