@@ -102,9 +102,7 @@ class TsDemuxer:
         Returns:
             Units whose last byte was among them.
         """
-        units: list[AccessUnit] = []
-        self._take(data, now, units, pauses=len(data) < _FULL_MESSAGE_BYTES)
-        return units
+        return self.feed_messages([data], now)
 
     def feed_messages(self, messages: list[bytes], now: float) -> list[AccessUnit]:
         """As `feed` for each of them, for less."""
