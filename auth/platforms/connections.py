@@ -281,7 +281,7 @@ class Connections:
 
     async def _present(self, connection_id: str) -> tuple[Connection, Held]:
         """What is stored; or waits for that, if it cannot be stored now."""
-        if connection_id not in self._store.waiting:
+        if self._store.newest(connection_id) is None:
             return await self._store.read(connection_id)
         return await self.to_its_end(self._store_waiting(connection_id))
 

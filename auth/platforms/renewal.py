@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NoReturn
 
 from auth.errors import AuthUnavailable, PlatformRefused, ReconnectNeeded
 from auth.platforms.login import PlatformLogin
@@ -85,9 +86,7 @@ class Renewal:
         # Before anybody uses it: what it replaces may be worth nothing any more.
         record, stored = await self._keep(record, held, replace(held, tokens=tokens), login)
         if tokens.scopes is not None and (missing := login.missing(tokens.scopes)):
-            reason = missing_words(login, missing)
-            await self._store.over(record.id, reason, stored.sealed)
-            raise ReconnectNeeded(reason)
+            await self._end(record, stored, missing_words(login, missing))
         return record, stored
 
     async def _renew_pages(
@@ -103,15 +102,17 @@ class Renewal:
         pages = {page.id: page.token for page in identity.pages if page.token not in ("", rejected)}
         record, held = await self._keep(record, held, replace(held, pages=pages), login)
         if record.page and record.page not in held.pages:
-            reason = f"{login.name} does not let the page be published to any more"
-            await self._store.over(record.id, reason, held.sealed)
-            raise ReconnectNeeded(reason)
+            await self._end(record, held, f"{login.name} does not let the page be published to any more")
         return record, held
 
     async def _keep(
         self, record: Connection, before: Held, held: Held, login: PlatformLogin
     ) -> tuple[Connection, Held]:
         return await self._store.store(record, before, held, refused=_refused_words(login))
+
+    async def _end(self, record: Connection, held: Held, reason: str) -> NoReturn:
+        await self._store.over(record.id, reason, held.sealed)
+        raise ReconnectNeeded(reason)
 
     async def _give_up(self, record: Connection, held: Held, reason: str) -> tuple[Connection, Held]:
         """Say that tokens are over; gives others where somebody stored them meanwhile.
