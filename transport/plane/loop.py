@@ -14,7 +14,7 @@ import os
 import selectors
 import socket
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -406,10 +406,11 @@ class PlaneLoop:
                 self._selector.unregister(listener)
                 self._at(self._clocks.monotonic() + _LISTEN_RETRY_S, listen)
                 return
-            unproven = sum(route not in self._owners for route in self._connections)
-            if unproven >= _MAX_UNPROVEN_CONNECTIONS:
-                connection.close()
-                return
+            strangers = [route for route in self._connections if route not in self._owners]
+            if len(strangers) >= _MAX_UNPROVEN_CONNECTIONS:
+                # Of the network that has most of them, so that whoever floods us keeps nobody else out.
+                networks = Counter(route.network for route in strangers)
+                self._close(max(strangers, key=lambda route: networks[route.network]))
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             now = self._clocks.monotonic()

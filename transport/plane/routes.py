@@ -78,6 +78,12 @@ class TcpRoute:
         self._buffer = bytearray()
 
     @property
+    def network(self) -> str:
+        """Whose connection it may be: the IPv4 address, or the first half of an IPv6 one."""
+        address = ipaddress.ip_address(self.address[0])
+        return str(address) if address.version == 4 else address.exploded[:19]
+
+    @property
     def room_bytes(self) -> int:
         """What may still wait for it before it takes no new access unit."""
         return max(0, MAX_BACKLOG_BYTES - len(self._buffer))

@@ -92,6 +92,40 @@ static void flush(conn *c) {
     }
 }
 
+/* Whether two addresses are likely to be of one machine, or of machines that one person has. */
+static bool same_network(const address *a, const address *b) {
+    if (a->any.sa_family != b->any.sa_family)
+        return false;
+    if (a->any.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    /* A wrapped IPv4 address has something to tell it by in the last half only. */
+    size_t bytes = IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr) ? 16 : 8;
+    return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, bytes) == 0;
+}
+
+/* End a connection that has proved nothing, so that whoever floods us keeps nobody else out: of the network that has
+ * most of them, the one that is there longest. False if this shard has none. */
+static bool make_room(shard *s) {
+    conn *strangers[2 * MAX_UNPROVEN], *chosen = NULL;
+    int count = 0, most = 0;
+    for (conn *c = s->conns; c != NULL && count < 2 * MAX_UNPROVEN; c = c->next)
+        if (c->owner == NULL && c->is_open)
+            strangers[count++] = c;
+    for (int n = 0; n < count; n++) {
+        int alike = 0;
+        for (int m = 0; m < count; m++)
+            alike += same_network(&strangers[n]->from, &strangers[m]->from);
+        if (alike >= most) { /* the list begins with the newest */
+            most = alike;
+            chosen = strangers[n];
+        }
+    }
+    if (chosen == NULL)
+        return false;
+    conn_mark_closed(s, chosen);
+    return true;
+}
+
 void conn_accept(shard *s, int listener, double now) {
     address from;
     socklen_t size = sizeof from;
@@ -105,9 +139,8 @@ void conn_accept(shard *s, int listener, double now) {
         return;
     }
     bool is_known = from.any.sa_family == AF_INET || from.any.sa_family == AF_INET6;
-    conn *c = is_known && __atomic_load_n(&s->plane->unproven, __ATOMIC_RELAXED) < MAX_UNPROVEN
-                  ? calloc(1, sizeof *c)
-                  : NULL;
+    bool has_room = __atomic_load_n(&s->plane->unproven, __ATOMIC_RELAXED) < MAX_UNPROVEN;
+    conn *c = is_known && (has_room || make_room(s)) ? calloc(1, sizeof *c) : NULL;
     if (c == NULL) {
         close(fd);
         return;

@@ -147,13 +147,20 @@ class Tcp(Contract):
                     connection.sendall(frame(BARE_REQUEST) + frame(wanted))
         quiet.wait(lambda: _descriptors() <= before)
 
-    def test_there_is_a_limit_to_connections_that_prove_nothing(self, bench: Bench) -> None:
+    def test_a_flood_of_connections_that_prove_nothing_keeps_nobody_out(self, bench: Bench) -> None:
+        """There is a limit to them, and it is the flood's own, from the longest there on, that make room."""
         with ExitStack() as stack:
-            connections = []
-            for _ in range(300):
-                connection = stack.enter_context(socket.create_connection(bench.address, timeout=PATIENCE_S))
-                connections.append(connection)
-            refused = select.select(connections, [], [], PATIENCE_S)[0]
-            assert refused and refused[0].recv(1) == b""
-            _, viewer = bench.join()  # UDP goes on
+            patient = stack.enter_context(
+                socket.create_connection(bench.address, PATIENCE_S, source_address=("127.0.0.2", 0))
+            )
+            flood = [
+                stack.enter_context(socket.create_connection(bench.address, timeout=PATIENCE_S))
+                for _ in range(300)
+            ]
+            for closed in flood[: 300 - 255]:
+                assert closed.recv(1) == b""
+            _, viewer = bench.peer(protocol="tcp")
+            viewer.connect()
             assert viewer.stun
+            flood[300 - 255].recv(1)
+            assert not select.select([patient, *flood[300 - 254 :]], [], [], 0)[0]
