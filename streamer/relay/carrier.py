@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from streamer.hub.intake import Intake
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
-from streamer.relay.intake import Intake
 from streamer.relay.look import ASSUMED_RATE, Look, usual_rate
 from streamer.relay.programme import Programme
 from transport.errors import LinkError, WireError

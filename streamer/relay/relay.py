@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from streamer.errors import NotLive, StreamerError
+from streamer.hub.intake import Intake
 from streamer.hub.stream import State as StreamState
 from streamer.hub.stream import Stream
 from streamer.relay.attendance import Pace, attend
@@ -22,7 +23,6 @@ from streamer.relay.destination import Destination
 from streamer.relay.dialling import Dialling, check_cipher, choose_ingest
 from streamer.relay.errors import RelayHeld, RelayRefused
 from streamer.relay.farewell import Farewell
-from streamer.relay.intake import Intake
 from streamer.relay.look import Look
 from streamer.relay.machine import Do, Patience, RelayMachine, Signal, State
 from streamer.relay.memory import Memory

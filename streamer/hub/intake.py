@@ -1,4 +1,4 @@
-"""Takes a stream's picture and sound from the hub in the coding that a destination takes."""
+"""A stream's picture and sound in the coding that an output takes, made on the way where need be."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from transport.media import AccessUnit, Codec, Track
 
 
 class Intake:
-    """One reader of one stream. Event loop only, but for what the hub calls.
+    """One output's share of one stream. One thread, but for what the hub calls.
 
     Args:
         stream: where from.
-        codecs: what the destination takes as it is; anything else is made into H.264 and AAC.
+        codecs: what the output takes as it is; anything else is made into H.264 and AAC.
         on_ready: called in the publisher's thread when there is something to take.
     """
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import dataclasses
 
 from streamer.config import parse
+from streamer.hub.intake import Intake
 from streamer.hub.stream import Publisher, Stream
-from streamer.relay.intake import Intake
 from tests.fakes.renditions import is_taken
 from tests.fakes.units import AAC, H264, picture, sound
 from tests.fakes.wait import wait_until
