@@ -1,4 +1,4 @@
-"""Access units to an MPEG-2 transport stream of one programme (ISO/IEC 13818-1): H.264, H.265 and AAC.
+"""Access units to an MPEG-2 transport stream of one programme (ISO/IEC 13818-1).
 
 The opposite of `demux.py`. Tables go out with every keyframe and ten times a second, the clock with every
 picture; a receiver can start at any keyframe. Encoders may send pictures a second ahead of their sound; the
@@ -14,10 +14,20 @@ from transport.mpegts.wire import PACKET_BYTES, PAT_PID, PAT_TABLE, PMT_TABLE, S
 
 _PMT_PID, _VIDEO_PID, _AUDIO_PID = 0x1000, 0x100, 0x101
 _PROGRAM = 1
-_STREAM_TYPES = {Codec.H264: 0x1B, Codec.H265: 0x24, Codec.AAC: 0x0F}
+# Opus is private data that a descriptor explains (ETSI TS 103 491), AC-3 as ATSC A/52 annex A has it.
+_STREAM_TYPES = {
+    Codec.H264: 0x1B,
+    Codec.H265: 0x24,
+    Codec.AAC: 0x0F,
+    Codec.MP2: 0x03,
+    Codec.AC3: 0x81,
+    Codec.OPUS: 0x06,
+}
+_MPEG2_AUDIO, _LOWEST_OF_MPEG1 = 0x04, 32_000
 # Every access unit begins with a delimiter (2.14.1, 2.17.1).
 _DELIMITERS = {Codec.H264: b"\0\0\0\1\x09\xf0", Codec.H265: b"\0\0\0\1\x46\x01\x50"}
-_VIDEO_STREAM_ID, _AUDIO_STREAM_ID = 0xE0, 0xC0
+_VIDEO_STREAM_ID, _AUDIO_STREAM_ID, _PRIVATE_STREAM_ID = 0xE0, 0xC0, 0xBD
+_OPUS_CONTROL = b"\x7f\xe0"
 _BODY_BYTES = PACKET_BYTES - 4
 _STAMP_MASK = (1 << 33) - 1
 # How long before its decoding a picture's first byte is sent, 90 kHz: what the decoder may buffer.
@@ -31,11 +41,6 @@ _TABLES_TICKS = 9000
 _RANDOM_ACCESS, _PCR = 0x40, 0x10
 
 
-def accepts(track: Track) -> bool:
-    """Whether a track can be carried."""
-    return track.codec in _STREAM_TYPES
-
-
 class TsMuxer:
     """Muxes at most one picture and one sound track.
 
@@ -44,7 +49,7 @@ class TsMuxer:
     """
 
     def __init__(self, tracks: tuple[Track, ...] = ()) -> None:
-        self._tracks = {track.is_video: track for track in tracks if accepts(track)}
+        self._tracks = {track.is_video: track for track in tracks}
         self._continuity: dict[int, int] = {}
         self._version = 0
         self._tables_at: int | None = None
@@ -55,7 +60,7 @@ class TsMuxer:
 
     def announce(self, tracks: tuple[Track, ...]) -> None:
         """Say which tracks come from here on."""
-        self._tracks = {track.is_video: track for track in tracks if accepts(track)}
+        self._tracks = {track.is_video: track for track in tracks}
         self._version = (self._version + 1) & 31
         self._tables_at = None
 
@@ -63,12 +68,12 @@ class TsMuxer:
         """Write one unit, with tables where they are due.
 
         Args:
-            unit: of a track that `accepts` lets through.
+            unit: of either track.
             dts: where to place it, ticks of 90 kHz, 0 or more.
             pts: as dts.
 
         Returns:
-            Whole packets; empty for sound whose configuration is unknown or does not fit ADTS.
+            Whole packets; empty for AAC whose configuration is unknown or does not fit ADTS.
         """
         track = unit.track
         data = self._framed(unit)
@@ -110,8 +115,14 @@ class TsMuxer:
             self._late.clear()
 
     def _framed(self, unit: AccessUnit) -> bytes:
-        if unit.track.is_video:
-            return _DELIMITERS[unit.track.codec] + unit.data
+        codec = unit.track.codec
+        if codec.is_video:
+            return _DELIMITERS[codec] + unit.data
+        if codec is Codec.OPUS:
+            whole, rest = divmod(len(unit.data), 255)
+            return _OPUS_CONTROL + b"\xff" * whole + bytes((rest,)) + unit.data
+        if codec is not Codec.AAC:
+            return unit.data
         if not unit.track.parameter_sets:
             return b""
         try:
@@ -125,10 +136,8 @@ class TsMuxer:
         streams = (0xE000 | clock_pid).to_bytes(2, "big") + b"\xf0\x00"
         for is_video, track in sorted(self._tracks.items(), reverse=True):
             pid = _VIDEO_PID if is_video else _AUDIO_PID
-            info = b""
-            if track.language and len(track.language) == 3 and track.language.isascii():
-                info = b"\x0a\x04" + track.language.encode() + b"\0"
-            streams += bytes((_STREAM_TYPES[track.codec],)) + (0xE000 | pid).to_bytes(2, "big")
+            info = _descriptors(track)
+            streams += bytes((_stream_type(track),)) + (0xE000 | pid).to_bytes(2, "big")
             streams += (0xF000 | len(info)).to_bytes(2, "big") + info
         pmt = _section(PMT_TABLE, _PROGRAM, self._version, streams)
         return [
@@ -155,13 +164,34 @@ class TsMuxer:
         return bytes((SYNC_BYTE, (0x40 if begins else 0) | pid >> 8, pid & 0xFF, control | continuity))
 
 
+def _stream_type(track: Track) -> int:
+    if track.codec is Codec.MP2 and 0 < track.sample_rate < _LOWEST_OF_MPEG1:
+        return _MPEG2_AUDIO
+    return _STREAM_TYPES[track.codec]
+
+
+def _descriptors(track: Track) -> bytes:
+    """What the programme map says of a track (2.6.8, 2.6.18)."""
+    found = b""
+    if track.codec is Codec.AC3:
+        found += b"\x05\x04AC-3"
+    if track.codec is Codec.OPUS:
+        # One to eight channels in the usual order are their number.
+        channels = track.channels if 0 < track.channels <= 8 else 2
+        found += b"\x05\x04Opus\x7f\x02\x80" + bytes((channels,))
+    if track.language and len(track.language) == 3 and track.language.isascii():
+        found += b"\x0a\x04" + track.language.encode() + b"\0"
+    return found
+
+
 def _pes(track: Track, data: bytes, dts: int, pts: int) -> bytes:
     """A PES packet (2.4.3.6)."""
     stamps = _stamp(pts, 2) if pts == dts else _stamp(pts, 3) + _stamp(dts, 1)
     flags = 0x80 if pts == dts else 0xC0
     # Only a picture may leave its length open.
     length = 0 if track.is_video else 3 + len(stamps) + len(data)
-    stream_id = _VIDEO_STREAM_ID if track.is_video else _AUDIO_STREAM_ID
+    is_private = track.codec in (Codec.AC3, Codec.OPUS)
+    stream_id = _VIDEO_STREAM_ID if track.is_video else _PRIVATE_STREAM_ID if is_private else _AUDIO_STREAM_ID
     header = b"\0\0\1" + bytes((stream_id,)) + length.to_bytes(2, "big")
     return header + bytes((0x84, flags, len(stamps))) + stamps + data
 

@@ -11,8 +11,8 @@ import dataclasses
 import threading
 
 from transport.errors import LinkError, StateError
-from transport.media import AccessUnit, Track
-from transport.mpegts.mux import TsMuxer, accepts
+from transport.media import AccessUnit, Codec, Track
+from transport.mpegts.mux import TsMuxer
 from transport.mpegts.wire import PACKET_BYTES
 from transport.outlet import TICK_S, Outlet
 from transport.output import PushOptions, PushStatistics
@@ -21,6 +21,8 @@ from transport.srt.connection import SrtConnection
 from transport.srt.statistics import SrtStatistics
 from transport.srt.wire import SrtTarget
 
+# What every receiver plays.
+_CODECS = frozenset({Codec.H264, Codec.H265, Codec.AAC})
 # libsrt counts its buffer in slots of this size, and takes no fewer than 32.
 _SLOT_BYTES = 1472
 _MIN_SLOTS = 32
@@ -70,11 +72,11 @@ class SrtPush:
 
     def accepts(self, track: Track) -> bool:
         """See `Push`."""
-        return accepts(track)
+        return track.codec in _CODECS
 
     def announce(self, tracks: tuple[Track, ...]) -> None:
         """See `Push`."""
-        carried = tuple(track for track in tracks if accepts(track))
+        carried = tuple(track for track in tracks if self.accepts(track))
         if carried != self._outlet.tracks:
             self._outlet.announce(carried)
             self._muxer.announce(carried)
@@ -86,7 +88,7 @@ class SrtPush:
     def write(self, unit: AccessUnit) -> None:
         """See `Push`."""
         connection = self._connection
-        if connection is None or self._is_over or not accepts(unit.track):
+        if connection is None or self._is_over or not self.accepts(unit.track):
             return
         placed = self._outlet.admit(unit, self._queued_bytes)
         if placed is None:
