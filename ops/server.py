@@ -20,9 +20,11 @@ from ops.components.housekeeping import Housekeeping
 from ops.components.platforms import PlatformDesk
 from ops.components.relays import make_relays
 from ops.components.signin import SignIn
+from ops.components.srt_port import SrtPort
 from ops.identity.identity import Guard, Identity, open_identity
 from ops.metrics.audience import AudienceMetrics
 from ops.metrics.door import DoorCollector
+from ops.metrics.readers import ReaderCollector
 from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
 from ops.process.differences import changed_keys
@@ -35,6 +37,7 @@ from ops.process.reload import Reloader
 from ops.process.signals import Signals
 from ops.process.supervisor import Supervisor
 from streamer.config import Config
+from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State
@@ -44,7 +47,6 @@ from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
 from streamer.web.analytics import Analytics
-from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
@@ -52,7 +54,11 @@ from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.privacy import Privacy
+from streamer.web.readers import Readers
 from streamer.web.relays import RelaysFace
+from streamer.web.status import Status
+from streamer.web.streams import Streams
+from streamer.web.viewers import Viewers
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
@@ -150,9 +156,8 @@ class Server:
             playout_delay_max_ms=config.webrtc.playout_delay_max_ms,
         )
         plane = open_plane(udp, tcp, options)
-        port = udp[0].getsockname()[1]
         candidates = await local_candidates(
-            (split_address(config.webrtc.listen)[0], port), config.webrtc.advertise
+            (split_address(config.webrtc.listen)[0], udp[0].getsockname()[1]), config.webrtc.advertise
         )
         egress = WebRtcEgress(plane, config.webrtc, candidates)
         self.egress = egress
@@ -160,16 +165,15 @@ class Server:
         self.registry.on_change.append(egress.stream_changed)
         self.registry.on_remove.append(egress.stream_removed)
         pulls = PullIngest(config, self.registry)
-        srt: SrtIngest | None = None
+        publishers = SrtIngest(self.registry, guard.door)
+        self.readers = SrtEgress(self.registry, guard.door, config.srt.max_readers)
+        srt: SrtPort | None = None
         runner: web.AppRunner | None = None
         lag = LoopLag()
         delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
-            try:
-                srt = SrtIngest(config, self.registry, guard.door)
-            except LinkError as error:
-                raise LinkError(error.reason, f"srt.listen: {error}") from None
+            srt = SrtPort(config.srt, publishers, self.readers)
             self.srt_address = srt.address
             await self.engagement.start()
             runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
@@ -204,6 +208,8 @@ class Server:
             await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
+            await asyncio.to_thread(self.readers.close, "the server is stopping")
+            await asyncio.to_thread(publishers.close)
             await asyncio.to_thread(pulls.close)
             await egress.close()
             await asyncio.to_thread(plane.close)
@@ -246,27 +252,27 @@ class Server:
         access = Access(guard.door)
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
+        prometheus.register(ReaderCollector(self.registry, self.readers))
         prometheus.register(RelayCollector(self.relays))
         prometheus.register(DoorCollector(guard))
         prometheus.register(
             AudienceMetrics(self.engagement, lambda: [stream.name for stream in self.registry])
         )
-        api = Api(
-            self.registry,
-            egress,
-            access,
-            ledger,
-            loop_lag_s=lambda: lag.seconds,
-            send_delay_ms=delay.percentile_ms,
-            ready=lambda: self._ready,
-            prometheus=prometheus,
-            srt_port=self.srt_address[1],
-            tls=self._https.describe,
-        )
         pages = Pages(self.config.http.frame_ancestors, self.registry.expect)
         app = make_app(
-            api,
             (
+                Streams(self.registry, egress, access, ledger, srt_port=self.srt_address[1]),
+                Viewers(self.registry, egress, access, ledger),
+                Readers(self.registry, self.readers, access, ledger),
+                Status(
+                    egress,
+                    access,
+                    loop_lag_s=lambda: lag.seconds,
+                    send_delay_ms=delay.percentile_ms,
+                    ready=lambda: self._ready,
+                    prometheus=prometheus,
+                    tls=self._https.describe,
+                ),
                 Whep(self.registry, egress, access, self.engagement.welcome),
                 pages,
                 self._connecting(access),
@@ -362,7 +368,7 @@ class Server:
 
     def _announce(self, egress: WebRtcEgress) -> None:
         _log.info("%s/ serves the pages, the API and WHEP", self._http_url(self.http_address[0]))
-        _log.info("srt://%s:%d takes publishers", *self.srt_address)
+        _log.info("srt://%s:%d takes publishers and readers", *self.srt_address)
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
 

@@ -41,7 +41,7 @@ from streamer.sections.vault import VaultConfig
 from streamer.sections.webhook import WebhookConfig
 from streamer.sections.webrtc import WebRtcConfig
 
-_SECRETS = ("passphrase", "publish_key")
+_SECRETS = ("passphrase", "publish_key", "read_passphrase")
 # How a secret's key is misspelt, or called elsewhere; a key that is known is never taken for one.
 _LIKE_A_SECRET = re.compile(r"pass|phrase|key|secret|token|pw|credential|auth", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -1,1 +1,1 @@
-"""What a stream feeds: `webrtc/` sends it to browsers."""
+"""What a stream feeds: `webrtc/` sends it to browsers, `srt/` to whoever calls for it over SRT."""

@@ -20,7 +20,6 @@ from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publisher, Stream
 from streamer.ingest.session import TsSession
-from streamer.ingest.srt import srt_options
 from streamer.sections.stream import StreamConfig
 from transport.errors import TransportError
 from transport.media import AccessUnit, Track
@@ -72,7 +71,7 @@ class SrtPull:
     """An SRT peer that we call, or meet at a rendezvous."""
 
     def __init__(self, url: str, config: Config, stream: StreamConfig) -> None:
-        options = srt_options(config)
+        options = config.srt.options
         if stream.passphrase is not None:
             options = dataclasses.replace(
                 options, passphrase=stream.passphrase.get_secret_value(), pbkeylen=stream.pbkeylen

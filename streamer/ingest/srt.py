@@ -1,7 +1,7 @@
 """Encoders that push over SRT.
 
-The listener asks `admit` while the handshake is under way, so that a caller without the right to publish
-never gets a connection; each admitted one gets a thread that reads, demuxes and writes until it ends.
+The port asks `admit` while the handshake is under way, so that a caller without the right to publish never
+gets a connection; each admitted one gets a thread that reads, demuxes and writes until it ends.
 
 A stream has one publisher, and who comes second is refused. But an encoder that lost its way calls again
 before the server has missed it: a publisher that is over, or silent, gives way.
@@ -14,21 +14,17 @@ import threading
 
 from auth.access.door import Door
 from auth.errors import AuthError
-from streamer.config import Config
+from streamer.callers import publishing, refusal
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publisher, Stream
-from streamer.ingest.permission import publishing, refusal
 from streamer.ingest.session import TsSession
-from streamer.sections.base import split_address
 from transport.errors import TransportError
 from transport.srt import (
     Admission,
     Refused,
     RejectReason,
     SrtConnection,
-    SrtListener,
-    SrtOptions,
     StreamId,
     WeakKey,
 )
@@ -43,44 +39,22 @@ _LATE_S = 0.5
 _Session = tuple[threading.Thread, SrtConnection]
 
 
-def srt_options(config: Config) -> SrtOptions:
-    """The configured link options, before a stream's own passphrase."""
-    srt = config.srt
-    return SrtOptions(
-        latency_ms=srt.latency_ms,
-        tlpktdrop=srt.tlpktdrop,
-        receive_buffer_bytes=srt.receive_buffer_bytes,
-        flow_control_packets=srt.flow_control_packets,
-        peer_idle_timeout_ms=srt.idle_timeout_ms,
-    )
-
-
 class SrtIngest:
-    """The SRT listener and the threads of its publishers.
+    """Publishers and their threads. `admit`, `connected` and `refused` are what an `SrtListener` calls.
 
     Args:
-        config: where to listen, and how.
         registry: the streams.
         door: decides who may publish, and for how long.
     """
 
-    def __init__(self, config: Config, registry: Registry, door: Door) -> None:
+    def __init__(self, registry: Registry, door: Door) -> None:
         self._registry = registry
         self._door = door
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
-        self._listener = SrtListener(
-            split_address(config.srt.listen), srt_options(config), self._admit, self._connected, self._refused
-        )
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens."""
-        return self._listener.address
 
     def close(self) -> None:
-        """Stop listening, end every publisher and wait for their threads."""
-        self._listener.close()
+        """End every publisher and wait for their threads. Nobody may be let in any more."""
         with self._lock:
             sessions = list(self._sessions.values())
         for _, connection in sessions:
@@ -88,14 +62,17 @@ class SrtIngest:
         for thread, _ in sessions:
             thread.join()
 
-    def _admit(self, stream_id: StreamId, address: tuple[str, int]) -> Admission:
+    def admit(self, stream_id: StreamId, address: tuple[str, int]) -> Admission:
+        """Let a caller publish.
+
+        Raises:
+            Refused: he may not; says why.
+        """
         try:
             stream = self._registry.find(stream_id.resource)
         except NoSuchStream as error:
             raise Refused(RejectReason.NOT_FOUND, str(error)) from None
         config = stream.config
-        if stream_id.mode != "publish":
-            raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} can be published over SRT, not read")
         if not config.is_published:
             raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} is pulled from its source")
         try:
@@ -130,7 +107,7 @@ class SrtIngest:
         thread.join()
         _log.info("%s: in the place of %s", stream.name, publisher.address, extra={"session": connection.id})
 
-    def _refused(self, address: tuple[str, int], error: TransportError) -> None:
+    def refused(self, address: tuple[str, int], error: TransportError) -> None:
         """Show in the API why an encoder with the right passphrase was turned away: SRT cannot tell it.
 
         Those without a right to publish are in the log only: a stranger must not write into a stream's state.
@@ -138,13 +115,14 @@ class SrtIngest:
         if not isinstance(error, WeakKey):
             return
         try:
-            stream = self._registry.find(error.resource)
+            stream = self._registry.find(error.stream_id.resource)
         except NoSuchStream:
             return
         if stream.publisher is None:
             stream.ingest = IngestStatus("waiting", f"refused {address[0]} port {address[1]}: {error}")
 
-    def _connected(self, connection: SrtConnection) -> None:
+    def connected(self, connection: SrtConnection) -> None:
+        """Take over an admitted caller's connection."""
         thread = threading.Thread(
             target=self._serve, args=(connection,), name=f"srt {connection.id}", daemon=True
         )

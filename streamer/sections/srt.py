@@ -1,10 +1,11 @@
-"""`[srt]`: the listener that encoders call."""
+"""`[srt]`: the listener that encoders call, and whoever reads over SRT."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from streamer.sections.base import ListenAddress, Section
+from transport.srt.options import SrtOptions
 
 
 class SrtConfig(Section):
@@ -20,3 +21,15 @@ class SrtConfig(Section):
     receive_buffer_bytes: int = Field(24_117_248, ge=200_000, le=1_000_000_000)
     flow_control_packets: int = Field(25_600, ge=32, le=1_000_000)
     idle_timeout_ms: int = Field(5000, ge=500, le=60_000)
+    max_readers: int = Field(200, ge=0, le=10_000)
+
+    @property
+    def options(self) -> SrtOptions:
+        """How connections behave, before a stream's own passphrase."""
+        return SrtOptions(
+            latency_ms=self.latency_ms,
+            tlpktdrop=self.tlpktdrop,
+            receive_buffer_bytes=self.receive_buffer_bytes,
+            flow_control_packets=self.flow_control_packets,
+            peer_idle_timeout_ms=self.idle_timeout_ms,
+        )

@@ -26,6 +26,7 @@ class StreamConfig(Section):
     title: str = Field("", max_length=200)
     publish_key: SecretStr | None = None
     passphrase: SecretStr | None = None
+    read_passphrase: SecretStr | None = None
     pbkeylen: Literal[16, 24, 32] = 32
     encryption: Floor = Floor.NONE
     public: bool = False
@@ -74,7 +75,7 @@ class StreamConfig(Section):
             raise ValueError(f"expected 1-{_MAX_KEY_CHARACTERS} characters, these are {len(key)}")
         return key
 
-    @field_validator("passphrase")
+    @field_validator("passphrase", "read_passphrase")
     @classmethod
     def _passphrase_length(cls, passphrase: SecretStr | None) -> SecretStr | None:
         """What libsrt accepts; it counts bytes."""
@@ -128,6 +129,12 @@ class StreamConfig(Section):
         if wanted.public:
             harmless.add("public")
         return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)
+
+    @property
+    def reading_passphrase(self) -> str | None:
+        """What SRT callers that read encrypt with: one of their own, or that of the encoders."""
+        passphrase = self.read_passphrase or (self.passphrase if self.is_published else None)
+        return passphrase.get_secret_value() if passphrase is not None else None
 
     @property
     def is_published(self) -> bool:

@@ -10,7 +10,7 @@ over or used up, he is in as anybody is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -76,6 +76,17 @@ class Access:
             AuthError: as `require_admin`.
         """
         return await self._door.check(_ask(request, Action.MANAGE, Protocol.API, stream))
+
+    async def require_managed(
+        self, request: web.Request, streams: Iterable[Stream]
+    ) -> tuple[Permit, list[Stream]]:
+        """Those of the streams that the asker manages; there must be one, unless he manages the server.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        managed = [stream for stream in streams if self.may_manage(request, stream.name)]
+        return await self.require_manage(request, managed[0].name if managed else ""), managed
 
     async def require_watch(self, request: web.Request, stream: Stream, protocol: Protocol) -> None:
         """Let those through who may watch a stream.

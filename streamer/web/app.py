@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from streamer.web.api import Api
-from streamer.web.operations import Operation, add_routes
+from streamer.web.operations import Operation, add_routes, openapi
 from streamer.web.origin import TRUSTED_PROXIES, Network
 from streamer.web.problems import Handler, problems
 
@@ -26,8 +27,33 @@ class Face(Protocol):
         """What to route where."""
 
 
+class Description:
+    """The description of the API, as OpenAPI. A face like the others.
+
+    Attributes:
+        described: all operations.
+    """
+
+    def __init__(self) -> None:
+        self.described: list[Operation] = []
+        self._text: str | None = None
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+        return [Operation("GET", "/openapi.json", self.openapi, "This description")]
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """The description, which takes a quarter of a second to make."""
+        if self._text is None:
+            self._text = await asyncio.to_thread(lambda: json.dumps(openapi(self.described)))
+        return web.json_response(text=self._text)
+
+
+#: Where an application keeps its description.
+DESCRIPTION = web.AppKey("description", Description)
+
+
 def make_app(
-    api: Api,
     faces: Iterable[Face],
     *,
     cors_origins: Sequence[str],
@@ -38,7 +64,6 @@ def make_app(
     """Build the application; everything it offers stands in its faces' tables.
 
     Args:
-        api: administration; it also describes all the others.
         faces: WHEP, pages and whatever else there is.
         cors_origins: sites whose pages may use it, "*" for all.
         trusted_proxies: whose word about the client counts.
@@ -46,15 +71,13 @@ def make_app(
         hsts: tell browsers that this host is to be reached over HTTPS only (RFC 6797).
     """
     app = web.Application(middlewares=[_preflight, problems, *middlewares], client_max_size=256 * 1024)
-    operations: list[Operation] = [*api.operations()]
-    for face in faces:
-        operations += face.operations()
+    app[DESCRIPTION] = description = Description()
+    description.described = [each for face in (*faces, description) for each in face.operations()]
     app[TRUSTED_PROXIES] = tuple(trusted_proxies)
     app.on_response_prepare.append(_cors(cors_origins))
     if hsts:
         app.on_response_prepare.append(_strict_transport)
-    api.described = operations
-    add_routes(app, operations)
+    add_routes(app, description.described)
     return app
 
 

@@ -23,7 +23,7 @@ class TrackModel(BaseModel):
 
 
 class LegModel(BaseModel):
-    """What a publisher's media really comes with, and how that is known."""
+    """What media really comes or goes out with, and how that is known."""
 
     cipher: str
     key_state: str
@@ -171,6 +171,26 @@ class ViewersModel(BaseModel):
 
     viewers: list[ViewerModel]
     failed: list[FailedViewerModel]
+
+
+class ReaderModel(BaseModel):
+    """Somebody who reads a stream over SRT; `user` is empty for nobody known."""
+
+    id: str
+    stream: str
+    address: str
+    user: str
+    since: float
+    encryption: LegModel | None
+    #: Pictures and sounds left out as the link had no room; what libsrt gave up stands in `statistics`.
+    skipped_units: int
+    statistics: dict[str, Any]
+
+
+class ReadersModel(BaseModel):
+    """All who read over SRT."""
+
+    readers: list[ReaderModel]
 
 
 class LiveVideo(BaseModel):

@@ -192,8 +192,9 @@ class TestValues:
 
 class TestSecrets:
     @pytest.mark.parametrize("length", [9, 80])
-    def test_a_passphrase_of_the_wrong_length_is_not_repeated(self, length: int) -> None:
-        finding = only_finding({"streams": {"cam": {"passphrase": "x" * length}}})
+    @pytest.mark.parametrize("key", ["passphrase", "read_passphrase"])
+    def test_a_passphrase_of_the_wrong_length_is_not_repeated(self, key: str, length: int) -> None:
+        finding = only_finding({"streams": {"cam": {key: "x" * length}}})
         assert finding.value == "***"
         assert finding.expected == f"expected 10-79 bytes, these are {length}"
 
@@ -233,7 +234,9 @@ class TestSecrets:
         assert SECRET not in str(only_finding({"streams": {"cam": f"rtsp://admin:{SECRET}@cam/1"}}))
 
     def test_the_configuration_does_not_show_them_either(self) -> None:
-        config = parse({"streams": {"cam": {"publish_key": SECRET, "passphrase": SECRET}}})
+        config = parse(
+            {"streams": {"cam": dict.fromkeys(("publish_key", "passphrase", "read_passphrase"), SECRET)}}
+        )
         assert SECRET not in repr(config)
 
 
@@ -364,3 +367,24 @@ class TestDatabase:
     def test_its_password_is_not_shown(self) -> None:
         config = parse({"database": {"url": "postgresql://streamer:the-secret@db.example/streamer"}})
         assert "the-secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({}, None),
+        ({"passphrase": "of the encoders"}, "of the encoders"),
+        ({"passphrase": "of the encoders", "read_passphrase": "of the readers"}, "of the readers"),
+        # What a source is called with is between it and us.
+        ({"source": "srt://192.0.2.1:9000", "passphrase": "of the source"}, None),
+        ({"source": "rtsp://192.0.2.1/", "read_passphrase": "of the readers"}, "of the readers"),
+    ],
+)
+def test_what_readers_encrypt_with(table: dict[str, str], expected: str | None) -> None:
+    assert parse({"streams": {"cam": table}}).streams["cam"].reading_passphrase == expected
+
+
+def test_options_of_srt_are_the_configurations() -> None:
+    config = parse({"srt": {"latency_ms": 777, "tlpktdrop": False, "idle_timeout_ms": 1234}})
+    options = config.srt.options
+    assert (options.latency_ms, options.tlpktdrop, options.peer_idle_timeout_ms) == (777, False, 1234)

@@ -72,12 +72,12 @@ class WeakKey(LinkError):
     """An admitted caller encrypts with too short a key.
 
     Attributes:
-        resource: what it wanted to publish.
+        stream_id: what it wanted.
     """
 
-    def __init__(self, resource: str, message: str) -> None:
+    def __init__(self, stream_id: StreamId, message: str) -> None:
         super().__init__("unauthorized", message)
-        self.resource = resource
+        self.stream_id = stream_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ def _check_key(connection: SrtConnection, admission: Admission) -> None:
     used = connection.key_bytes
     if admission.passphrase is not None and used < admission.pbkeylen:
         raise WeakKey(
-            connection.stream_id.resource,
+            connection.stream_id,
             f"{connection.stream_id.resource!r} demands AES-{admission.pbkeylen * 8}, "
             f"the caller encrypts with {f'AES-{used * 8}' if used else 'nothing'}: "
             f"set pbkeylen={admission.pbkeylen} there",

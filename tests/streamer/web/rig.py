@@ -27,10 +27,10 @@ from ops.identity.identity import Guard, open_identity
 from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
 from streamer.config import parse
+from streamer.egress.srt import SrtEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.web.access import Access
-from streamer.web.api import Api
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
@@ -38,7 +38,11 @@ from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
+from streamer.web.readers import Readers
 from streamer.web.relays import RelaysFace
+from streamer.web.status import Status
+from streamer.web.streams import Streams
+from streamer.web.viewers import Viewers
 from streamer.web.whep import Whep
 from tests.auth.rig import CHEAP
 from tests.fakes.units import AAC, H264, picture, sound
@@ -116,18 +120,6 @@ class WebRig(Rig):
         self.prometheus: prometheus_client.CollectorRegistry = make_registry(
             self.registry, self.egress, lambda: 0.125
         )
-        self.api = Api(
-            self.registry,
-            self.egress,
-            access,
-            ledger,
-            loop_lag_s=lambda: 0.25,
-            send_delay_ms=lambda share: 2.0 * share,
-            ready=lambda: self.ready,
-            prometheus=self.prometheus,
-            srt_port=8890,
-            tls=lambda: self.tls,
-        )
         whep = Whep(self.registry, self.egress, access)
         self.relays = make_relays(
             self._config.platforms,
@@ -142,7 +134,20 @@ class WebRig(Rig):
         record, connections = self.guard.audit.record, self.platforms.connections
         relaying = RelaysFace(self.relays, self.registry, access, record, connections)
         pages = Pages(self._ancestors)
+        self.readers = SrtEgress(self.registry, self.guard.door, 10)
         faces = (
+            Streams(self.registry, self.egress, access, ledger, srt_port=8890),
+            Viewers(self.registry, self.egress, access, ledger),
+            Readers(self.registry, self.readers, access, ledger),
+            Status(
+                self.egress,
+                access,
+                loop_lag_s=lambda: 0.25,
+                send_delay_ms=lambda share: 2.0 * share,
+                ready=lambda: self.ready,
+                prometheus=self.prometheus,
+                tls=lambda: self.tls,
+            ),
             whep,
             pages,
             ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
@@ -151,7 +156,7 @@ class WebRig(Rig):
             *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
         )
         middlewares = (limited(self.guard.rates), self.signin.middleware, pages.for_people)
-        self.app = make_app(self.api, faces, middlewares=middlewares, **self._options)
+        self.app = make_app(faces, middlewares=middlewares, **self._options)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
 

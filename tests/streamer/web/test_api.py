@@ -10,6 +10,7 @@ import pytest
 from auth.permissions.actions import Action
 from streamer.config import parse
 from streamer.hub.stream import IngestStatus, Publisher
+from streamer.web.app import DESCRIPTION
 from tests.fakes.units import H264_B_FRAMES
 from tests.fakes.wait import until
 from tests.streamer.web.rig import SECRETS, STREAMS, WebRig
@@ -119,7 +120,9 @@ class TestStreams:
 async def test_no_answer_shows_a_secret(rig: WebRig) -> None:
     rig.publish_to("cam")
     await rig.watch()
-    paths = [operation.documented_path for operation in rig.api.described if operation.method == "GET"]
+    paths = [
+        operation.documented_path for operation in rig.app[DESCRIPTION].described if operation.method == "GET"
+    ]
     for name in ("cam", "closed", "door", "far", "none"):
         for path in paths:
             path = path.replace("{name}", name).replace("{stream}", name).replace("{path}", "js/player.js")

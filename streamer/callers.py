@@ -1,8 +1,9 @@
-"""Who may publish: what an SRT caller presents, and what a refusal tells it."""
+"""Callers over SRT: what they ask for with what they present, and what a refusal tells them."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from auth.access.door import Ask
 from auth.errors import (
@@ -15,7 +16,7 @@ from auth.errors import (
     TokenInvalid,
 )
 from auth.permissions.actions import Action
-from auth.permissions.credentials import API_KEY_MARK, Credential, KeyCredential, credential_of
+from auth.permissions.credentials import API_KEY_MARK, NOTHING, Credential, KeyCredential, credential_of
 from auth.permissions.protocols import Protocol
 from auth.vault.comparing import same_secret
 from streamer.sections.stream import StreamConfig
@@ -44,6 +45,22 @@ def publishing(stream_id: StreamId, config: StreamConfig, address: str) -> Ask:
     key = config.publish_key.get_secret_value() if config.publish_key is not None else None
     credential = _credential(stream_id.session_key, key)
     return Ask(credential, Action.PUBLISH, Protocol.SRT, stream_id.resource, address)
+
+
+def reading(stream_id: StreamId, config: StreamConfig, address: str) -> tuple[Ask, ...]:
+    """What may let a caller read, the best first: what it presents and, of a public stream, being anybody.
+
+    Args:
+        stream_id: what it says.
+        config: of the stream that it names.
+        address: where it calls from, without port.
+    """
+    credential = credential_of(stream_id.session_key)
+    ask = Ask(credential, Action.WATCH, Protocol.SRT, stream_id.resource, address)
+    if not config.public:
+        return (ask,)
+    anybody = replace(ask, credential=NOTHING, public=True)
+    return (anybody,) if credential == NOTHING else (ask, anybody)
 
 
 def refusal(error: AuthError) -> Refused:

@@ -13,9 +13,9 @@ from auth.errors import (
     TokenInvalid,
 )
 from auth.permissions.actions import Action
-from auth.permissions.credentials import Credential, KeyCredential, TokenCredential
+from auth.permissions.credentials import NOTHING, ApiKeyCredential, Credential, KeyCredential, TokenCredential
 from auth.permissions.protocols import Protocol
-from streamer.ingest.permission import publishing, refusal
+from streamer.callers import publishing, reading, refusal
 from streamer.sections.stream import StreamConfig
 from transport.srt import RejectReason
 from transport.srt.wire import parse_stream_id
@@ -43,6 +43,25 @@ def test_what_is_presented(presented: str, key: str | None, expected: Credential
     assert (ask.action, ask.protocol, ask.stream) == (Action.PUBLISH, Protocol.SRT, "cam")
     assert ask.address == "192.0.2.1"
     assert presented == "" or presented not in repr(ask)
+
+
+@pytest.mark.parametrize(
+    ("presented", "public", "expected"),
+    [
+        ("", False, [NOTHING]),
+        (JWT, False, [TokenCredential(JWT)]),
+        ("sk_1", False, [ApiKeyCredential("sk_1")]),
+        ("", True, [NOTHING]),
+        (JWT, True, [TokenCredential(JWT), NOTHING]),
+    ],
+)
+def test_what_may_let_a_reader_in(presented: str, public: bool, expected: list[Credential]) -> None:
+    config = StreamConfig.model_validate({"public": public, "publish_key": "key"})
+    asks = reading(parse_stream_id(f"read:cam:{presented}".encode()), config, "192.0.2.1")
+    assert [ask.credential for ask in asks] == expected
+    assert {(ask.action, ask.protocol, ask.stream) for ask in asks} == {(Action.WATCH, Protocol.SRT, "cam")}
+    # Only who presents nothing is let in for that.
+    assert [ask.public for ask in asks] == [public and each == NOTHING for each in expected]
 
 
 @pytest.mark.parametrize(

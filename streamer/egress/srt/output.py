@@ -1,0 +1,161 @@
+"""One stream as MPEG-TS, muxed once for all that read it.
+
+It has a thread: the publisher's must not wait for a hundred sends, nor the event loop. The messages since the
+last keyframe are kept, so that who comes between two keyframes has a picture at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from streamer.egress.srt.reader import SrtReader
+from streamer.hub.intake import Intake
+from streamer.hub.stream import Publisher, State, Stream
+from transport.media import AccessUnit, Codec
+from transport.mpegts.mux import TsMuxer
+from transport.mpegts.wire import PACKET_BYTES
+
+_log = logging.getLogger(__name__)
+
+_MESSAGE_BYTES = 7 * PACKET_BYTES
+_TICKS_PER_S = 90_000
+#: How often readers that left are noticed, and tracks that changed.
+_LOOK_EVERY_S = 0.5
+#: A longer GOP is not kept: a reader's send buffer would not take it at once.
+_MAX_GOP_BYTES = 8 * 1024 * 1024
+
+
+class TsOutput:
+    """Feeds its readers until the last one has left. Thread-safe.
+
+    Raises:
+        RuntimeError: the machine allows no more threads.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._joining: list[SrtReader] = []
+        self._readers: list[SrtReader] = []
+        self._is_over = False
+        self._muxer = TsMuxer()
+        self._gop: list[bytes] = []
+        self._gop_bytes = 0
+        self._publisher: Publisher | None = None
+        self._thread = threading.Thread(target=self._run, name=f"ts {stream.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def readers(self) -> list[SrtReader]:
+        """Who reads now: what is written from here on they get."""
+        with self._lock:
+            return list(self._readers)
+
+    def add(self, reader: SrtReader) -> bool:
+        """One more reads; False when the output is over: nobody did any more, or it was closed."""
+        with self._lock:
+            if self._is_over:
+                return False
+            self._joining.append(reader)
+        self._wake.set()
+        return True
+
+    def close(self, reason: str) -> None:
+        """End all readers, and with them this. Returns at once."""
+        with self._lock:
+            self._is_over = True
+            readers = [*self._readers, *self._joining]
+        for reader in readers:
+            reader.end(reason)
+        self._wake.set()
+
+    @property
+    def alive(self) -> bool:
+        """True until its thread has ended."""
+        return self._thread.is_alive()
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        intake = Intake(self.stream, frozenset(Codec), self._wake.set)
+        try:
+            self._feed(intake)
+        except Exception:  # one stream's trouble must stay its own
+            _log.exception("%s: the transport stream failed", self.stream.name)
+        finally:
+            intake.close()
+            with self._lock:
+                self._is_over = True
+                left = [*self._readers, *self._joining]
+                self._readers, self._joining = [], []
+            self._forget()
+            for reader in left:
+                reader.end("the server failed")
+                reader.close()
+
+    def _feed(self, intake: Intake) -> None:
+        looked_at = time.monotonic()
+        while True:
+            self._wake.wait(_LOOK_EVERY_S)
+            self._wake.clear()
+            for unit in intake.take():
+                self._write(intake, unit)
+            self._welcome()
+            now = time.monotonic()
+            if now - looked_at >= _LOOK_EVERY_S or any(reader.is_over for reader in self._readers):
+                looked_at = now
+                intake.follow()
+                if not self._part():
+                    return
+
+    def _write(self, intake: Intake, unit: AccessUnit) -> None:
+        publisher = self.stream.publisher
+        if publisher is not self._publisher:
+            self._publisher = publisher
+            self._forget()
+        dts, pts = (at * _TICKS_PER_S // unit.track.clock_rate for at in (unit.dts, unit.pts))
+        packets = self._muxer.mux(unit, dts, pts)
+        messages = [packets[at : at + _MESSAGE_BYTES] for at in range(0, len(packets), _MESSAGE_BYTES)]
+        is_alone = intake.video is None
+        starts_over = unit.keyframe and (unit.track.is_video or is_alone)
+        for reader in self._readers:
+            reader.send(messages, starts_over=starts_over)
+        if starts_over:
+            self._forget()
+        if (starts_over and not is_alone) or self._gop:
+            self._keep(messages)
+
+    def _keep(self, messages: list[bytes]) -> None:
+        self._gop += messages
+        self._gop_bytes += sum(map(len, messages))
+        if self._gop_bytes > _MAX_GOP_BYTES:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._gop.clear()
+        self._gop_bytes = 0
+
+    def _welcome(self) -> None:
+        """Let those begin who came; what was shown last before the publisher left is nothing for them."""
+        with self._lock:
+            joining, self._joining = self._joining, []
+            self._readers += joining
+        if joining and self._gop and self.stream.state is State.LIVE:
+            for reader in joining:
+                reader.send(self._gop, starts_over=True)
+
+    def _part(self) -> bool:
+        """Let those go that left; whether anybody is still there."""
+        gone = [reader for reader in self._readers if reader.is_over]
+        with self._lock:
+            self._readers = [reader for reader in self._readers if reader not in gone]
+            is_deserted = not (self._readers or self._joining)
+            self._is_over |= is_deserted
+        for reader in gone:
+            reader.close()
+        return not is_deserted
