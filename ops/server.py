@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -40,7 +41,6 @@ from streamer.config import Config
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
-from streamer.hub.stream import State
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
@@ -63,6 +63,9 @@ from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
 from transport.webrtc.candidates import interface_addresses, local_candidates
+
+if TYPE_CHECKING:
+    from ops.components.edges import Edges
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +169,14 @@ class Server:
         self.registry.on_remove.append(egress.stream_removed)
         pulls = PullIngest(config, self.registry)
         publishers = SrtIngest(self.registry, guard.door)
-        self.readers = SrtEgress(self.registry, guard.door, config.srt.max_readers)
+        secret = config.cluster.secret
+        self.readers = SrtEgress(
+            self.registry,
+            guard.door,
+            config.srt.max_readers,
+            secret.get_secret_value() if secret is not None else None,
+        )
+        edges = self._make_edges()
         srt: SrtPort | None = None
         runner: web.AppRunner | None = None
         lag = LoopLag()
@@ -195,6 +205,7 @@ class Server:
                     egress.run,
                     self.engagement.run,
                     self.relays.run,
+                    *((edges.run,) if edges is not None else ()),
                     *companions,
                 )
             )
@@ -208,6 +219,8 @@ class Server:
             await self._https.close()
             if srt is not None:
                 await asyncio.to_thread(srt.close)
+            if edges is not None:
+                await edges.close()
             await asyncio.to_thread(self.readers.close, "the server is stopping")
             await asyncio.to_thread(publishers.close)
             await asyncio.to_thread(pulls.close)
@@ -235,6 +248,22 @@ class Server:
                     task.cancel()
         finally:
             signals.close()
+
+    def _make_edges(self) -> Edges | None:
+        """What this machine shares of its streams with others; None where it is alone."""
+        config = self.config
+        if config.cluster.secret is None or config.redis.url is None:
+            return None
+        # Here, as few have a Redis, and what talks to it is long to import.
+        from ops.components.edges import Edges
+
+        return Edges(
+            config.redis.url.get_secret_value(),
+            config.cluster,
+            config.srt.options,
+            node_name(config.state.dir),
+            self.registry,
+        )
 
     def _hang_up(self, reloader: Reloader) -> None:
         self._https.reload()
@@ -337,8 +366,8 @@ class Server:
         _log.info("configuration applied: %d streams", len(config.streams))
 
     def _streams(self) -> list[tuple[str, bool]]:
-        """All streams, and whether they are live."""
-        return [(stream.name, stream.state is State.LIVE) for stream in self.registry]
+        """All streams, and whether they are published to this machine."""
+        return [(stream.name, stream.own_publisher is not None) for stream in self.registry]
 
     def _platform_viewers(self, stream: str) -> dict[str, int]:
         """Who watches a stream at the platforms it is relayed to, where they tell."""

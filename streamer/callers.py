@@ -22,6 +22,8 @@ from auth.vault.comparing import same_secret
 from streamer.sections.stream import StreamConfig
 from transport.srt import Refused, RejectReason, StreamId
 
+#: The item of a stream id by which another machine says that it is one, and which.
+MACHINE_KEY = "machine"
 # Three parts of base64url, the first of which is a JSON object.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _CODES: tuple[tuple[type[AuthError], RejectReason], ...] = (
@@ -61,6 +63,11 @@ def reading(stream_id: StreamId, config: StreamConfig, address: str) -> tuple[As
         return (ask,)
     anybody = replace(ask, credential=NOTHING, public=True)
     return (anybody,) if credential == NOTHING else (ask, anybody)
+
+
+def machine_of(stream_id: StreamId) -> str:
+    """Which machine calls by its own word, which only the cluster's passphrase proves; "" for none."""
+    return dict(stream_id.extra).get(MACHINE_KEY, "")
 
 
 def refusal(error: AuthError) -> Refused:

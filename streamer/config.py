@@ -26,7 +26,8 @@ from pydantic_settings import (
 from streamer.errors import ConfigError, Finding
 from streamer.sections.audit import AuditConfig
 from streamer.sections.auth import AuthConfig
-from streamer.sections.clashes import find_clashes
+from streamer.sections.clashes import find_clashes, find_lacks
+from streamer.sections.cluster import ClusterConfig
 from streamer.sections.engagement import EngagementConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
@@ -74,6 +75,7 @@ class Config(BaseSettings):
     log: LogConfig = LogConfig()
     engagement: EngagementConfig = EngagementConfig()
     redis: RedisConfig = RedisConfig()
+    cluster: ClusterConfig = ClusterConfig()
     webhooks: tuple[WebhookConfig, ...] = ()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 
@@ -136,6 +138,7 @@ def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
     try:
         config = Config(**document)
         findings += find_clashes(config.http, config.srt, config.webrtc)
+        findings += find_lacks(config.cluster, config.redis)
     except ValidationError as error:
         findings += [_finding(details) for details in error.errors()]
     except SettingsError as error:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 
 class Demand:
-    """Counts who wants the stream."""
+    """Counts who wants the stream.
+
+    Attributes:
+        on_wanted: called when the first one comes, by whoever that is; must return at once.
+    """
 
     def __init__(self) -> None:
+        self.on_wanted: list[Callable[[], None]] = []
         self._condition = threading.Condition()
         self._count = 0
         self._idle_since = time.monotonic()
@@ -18,7 +24,10 @@ class Demand:
         """One more wants it."""
         with self._condition:
             self._count += 1
+            is_first = self._count == 1
             self._condition.notify_all()
+        for wanted in self.on_wanted if is_first else ():
+            wanted()
 
     def release(self) -> None:
         """One less wants it."""

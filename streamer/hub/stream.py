@@ -56,6 +56,7 @@ class Publisher:
         warnings: what of its material cannot be used, in words for the producer.
         stop: ends the publication from outside; returns at once.
         encryption: what its media comes with; None while unknown.
+        is_edge: it is another machine, which the publisher proper is connected to.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Publisher:
     stop: Callable[[], None] = lambda: None
     since: float = field(default_factory=time.time)
     encryption: Callable[[], Leg | None] = lambda: None
+    is_edge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ class Stream:
         name: as in the configuration.
         config: its table.
         on_change: called from any thread when the state or a track changed.
+
+    Attributes:
+        is_elsewhere: another machine has it, and it is fetched from there while somebody wants it.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Stream:
         self.demand = Demand()
         self.meter = Meter()
         self.ingest = IngestStatus("waiting")
+        self.is_elsewhere = False
         self.epoch_s = time.time()
         self._timeline = Timeline(time.monotonic())
         self._on_change = on_change
@@ -132,6 +138,12 @@ class Stream:
         """Who feeds it now."""
         publication = self._publication
         return publication.publisher if publication is not None else None
+
+    @property
+    def own_publisher(self) -> Publisher | None:
+        """Who feeds it now, unless that is another machine."""
+        publisher = self.publisher
+        return publisher if publisher is not None and not publisher.is_edge else None
 
     @property
     def ready(self) -> bool:

@@ -24,7 +24,7 @@ from streamer.sections.stream import StreamConfig
 from transport.errors import TransportError
 from transport.media import AccessUnit, Track
 from transport.rtsp import RtspOptions, RtspSource, redact_url
-from transport.srt import connect, parse_srt_url
+from transport.srt import SrtTarget, connect, parse_srt_url
 
 _log = logging.getLogger(__name__)
 
@@ -68,17 +68,16 @@ class Source(Protocol):
 
 
 class SrtPull:
-    """An SRT peer that we call, or meet at a rendezvous."""
+    """An SRT peer that we call, or meet at a rendezvous.
 
-    def __init__(self, url: str, config: Config, stream: StreamConfig) -> None:
-        options = config.srt.options
-        if stream.passphrase is not None:
-            options = dataclasses.replace(
-                options, passphrase=stream.passphrase.get_secret_value(), pbkeylen=stream.pbkeylen
-            )
-        # What the address itself says wins.
-        self._target = parse_srt_url(url, options)
-        self._key_bytes = stream.encryption.key_bytes
+    Args:
+        target: where, and how.
+        key_bytes: shortest AES key that will do, 0 for none at all.
+    """
+
+    def __init__(self, target: SrtTarget, key_bytes: int) -> None:
+        self._target = target
+        self._key_bytes = key_bytes
         self._cancelled = threading.Event()
         self._session: TsSession | None = None
 
@@ -171,9 +170,51 @@ def make_source(stream: StreamConfig, config: Config) -> Source:
     Raises:
         TransportError: an address that cannot be used.
     """
-    if stream.source.startswith("srt:"):
-        return SrtPull(stream.source, config, stream)
-    return RtspPull(stream.source, stream)
+    if not stream.source.startswith("srt:"):
+        return RtspPull(stream.source, stream)
+    options = config.srt.options
+    if stream.passphrase is not None:
+        options = dataclasses.replace(
+            options, passphrase=stream.passphrase.get_secret_value(), pbkeylen=stream.pbkeylen
+        )
+    # What the address itself says wins.
+    return SrtPull(parse_srt_url(stream.source, options), stream.encryption.key_bytes)
+
+
+def carry(
+    stream: Stream, source: Source, publisher: Publisher, is_wanted: Callable[[], bool]
+) -> tuple[str, float]:
+    """Open a source and publish what it brings, until it fails or is wanted no more.
+
+    Returns:
+        Why it ended, "" for being wanted no more; and for how many seconds it was live.
+    """
+    started = ran_s = 0.0
+    reason = "the server failed"
+    publication = None
+    try:
+        tracks = source.open()
+        publication = stream.publish(publisher)
+        publication.declare(tracks)
+        for unit in source.units():
+            started = started or unit.received_at
+            publication.declare(source.tracks)
+            publication.write(unit)
+            ran_s = unit.received_at - started
+            if not is_wanted():
+                reason = ""
+                break
+        else:
+            reason = "the source ended"
+    except (TransportError, AlreadyPublished, NoSuchStream) as error:
+        reason = str(error)
+    except Exception:  # one source's trouble must stay its own
+        _log.exception("%s: pull failed", stream.name)
+    finally:
+        source.close()
+        if publication is not None:
+            publication.close(reason or "nobody watches")
+    return reason, ran_s
 
 
 class Puller:
@@ -234,57 +275,36 @@ class Puller:
     def _pull(self) -> tuple[str, float]:
         """Connect and publish until it ends; the reason, and seconds it was live. "" means on purpose."""
         stream = self._stream
-        address = redact_url(stream.config.source)
         stream.ingest = IngestStatus("connecting")
-        started = ran_s = 0.0
-        reason = "the server failed"
         try:
             source = self._make(stream.config, self._config)
         except TransportError as error:
             return str(error), 0.0
         except Exception:  # must not end the thread: nobody would try again
             _log.exception("%s: cannot be pulled", stream.name)
-            return reason, 0.0
+            return "the server failed", 0.0
         with self._lock:
             self._source = source
-        if self._stopping.is_set():
-            return "", 0.0
-        publication = None
         try:
-            tracks = source.open()
-            publication = stream.publish(
-                Publisher(
-                    id=secrets.token_hex(4),
-                    protocol=stream.config.source.partition(":")[0],
-                    address=address,
-                    describe=source.describe,
-                    warnings=source.warnings,
-                    stop=source.close,
-                    encryption=source.encryption,
-                )
+            if self._stopping.is_set():
+                return "", 0.0
+            publisher = Publisher(
+                id=secrets.token_hex(4),
+                protocol=stream.config.source.partition(":")[0],
+                address=redact_url(stream.config.source),
+                describe=source.describe,
+                warnings=source.warnings,
+                stop=source.close,
+                encryption=source.encryption,
             )
-            publication.declare(tracks)
-            for unit in source.units():
-                started = started or unit.received_at
-                publication.declare(source.tracks)
-                publication.write(unit)
-                ran_s = unit.received_at - started
-                if stream.config.on_demand and stream.demand.idle_s > stream.config.on_demand_idle_s:
-                    reason = ""
-                    break
-            else:
-                reason = "the source ended"
-        except (TransportError, AlreadyPublished, NoSuchStream) as error:
-            reason = str(error)
-        except Exception:  # one source's trouble must stay its own
-            _log.exception("%s: pull failed", stream.name)
+            return carry(stream, source, publisher, self._is_still_wanted)
         finally:
             with self._lock:
                 self._source = None
-            source.close()
-            if publication is not None:
-                publication.close(reason or "nobody watches")
-        return reason, ran_s
+
+    def _is_still_wanted(self) -> bool:
+        config = self._stream.config
+        return not (config.on_demand and self._stream.demand.idle_s > config.on_demand_idle_s)
 
 
 class PullIngest:

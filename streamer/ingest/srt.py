@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from auth.access.door import Door
 from auth.errors import AuthError
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 _SILENT_S = 2.0
 # What was sent before us is due by so much later if a busy machine read its handshake late.
 _LATE_S = 0.5
+# How long what is fetched from another machine may take to end, when an encoder comes instead.
+_EDGE_ENDS_S, _LOOK_S = 2.0, 0.01
 
 _Session = tuple[threading.Thread, SrtConnection]
 
@@ -80,7 +83,7 @@ class SrtIngest:
         except AuthError as error:
             raise refusal(error) from None
         publisher = stream.publisher
-        if publisher is not None and self._giving_way(publisher) is None:
+        if publisher is not None and not publisher.is_edge and self._giving_way(publisher) is None:
             raise Refused(RejectReason.CONFLICT, f"{stream.name!r} is being published by {publisher.address}")
         passphrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
@@ -97,6 +100,11 @@ class SrtIngest:
     def _succeed(self, stream: Stream, connection: SrtConnection) -> None:
         """End a publisher that gives way, but let what it sent last be shown while ours is not due yet."""
         publisher = stream.publisher
+        if publisher is not None and publisher.is_edge:
+            publisher.stop()
+            until = time.monotonic() + _EDGE_ENDS_S
+            while stream.publisher is publisher and time.monotonic() < until:
+                time.sleep(_LOOK_S)
         session = self._giving_way(publisher) if publisher is not None else None
         if publisher is None or session is None:
             return

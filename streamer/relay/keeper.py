@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AuthError
-from streamer.hub.stream import State as StreamState
 from streamer.relay.memory import Memory, claim, forget, remember
 from streamer.relay.relay import Relay
 
@@ -72,7 +71,7 @@ class MemoryKeeper:
         Raises:
             RelayHeld: another machine does.
         """
-        may_take_over = relay.stream.state is StreamState.LIVE
+        may_take_over = relay.stream.own_publisher is not None
         try:
             async with asyncio.timeout(_PATIENCE_S), self._engine.begin() as connection:
                 return await claim(

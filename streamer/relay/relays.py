@@ -247,7 +247,7 @@ class Relays:
         idle = [
             relay
             for relay in self
-            if relay.stream.state is StreamState.LIVE
+            if relay.stream.own_publisher is not None
             and not relay.state.is_running
             and relay.id not in self._held
         ]
@@ -266,7 +266,8 @@ class Relays:
 
     def _follow(self, relay: Relay) -> None:
         """Start one that follows its publisher, once for each time that somebody comes."""
-        publisher = relay.stream.publisher
+        # What another machine has, that one relays.
+        publisher = relay.stream.own_publisher
         if publisher is None or relay.id in self._held or relay.state.is_running:
             return
         if self._begun_for.get(relay.id) != publisher.id:
@@ -328,7 +329,7 @@ class Relays:
         relay = self._current(memory.relay)
         if memory.is_held(self._node, now):
             return False
-        is_here = relay is not None and (relay.state.is_running or relay.stream.state is StreamState.LIVE)
+        is_here = relay is not None and (relay.state.is_running or relay.stream.own_publisher is not None)
         return is_here or not self._node or abs(now - memory.changed_at) > _LEFT_TO_OTHERS_S
 
     def _reconcile(self) -> None:

@@ -1,4 +1,4 @@
-"""What is right in each table and cannot be together: two listeners on one port."""
+"""What is right in each table and not together: two listeners on one port, a table that needs another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from itertools import combinations
 
 from streamer.errors import Finding
 from streamer.sections.base import split_address
+from streamer.sections.cluster import ClusterConfig
 from streamer.sections.http import HttpConfig
+from streamer.sections.redis import RedisConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.webrtc import WebRtcConfig
 
@@ -38,6 +40,13 @@ def find_clashes(http: HttpConfig, srt: SrtConfig, webrtc: WebRtcConfig) -> list
         for first, second in combinations(listeners, 2)
         if (shared := _shared(first, second))
     ]
+
+
+def find_lacks(cluster: ClusterConfig, redis: RedisConfig) -> list[Finding]:
+    """What of these tables needs another one."""
+    if cluster.secret is None or redis.url is not None:
+        return []
+    return [Finding("cluster.secret", "***", "machines find each other in Redis; expected redis.url")]
 
 
 def _shared(first: _Listener, second: _Listener) -> str:

@@ -167,11 +167,12 @@ class Streams:
         video, audio, meter = stream.source.video, stream.source.audio, stream.meter
         keyframe = stream.source.keyframe
         leg = _leg(stream)
+        is_live = stream.state is State.LIVE or stream.is_elsewhere
         return models.LiveStream(
             name=stream.name,
             title=stream.config.title,
-            live=stream.state is State.LIVE,
-            state=stream.state.value,
+            live=is_live,
+            state=(State.LIVE if is_live else stream.state).value,
             video=models.LiveVideo(
                 codec=video.codec, width=video.width, height=video.height, fps=round(meter.fps, 2)
             )

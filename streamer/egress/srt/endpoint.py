@@ -7,7 +7,7 @@ import threading
 
 from auth.access.door import Door, Entry
 from auth.errors import AuthError, BadCredentials, Forbidden, SeatsTaken, TokenInvalid
-from streamer.callers import reading, refusal
+from streamer.callers import machine_of, reading, refusal
 from streamer.egress.srt.output import TsOutput
 from streamer.egress.srt.reader import SrtReader
 from streamer.errors import NoSuchStream
@@ -37,12 +37,14 @@ class SrtEgress:
         registry: the streams.
         door: decides who may read, and for how long.
         max_readers: more are told to come back later.
+        secret: what other machines prove themselves with, None where there are none.
     """
 
-    def __init__(self, registry: Registry, door: Door, max_readers: int) -> None:
+    def __init__(self, registry: Registry, door: Door, max_readers: int, secret: str | None = None) -> None:
         self._registry = registry
         self._door = door
         self._max_readers = max_readers
+        self._secret = secret
         self._lock = threading.Lock()
         self._outputs: dict[Stream, TsOutput] = {}
         self._ending: list[TsOutput] = []
@@ -92,6 +94,8 @@ class SrtEgress:
             stream = self._registry.find(stream_id.resource)
         except NoSuchStream as error:
             raise Refused(RejectReason.NOT_FOUND, str(error)) from None
+        if machine_of(stream_id):
+            return self._admit_machine(stream)
         config = stream.config
         _check_encryption(stream.name, config)
         asks = reading(stream_id, config, address[0])
@@ -106,6 +110,14 @@ class SrtEgress:
             raise Refused(RejectReason.OVERLOADED, f"{self._max_readers} read already (srt.max_readers)")
         key_bytes = max(config.pbkeylen, config.encryption.key_bytes)
         return Admission(passphrase=config.reading_passphrase, pbkeylen=key_bytes)
+
+    def _admit_machine(self, stream: Stream) -> Admission:
+        """Let another machine have what is published here; without the secret libsrt refuses it."""
+        if self._secret is None:
+            raise Refused(RejectReason.FORBIDDEN, "this machine is in no cluster (cluster.secret)")
+        if stream.own_publisher is None:
+            raise Refused(RejectReason.NOT_FOUND, f"{stream.name!r} is not published to this machine")
+        return Admission(passphrase=self._secret, pbkeylen=32)
 
     def connected(self, connection: SrtConnection) -> None:
         """Take over an admitted caller's connection."""
@@ -134,7 +146,11 @@ class SrtEgress:
 
     def _enter(self, reader: SrtReader, connection: SrtConnection) -> None:
         try:
-            reader.let_in(self._let_in(reader, connection))
+            machine = machine_of(connection.stream_id)
+            if machine:
+                reader.user = f"machine {machine}"
+            else:
+                reader.let_in(self._let_in(reader, connection))
             self._attend(reader)
         except (AuthError, RuntimeError) as error:
             self._turn_away(reader, str(error))

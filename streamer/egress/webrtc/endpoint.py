@@ -323,7 +323,7 @@ class WebRtcEgress:
     async def _wait_until_watchable(self, stream: Stream) -> None:
         if stream.ready:
             return
-        if stream.config.on_demand:
+        if stream.config.on_demand or stream.is_elsewhere:
             await stream.wait_ready(_PULL_PATIENCE_S)
         elif stream.state is State.LIVE:
             await stream.wait_ready(_PATIENCE_S)

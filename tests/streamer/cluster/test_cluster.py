@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
@@ -15,21 +14,6 @@ from streamer.cluster.link import RedisAway, connect
 from streamer.cluster.nodes import MAX_NEW, Count, Nodes
 from tests.fakes.wait import until
 from tests.rigs.processes import free_port
-from tests.rigs.redis import RedisServer, redis_server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-async def redis(server: RedisServer) -> AsyncIterator[Redis]:
-    redis = connect(server.url)
-    await redis.flushall()
-    yield redis
-    await redis.aclose()
 
 
 class Taker:

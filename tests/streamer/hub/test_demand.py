@@ -74,3 +74,15 @@ def test_many_at_once_leave_nothing_behind() -> None:
     for thread in threads:
         thread.join()
     assert not demand.wait(0)
+
+
+def test_the_first_to_want_it_is_told_of_and_nobody_after_him() -> None:
+    demand, told = Demand(), list[float]()
+    demand.on_wanted.append(lambda: told.append(demand.idle_s))
+    demand.acquire()
+    demand.acquire()
+    assert told == [0.0]
+    demand.release()
+    demand.release()
+    demand.acquire()
+    assert told == [0.0, 0.0]

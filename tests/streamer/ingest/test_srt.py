@@ -212,6 +212,20 @@ class TestSuccession:
         wait_until(lambda: "is being published by" in caplog.text)
         assert cam.publisher is after
 
+    def test_another_machine_gives_way_at_once(self, rig: Rig) -> None:
+        cam = rig.registry.find("cam")
+        stopped: list[str] = []
+
+        def stop() -> None:
+            stopped.append("edge")
+            threading.Thread(target=edge.close, args=("an encoder came",)).start()
+
+        edge = cam.publish(Publisher("edge", "srt", "machine two", stop=stop, is_edge=True))
+        assert cam.own_publisher is None
+        rig.call(publish_id())
+        wait_until(lambda: cam.own_publisher is not None)
+        assert stopped == ["edge"]
+
 
 class TestToken:
     @pytest.mark.parametrize("form", ["#!::r={},m=publish,s={}", "publish:{}:{}"])

@@ -66,6 +66,11 @@ class TestLive:
         assert shown["viewers"] == 1
         assert shown["thumbnail"].startswith("/thumbnails/cam.jpg?t=")
 
+    async def test_what_another_machine_has_can_be_watched_here(self, rig: WebRig) -> None:
+        rig.stream.is_elsewhere = True
+        (shown,) = (await rig.json("/api/v1/live"))["streams"]
+        assert (shown["live"], shown["state"], shown["video"]) == (True, "live", None)
+
     async def test_the_admin_sees_all(self, rig: WebRig) -> None:
         names = [stream["name"] for stream in (await rig.json("/api/v1/live", headers=rig.admin))["streams"]]
         assert names == ["cam", "closed", "door", "far"]

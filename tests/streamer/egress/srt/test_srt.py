@@ -27,7 +27,7 @@ from transport.srt import (
     connect,
 )
 
-ENCODERS, READERS = "correct horse battery", "staple of the readers"
+ENCODERS, READERS, SECRET = "correct horse battery", "staple of the readers", "of the machines"
 STREAMS: dict[str, dict[str, object]] = {
     "open": {"public": True, "publish_key": "key"},
     "private": {"publish_key": "key"},
@@ -45,7 +45,7 @@ class Rig:
         self.doorkeeper = Doorkeeper(state_dir)
         self.registry = Registry()
         self.registry.apply(parse({"streams": STREAMS}).streams)
-        self.egress = SrtEgress(self.registry, self.doorkeeper.guard.door, MOST)
+        self.egress = SrtEgress(self.registry, self.doorkeeper.guard.door, MOST, SECRET)
         self.listener = SrtListener(
             ("127.0.0.1", 0),
             SrtOptions(),
@@ -165,6 +165,30 @@ class TestAdmission:
             rig.refused("apart", ENCODERS)
         assert "private: read by 127.0.0.1" in caplog.text
         assert all(secret not in caplog.text for secret in (token, ENCODERS, READERS))
+
+
+class TestMachines:
+    """Others of the cluster, which the passphrase proves."""
+
+    ASKED = "#!::r=secret,m=request,machine=two"
+
+    def test_one_gets_whatever_is_published_here(self, rig: Rig) -> None:
+        rig.publish("secret")
+        _, reader = rig.read(self.ASKED, SECRET)
+        assert reader.user == "machine two"
+        assert rig.refused(self.ASKED, ENCODERS).reason == "unauthorized"
+        assert rig.refused(self.ASKED).reason == "unauthorized"
+
+    def test_and_nothing_that_is_not(self, rig: Rig) -> None:
+        assert rig.refused(self.ASKED, SECRET).reject_code == RejectReason.NOT_FOUND
+        other = Publisher("two", "srt", "machine three", is_edge=True)
+        rig.registry.find("secret").publish(other)
+        assert rig.refused(self.ASKED, SECRET).reject_code == RejectReason.NOT_FOUND
+
+    def test_where_there_is_no_cluster_nobody_is_one(self, rig: Rig) -> None:
+        rig.publish("secret")
+        rig.egress._secret = None
+        assert rig.refused(self.ASKED, SECRET).reject_code == RejectReason.FORBIDDEN
 
 
 class TestMedia:

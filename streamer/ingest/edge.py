@@ -1,0 +1,161 @@
+"""Streams that are published to another machine, fetched from it while somebody here wants them.
+
+The other machine serves this one as it serves anybody who reads over SRT. A stream is fetched once, however
+many watch it here; an encoder that calls this machine takes its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamer.callers import MACHINE_KEY
+from streamer.hub.stream import IngestStatus, Publisher, Stream
+from streamer.ingest.pull import SrtPull, carry
+from transport.srt import Mode, SrtOptions, StreamId, parse_srt_url, serialize_stream_id
+
+_log = logging.getLogger(__name__)
+
+_KEY_BYTES = 32
+#: After the last one who wanted it, as somebody who reloads comes back at once.
+_IDLE_S = 10.0
+_PAUSE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Another machine that has a stream.
+
+    Attributes:
+        node: its name.
+        address: host:port of its SRT port.
+    """
+
+    node: str
+    address: str
+
+
+class EdgeIngest:
+    """A thread for each stream that is wanted here and published elsewhere.
+
+    Args:
+        options: of SRT connections.
+        secret: the machines' passphrase among themselves.
+        node: this machine's name.
+        find: which machine has a stream, None for none; asked from any thread.
+    """
+
+    def __init__(
+        self, options: SrtOptions, secret: str, node: str, find: Callable[[str], Machine | None]
+    ) -> None:
+        self._options = dataclasses.replace(options, passphrase=secret, pbkeylen=_KEY_BYTES)
+        self._node = node
+        self._find = find
+        self._lock = threading.Lock()
+        self._fetching: dict[Stream, _Fetch] = {}
+        self._ended: list[_Fetch] = []
+        self._is_closed = False
+
+    def follow(self, stream: Stream) -> None:
+        """Look after a stream from now on."""
+        if stream.config.is_published:
+            stream.demand.on_wanted.append(lambda: self.look(stream))
+
+    def look(self, stream: Stream) -> None:
+        """Fetch a stream where that is needed, and stop where it moved. Any thread; returns at once."""
+        if not stream.config.is_published:
+            return
+        machine = self._find(stream.name)
+        stream.is_elsewhere = machine is not None and stream.own_publisher is None
+        with self._lock:
+            fetch = self._fetching.get(stream)
+            if fetch is not None and not fetch.alive:
+                del self._fetching[stream]
+                fetch = None
+            if fetch is not None:
+                if fetch.machine != machine:
+                    fetch.stop()
+                return
+            if machine is None or self._is_closed or stream.publisher is not None or stream.demand.idle_s:
+                return
+            try:
+                self._fetching[stream] = _Fetch(stream, machine, self._source(stream, machine))
+            except RuntimeError as error:
+                _log.error("%s: no thread to fetch it: %s", stream.name, error)
+
+    def forget(self, stream: Stream) -> None:
+        """It is not configured any more."""
+        with self._lock:
+            fetch = self._fetching.pop(stream, None)
+            self._ended = [each for each in self._ended if each.alive]
+            if fetch is not None:
+                fetch.stop()
+                self._ended.append(fetch)
+
+    def close(self) -> None:
+        """End them all and wait for the threads."""
+        with self._lock:
+            self._is_closed = True
+            fetches = [*self._fetching.values(), *self._ended]
+        for fetch in fetches:
+            fetch.stop()
+        for fetch in fetches:
+            fetch.join()
+
+    def _source(self, stream: Stream, machine: Machine) -> SrtPull:
+        asked = StreamId(resource=stream.name, mode=Mode.REQUEST, extra=((MACHINE_KEY, self._node),))
+        target = dataclasses.replace(
+            parse_srt_url(f"srt://{machine.address}", self._options),
+            stream_id=serialize_stream_id(asked).decode(),
+        )
+        return SrtPull(target, _KEY_BYTES)
+
+
+class _Fetch:
+    """One connection to another machine, in a thread of its own, until it ends."""
+
+    def __init__(self, stream: Stream, machine: Machine, source: SrtPull) -> None:
+        self.machine = machine
+        self._stream = stream
+        self._source = source
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"edge {stream.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """True until the thread has ended."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ask it to end; returns at once."""
+        self._stopping.set()
+        self._source.close()
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        stream, source = self._stream, self._source
+        publisher = Publisher(
+            id=secrets.token_hex(4),
+            protocol="srt",
+            address=f"machine {self.machine.node} ({self.machine.address})",
+            describe=source.describe,
+            warnings=source.warnings,
+            stop=self.stop,
+            encryption=source.encryption,
+            is_edge=True,
+        )
+        reason, _ = carry(stream, source, publisher, lambda: stream.demand.idle_s <= _IDLE_S)
+        if reason and not self._stopping.is_set():
+            if stream.publisher is None:
+                stream.ingest = IngestStatus("retrying", f"machine {self.machine.node}: {reason}")
+            _log.warning("%s: from machine %s: %s", stream.name, self.machine.node, reason)
+            # Whoever starts the next one looks whether this one still runs.
+            self._stopping.wait(_PAUSE_S)

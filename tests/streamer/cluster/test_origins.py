@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from redis.asyncio import Redis
+
+from streamer.cluster.link import RedisAway, connect
+from streamer.cluster.origins import Origin, Origins
+from tests.rigs.processes import free_port
+
+
+class Machine:
+    """Says what it is told to say."""
+
+    def __init__(self, redis: Redis, node: str, **streams: float) -> None:
+        self.streams = streams
+        self.heard = 0
+        self.origins = Origins(redis, node, f"{node}:8890", lambda: self.streams, self._hear)
+
+    def _hear(self) -> None:
+        self.heard += 1
+
+    async def hears(self) -> dict[str, Origin]:
+        await self.origins.beat()
+        return self.origins.elsewhere
+
+
+async def test_each_hears_what_the_others_have_and_not_what_it_has_itself(redis: Redis) -> None:
+    one, two = Machine(redis, "one", cam=100.0, door=200.0), Machine(redis, "two", gate=300.0)
+    await one.hears()
+    assert await two.hears() == {
+        "cam": Origin("one", "one:8890", 100.0),
+        "door": Origin("one", "one:8890", 200.0),
+    }
+    assert await one.hears() == {"gate": Origin("two", "two:8890", 300.0)}
+    one.streams.clear()
+    await one.hears()
+    assert await two.hears() == {}
+
+
+async def test_of_two_that_have_a_stream_the_first_one_counts(redis: Redis) -> None:
+    for node, since in (("late", 300.0), ("early", 100.0), ("later", 400.0)):
+        await Machine(redis, node, cam=since).hears()
+    assert (await Machine(redis, "edge").hears())["cam"].node == "early"
+
+
+async def test_who_leaves_or_dies_is_forgotten(redis: Redis) -> None:
+    one, two, edge = (Machine(redis, node, **{node: 1.0}) for node in ("one", "two", "edge"))
+    for machine in (one, two, edge):
+        await machine.hears()
+    assert set(await edge.hears()) == {"one", "two"}
+    await one.origins.leave()
+    assert set(await edge.hears()) == {"two"}
+    assert 0 < await redis.ttl("streamer:origin:two") <= 5
+    await redis.delete("streamer:origin:two")  # its time is over
+    assert await edge.hears() == {}
+    assert await redis.smembers("streamer:origins") == {b"edge"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\xff", b"[]", b"{}", b'{"address": "x"}', b'{"address": "x", "streams": {"cam": "soon"}}', b"7"],
+)
+async def test_what_is_not_understood_is_nothing(redis: Redis, said: bytes) -> None:
+    await redis.sadd("streamer:origins", "odd")
+    await redis.set("streamer:origin:odd", said)
+    await Machine(redis, "one", cam=1.0).hears()
+    assert set(await Machine(redis, "edge").hears()) == {"cam"}
+
+
+async def test_while_redis_is_away_what_was_heard_last_is_still_believed(redis: Redis) -> None:
+    await Machine(redis, "one", cam=1.0).hears()
+    edge = Machine(redis, "edge")
+    assert set(await edge.hears()) == {"cam"}
+    away = connect(f"redis://127.0.0.1:{free_port()}/0")
+    edge.origins._redis = away
+    with pytest.raises(RedisAway):
+        await edge.hears()
+    assert set(edge.origins.elsewhere) == {"cam"}
+    await away.aclose()
+
+
+async def test_it_is_json_that_people_can_read(redis: Redis) -> None:
+    await Machine(redis, "one", cam=1.5).hears()
+    said = await redis.get("streamer:origin:one")
+    assert json.loads(said) == {"address": "one:8890", "streams": {"cam": 1.5}}
