@@ -16,6 +16,7 @@ _PROGRAMS = (
     "latency",
     "loss",
     "plane",
+    "readers",
     "relay",
     "scale",
     "soak",
