@@ -32,8 +32,9 @@ dir = {state}
 [srt]
 listen = "127.0.0.1:8890"
 
+# Not 127.0.0.1, from which Firefox takes no media. Who was not let in over HTTP gets no answer here.
 [webrtc]
-listen = "127.0.0.1:8189"
+listen = "0.0.0.0:8189"
 
 [streams.demo]
 title = "Test picture and tone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -107,6 +108,20 @@ async def test_says_in_words_why_there_is_no_picture(page: Page, server: WhepSer
         assert await page.evaluate(_STATE) == state, title
         spoken = await page.evaluate("document.querySelector('[role=status]').textContent")
         assert spoken.startswith(title)
+
+
+async def test_says_that_media_stays_on_the_servers_machine(page: Page, server: WhepServer) -> None:
+    async def nowhere(route: Route) -> None:
+        answer = await route.fetch()
+        sdp = re.sub(r"(a=candidate:\S+ 1 udp \d+) \S+ \d+", r"\1 127.0.0.1 9", await answer.text())
+        await route.fulfill(response=answer, body=sdp)
+
+    await page.clock.install()
+    await page.route("**/whep/cam", nowhere)
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, "window.streamerPlayer?.hasVideo", True)
+    await page.clock.fast_forward(20_000)
+    await becomes(page, _MESSAGE, "The video does not leave the server\u2019s machine")
 
 
 async def test_shows_the_picture_when_the_stream_goes_live(page: Page, server: WhepServer) -> None:

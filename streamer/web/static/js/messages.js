@@ -32,6 +32,11 @@ const WORDS = {
     detail: "Neither UDP nor TCP gets through to the server’s media port. A firewall or VPN may be in the way.",
     tone: "wait",
   },
+  loopback_only: {
+    title: "The video does not leave the server’s machine",
+    detail: "Its media port is at 127.0.0.1, which no other machine reaches, and Firefox never uses. Whoever runs the server can change [webrtc] listen.",
+    tone: "wait",
+  },
   connection_lost: { title: "Connection lost", detail: "Reconnecting.", tone: "wait" },
   publisher_away: { title: "The publisher is away", detail: "The picture continues when it returns.", tone: "notice" },
   insecure_page: { title: "This stream plays on secure pages only", detail: "It is encrypted end to end. Open this page with https:// in front of its address.", tone: "stop" },

@@ -224,7 +224,7 @@ export class Player extends EventTarget {
     watch.disconnectedAt = state === "disconnected" ? (watch.disconnectedAt ?? performance.now()) : null;
     if (state !== "failed" && state !== "closed") return;
     if (!watch.wasConnected) {
-      this.#again(problem("network_blocked"));
+      this.#again(blocked(session));
       return;
     }
     this.#again(problem("connection_lost"));
@@ -273,7 +273,7 @@ export class Player extends EventTarget {
     }
     const quietMs = now - watch.lastAt;
     if (this.#isLost(session, now, quietMs)) {
-      this.#again(problem(watch.wasConnected ? "connection_lost" : "network_blocked"));
+      this.#again(watch.wasConnected ? problem("connection_lost") : blocked(session));
     } else if (watch.wasConnected && quietMs > STALLED_AFTER_MS) {
       this.#stalled(session, now);
     }
@@ -346,4 +346,9 @@ export class Player extends EventTarget {
       return "unreachable";
     }
   }
+}
+
+/** @returns {import("./messages.js").Problem} why a session never came to be connected */
+function blocked(session) {
+  return problem(session.loopbackOnly ? "loopback_only" : "network_blocked");
 }

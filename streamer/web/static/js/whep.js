@@ -8,6 +8,7 @@
 
 const RESTART_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
+const LOOPBACK = /^(?:127\.|::1$)/;
 /** Between goodbyes while the network is away: the session holds a seat until the server knows, for up to 30 s. */
 const FAREWELL_PAUSES_MS = [1000, 3000, 9000];
 
@@ -110,6 +111,12 @@ export class WhepSession extends EventTarget {
     if (this.closed || this.pc === null) return this.closed ? "closed" : "new";
     const dtls = this.pc.getReceivers()[0]?.transport?.state;
     return dtls === "closed" || dtls === "failed" ? dtls : this.pc.connectionState;
+  }
+
+  /** Whether the server named no address but its machine's own, which Firefox does not try even there. */
+  get loopbackOnly() {
+    const candidates = this.pc?.remoteDescription?.sdp.match(/^a=candidate:.*$/gm) ?? [];
+    return candidates.length > 0 && candidates.every((line) => LOOPBACK.test(line.split(" ")[4]));
   }
 
   /**
