@@ -29,6 +29,16 @@ _STATE = "window.streamerPlayer?.state"
 _MESSAGE = "document.querySelector('.message:not([hidden]) .message-title')?.textContent"
 _NOTICE = "document.querySelector('.notice:not([hidden]) strong')?.textContent"
 
+#: Firefox counts no packets of a candidate pair, and seldom asks for an answer.
+_FIREFOX_STATISTICS = """
+    const { getStats } = RTCPeerConnection.prototype;
+    const likeFirefox = ({ packetsReceived, ...pair }) => ({ ...pair, responsesReceived: 1 });
+    RTCPeerConnection.prototype.getStats = async function () {
+        const entries = [...(await getStats.call(this))];
+        return new Map(entries.map(([id, it]) => [id, it.type === "candidate-pair" ? likeFirefox(it) : it]));
+    };
+"""
+
 _REFUSALS = [
     (Refusal(404, "no_such_stream", "no stream is called 'cam'"), "No such stream", "stopped"),
     (Refusal(409, "not_live", "'cam' is not live", 60), "Not live yet", "waiting"),
@@ -162,6 +172,20 @@ async def test_stays_connected_while_the_publisher_is_away(page: Page, server: W
     await becomes(page, _STATE, "playing")
     assert await page.evaluate(_NOTICE) is None
     assert len(server.posts) == 1
+
+
+async def test_stays_connected_where_packets_are_not_counted(page: Page, server: WhepServer) -> None:
+    await page.add_init_script(_FIREFOX_STATISTICS)
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    server.flowing.clear()
+    server.show("waiting")
+    await becomes(page, _NOTICE, "The publisher is away")
+    await page.evaluate(
+        "[session, heardAt] = [streamerPlayer.session, streamerPlayer.session.watch.answeredAt]"
+    )
+    await becomes(page, "session.closed || session.watch.answeredAt > heardAt", True)
+    assert not await page.evaluate("session.closed")
 
 
 async def test_comes_back_after_the_server_restarts(page: Page, server: WhepServer) -> None:

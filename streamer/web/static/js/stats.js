@@ -34,13 +34,14 @@ export class StatsSampler {
    * The two counters that tell whether anything still moves.
    *
    * @returns {Promise<{progress: number, responses: number}>} decoded pictures (packets of sound if there is no
-   *   video); answers of the server to ICE checks
+   *   video); signs of life from the server: answers to ICE checks, which Firefox makes every 5 s only, and packets
+   *   or, where those are not counted, bytes
    */
   async counters() {
     const report = await this.#report();
     const { video, audio, pair } = report;
     const progress = video ? (video.framesDecoded ?? 0) : (audio?.packetsReceived ?? 0);
-    return { progress, responses: (pair?.responsesReceived ?? 0) + (pair?.packetsReceived ?? 0) };
+    return { progress, responses: (pair?.responsesReceived ?? 0) + (pair?.packetsReceived ?? pair?.bytesReceived ?? 0) };
   }
 
   /** @returns {Promise<Statistics>} */
