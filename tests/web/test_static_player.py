@@ -29,13 +29,16 @@ _STATE = "window.streamerPlayer?.state"
 _MESSAGE = "document.querySelector('.message:not([hidden]) .message-title')?.textContent"
 _NOTICE = "document.querySelector('.notice:not([hidden]) strong')?.textContent"
 
-#: Firefox counts no packets of a candidate pair, and seldom asks for an answer.
+#: Firefox counts a candidate pair's bytes and no packets, nothing of a transport, and seldom makes a check.
 _FIREFOX_STATISTICS = """
     const { getStats } = RTCPeerConnection.prototype;
-    const likeFirefox = ({ packetsReceived, ...pair }) => ({ ...pair, responsesReceived: 1 });
+    const likeFirefox = {
+        "candidate-pair": ({ packetsReceived, ...pair }) => ({ ...pair, responsesReceived: 1 }),
+        transport: ({ packetsReceived, bytesReceived, ...transport }) => transport,
+    };
     RTCPeerConnection.prototype.getStats = async function () {
         const entries = [...(await getStats.call(this))];
-        return new Map(entries.map(([id, it]) => [id, it.type === "candidate-pair" ? likeFirefox(it) : it]));
+        return new Map(entries.map(([id, it]) => [id, likeFirefox[it.type]?.(it) ?? it]));
     };
 """
 
@@ -246,6 +249,17 @@ async def test_the_statistics_open_and_close_by_key(page: Page, server: WhepServ
     await becomes(page, f"{size}.lastChild.textContent", "160\N{MULTIPLICATION SIGN}90")
     await page.keyboard.press("Escape")
     assert await page.evaluate(shown) is False
+
+
+async def test_the_statistics_tell_what_is_received_where_transports_do_not(
+    page: Page, server: WhepServer
+) -> None:
+    await page.add_init_script(_FIREFOX_STATISTICS)
+    await page.goto(f"{server.url}/watch/cam")
+    await becomes(page, _STATE, "playing")
+    await page.keyboard.press("i")
+    received = "document.querySelector('.panel-rate').firstChild.textContent"
+    await becomes(page, f"/^[0-9.]+ [kM]?b\\/s$/.test({received})", True)
 
 
 async def test_an_embedded_player_can_be_bare(page: Page, server: WhepServer) -> None:

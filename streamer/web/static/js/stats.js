@@ -52,7 +52,8 @@ export class StatsSampler {
       audio: report.audio && this.#audio(report.audio, report),
       transport: this.#transport(report),
     };
-    this.before = new Map([report.video, report.audio, report.transport].filter(Boolean).map((now) => [now.id, now]));
+    const counted = [report.video, report.audio, report.transport, report.pair].filter(Boolean);
+    this.before = new Map(counted.map((now) => [now.id, now]));
     return sample;
   }
 
@@ -129,6 +130,8 @@ export class StatsSampler {
   #transport({ all, transport, pair }) {
     const local = all.get(pair?.localCandidateId);
     const remote = all.get(pair?.remoteCandidateId);
+    // Firefox counts what a connection receives with its candidate pair alone.
+    const carrier = transport?.bytesReceived === undefined ? pair : transport;
     const relayed = local?.candidateType === "relay" ? `${local.relayProtocol ?? ""} relay, ` : "";
     return {
       rttMs: milliseconds(pair?.currentRoundTripTime),
@@ -136,7 +139,7 @@ export class StatsSampler {
       remote: remote?.address ? `${remote.address}:${remote.port}` : "",
       dtls: dtlsName(transport?.tlsVersion),
       srtpCipher: transport?.srtpCipher ?? "",
-      bitrateBps: transport && this.#bitrate(transport),
+      bitrateBps: carrier && this.#bitrate(carrier),
     };
   }
 }
