@@ -142,3 +142,18 @@ async def test_days_are_those_of_the_clock_on_the_wall(past: Server) -> None:
                 await page.locator("#from").fill(f"{year}-01-01")
             assert (await answer.value).ok
         await expect(page.locator("#trouble")).to_be_hidden()
+
+
+async def test_what_is_chosen_among_many_streams_comes_into_view() -> None:
+    many = "".join(f'[streams.stage-{n}]\npublish_key = "{KEY}"\n' for n in range(40))
+    with Server(many) as server:
+        async with chromium() as browser:
+            dashboard = await Watcher.open(browser, f"{server.url}/dashboard#token={server.token}")
+            heading = dashboard.page.locator("#stream")
+            await dashboard.page.get_by_role("button", name="stage-1 0").click()
+            await expect(heading).to_have_text("stage-1", timeout=PATIENCE_S * 1000)
+            await expect(heading).to_be_in_viewport(timeout=PATIENCE_S * 1000)
+            # Wider than a phone: who has no pointer scrolls it by key.
+            table = dashboard.page.get_by_role("region", name="Sessions")
+            assert await table.get_attribute("tabindex") == "0"
+            assert dashboard.problems == []

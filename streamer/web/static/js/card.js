@@ -15,7 +15,7 @@ export class Card {
     this.image = element("img", { class: "card-picture", alt: "", hidden: true });
     this.badge = element("span", { class: "live-badge" }, element("i"), element("span"));
     this.viewers = element("span");
-    this.title = element("h3", { class: "card-title" });
+    this.title = element("h2", { class: "card-title" });
     this.since = element("p", { class: "card-since" });
     this.media = element("p", { class: "card-media" });
     this.warning = element("p", { class: "warning", hidden: true }, icon("warning"), element("span"));

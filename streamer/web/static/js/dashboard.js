@@ -92,7 +92,12 @@ function newTile({ name, title }) {
   const stage = element("span", { class: "tile-stage" }, picture);
   const button = element("button", { type: "button", class: "tile", "aria-pressed": "false" }, stage, text);
   const root = element("li", {}, button);
-  button.addEventListener("click", () => choose(name));
+  button.addEventListener("click", () => {
+    choose(name);
+    // Below many tiles nobody would see that anything came of it.
+    const past = byId("past");
+    if (past.getBoundingClientRect().top > innerHeight / 2) past.scrollIntoView();
+  });
   byId("wall").append(root);
   const tile = { root, button, picture, now, about, live: false };
   tiles.set(name, tile);
