@@ -76,16 +76,18 @@ if [ "${#useful[@]}" -gt 0 ]; then
     fi
 fi
 
-# Chromium's engine without the program around it; tests in a browser take half as long. Not every machine can have
-# it: it is asked for once, and not waited for.
-headless=chromium-headless-shell asked=build/asked-for-headless-shell
-if [ "$purpose" = test ] && [ ! -e "$asked" ] && [ "$(id -u)" = 0 ] && ! command -v "$headless" >/dev/null; then
-    mkdir -p build
-    touch "$asked"
-    say "installing $headless"
-    apt_install -o Acquire::http::Timeout=15 -o Acquire::Retries=0 "$headless" 2>/dev/null ||
-        say "cannot have $headless; tests will take longer, nothing else"
-fi
+# Chromium's engine without the program around it, as tests in a browser take half as long; and Firefox, which some are
+# for. Not every machine can have them: each is asked for once, and not waited for.
+for browser in chromium-headless-shell firefox-esr; do
+    asked=build/asked-for-$browser
+    if [ "$purpose" = test ] && [ ! -e "$asked" ] && [ "$(id -u)" = 0 ] && ! command -v "$browser" >/dev/null; then
+        mkdir -p build
+        touch "$asked"
+        say "installing $browser"
+        apt_install -o Acquire::http::Timeout=15 -o Acquire::Retries=0 "$browser" 2>/dev/null ||
+            say "cannot have $browser; tests will take longer, or are left out that are for it"
+    fi
+done
 
 # The stamp names everything that decides what is installed; a change to any of it installs again.
 stamp=.venv/.installed-$purpose
