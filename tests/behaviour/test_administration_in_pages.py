@@ -52,6 +52,7 @@ async def go(page: Page, section: str) -> None:
     await expect(page.get_by_role("link", name=section)).to_have_attribute("aria-current", "page")
     width = await page.evaluate("document.documentElement.scrollWidth")
     assert width <= _PHONE, f"{section} is {width} pixels wide"
+    await expect(page.get_by_role("link", name="Administration")).to_be_in_viewport(ratio=0.9)
 
 
 async def secret(page: Page) -> str:

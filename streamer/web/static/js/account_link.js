@@ -35,5 +35,8 @@ function showPages(link, actions) {
     const here = href === "/" ? location.pathname === "/" : location.pathname.startsWith(href);
     return element("a", { href, "aria-current": here ? "page" : null }, label);
   });
-  link.before(element("nav", { class: "rooms", "aria-label": "Pages" }, ...links));
+  const rooms = element("nav", { class: "rooms", "aria-label": "Pages" }, ...links);
+  link.before(rooms);
+  // A phone is narrower than all of them.
+  rooms.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
