@@ -187,4 +187,6 @@ class _Run:
             failing = False
             for each in made:
                 if not self.reader.closed:
+                    # Its only track; the source may have another id by now, and that of before would stay.
+                    self._out.declare((each.track,))
                     self._out.write(each)

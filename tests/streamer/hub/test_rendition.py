@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from streamer.hub.fanout import Fanout
+from streamer.hub.fanout import Fanout, FirstTrack
 from streamer.hub.reader import Reader
 from streamer.hub.rendition import Rendition
 from tests.fakes.transcoder import TranscoderMaker
@@ -174,6 +174,22 @@ def test_another_codec_gets_another_transcoder(source: Fanout, maker: Transcoder
     wait_until(lambda: len(sink.units) == 2)
     assert [made.track for made in maker.made] == [H264, H265]
     rendition.detach(sink)
+
+
+def test_another_codec_under_another_id_is_the_only_track(source: Fanout, maker: TranscoderMaker) -> None:
+    rendition = of_sound(source, maker)
+    sink = Collector()
+    first = FirstTrack(rendition.out, sink, video=False)
+    rendition.attach(first)
+    source.declare((AAC,))
+    source.write(sound(0.0))
+    wait_until(lambda: sink.seconds == [0.0])
+    other = dataclasses.replace(AAC, id=AAC.id + 1, codec=Codec.MP2)
+    source.declare((other,))
+    source.write(sound(0.02, track=other))
+    wait_until(lambda: sink.seconds == [0.0, 0.02])
+    assert [track.id for track in rendition.out.tracks] == [other.id]
+    rendition.detach(first)
 
 
 @pytest.mark.parametrize("where", ["building it", "transcoding"])
