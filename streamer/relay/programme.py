@@ -22,6 +22,8 @@ from transport.media.still import Still
 PATIENCE_S = 1.0
 # What is filled in at once after a stall; more would be a burst that a receiver takes for a fault.
 _LONGEST_FILL_S = 2.0
+# Encoders send sound up to seconds after its picture, and so behind silence that was filled in beside that.
+_LONGEST_LAG_S = 5.0
 # Pictures are missed after so many times the distance of the last few; after one alone, of the patience.
 _MISSED_AFTER = 3
 _REMEMBERED = 8
@@ -102,8 +104,11 @@ class Programme:
             self.left_out += 1
             return []
         placed = self._place(unit, now)
-        if self._sound.last_s is not None and placed.dts_s <= self._sound.last_s:
+        last_s = self._sound.last_s
+        if last_s is not None and placed.dts_s <= last_s:
             self.left_out += 1
+            if last_s - placed.dts_s <= _LONGEST_LAG_S:
+                self._sound.fed_at = now  # it follows the silence as soon as that grows no more
             return []
         self._pass(self._sound, placed, now)
         return [placed]

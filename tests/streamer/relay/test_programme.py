@@ -84,6 +84,27 @@ def test_a_stream_without_sound_gets_silence_up_to_its_picture() -> None:
     assert distances == {round(1024 / 48_000, 4)}
 
 
+@pytest.mark.parametrize("behind_s", [0.5, 1.3, 3.0])
+@pytest.mark.parametrize("after_silence", [False, True], ids=["from the start", "after silence"])
+def test_sound_is_heard_however_far_behind_the_picture_it_comes(behind_s: float, after_silence: bool) -> None:
+    output = Output()
+    if after_silence:
+        output.live(0.0, 2.0, audio=False)
+    began = 2.0 * after_silence
+    for number in range(10 * FPS):
+        at_s = began + number / FPS
+        output.write(picture(at_s, keyframe=number % FPS == 0))
+        if at_s - behind_s >= began:
+            output.write(sound(at_s - behind_s))
+        output.idle(1 / FPS)
+    heard = [unit.dts_s for unit in output.units if unit.track is AAC]
+    assert heard[0] < began + behind_s + 1.0
+    assert heard[-1] == pytest.approx(began + 10.0 - behind_s, abs=0.1)
+    tracks = [unit.track for unit in output.units if not unit.track.is_video]
+    assert tracks[-len(heard) :] == [AAC] * len(heard)
+    output.assert_never_back()
+
+
 def test_no_silence_where_none_is_wanted() -> None:
     output = Output(has_sound=False, wants_sound=False)
     output.live(0.0, 2.0, audio=False)
