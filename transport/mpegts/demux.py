@@ -37,6 +37,10 @@ _FULL_MESSAGE_BYTES = 7 * PACKET_BYTES
 # So many packets are looked at together, and their fourth bytes if they have no adaptation field.
 _RUN_PACKETS = 512
 _WHOLE = bytes(0x10 | n & 15 for n in range(16 + _RUN_PACKETS))
+# Of several programs the first counts whose map comes and has something to carry: so long those before it are
+# waited for, and so many are looked at.
+_MAP_PATIENCE_S = 1.0
+_MAX_PROGRAMS = 16
 # An elementary stream costs memory; a program of more than this is an attack or a mistake.
 _MAX_STREAMS = 32
 
@@ -55,7 +59,8 @@ class _Stream:
 class TsDemuxer:
     """Takes bytes as they arrive, gives out access units with the packet that completes them.
 
-    Of several programs the first is taken. A track's id is its PID. Bad input never raises; it is counted.
+    Of several programs the first is taken whose map has something to carry. A track's id is its PID. Bad
+    input never raises; it is counted.
 
     Attributes:
         counters: what was wrong so far.
@@ -70,10 +75,11 @@ class TsDemuxer:
         self._pauses = False  # whether nothing follows the bytes at hand, for now
         self._clock = ProgramClock()
         self._pat = SectionAssembler(PAT_TABLE)
-        self._pmt: SectionAssembler | None = None
-        self._pmt_pid = -1
-        self._program = -1
-        self._programs = 0
+        self._programs: tuple[tuple[int, int], ...] = ()  # as associated: number, PID of the map
+        self._associated_at = 0.0
+        self._program = -1  # the one taken
+        self._pmts: dict[int, SectionAssembler] = {}  # by PID
+        self._maps: dict[int, bytes] = {}  # by program, until one is taken
         self._scrambled = False
         self._streams: dict[int, _Stream] = {}
 
@@ -88,8 +94,10 @@ class TsDemuxer:
         found += [stream.track.reason for stream in self._streams.values() if stream.track.reason]
         if self._scrambled:
             found.append("the stream is scrambled")
-        if self._programs > 1:
-            found.append(f"the stream has {self._programs} programs, only program {self._program} is used")
+        if len(self._programs) > 1 and self._program >= 0:
+            found.append(
+                f"the stream has {len(self._programs)} programs, only program {self._program} is used"
+            )
         return tuple(found)
 
     def feed(self, data: bytes, now: float) -> list[AccessUnit]:
@@ -146,7 +154,7 @@ class TsDemuxer:
                     at += count * PACKET_BYTES
                     continue
                 self._packet(stream, data, at, now, units)
-            elif pid == PAT_PID or pid == self._pmt_pid:
+            elif pid == PAT_PID or pid in self._pmts:
                 self._table_packet(pid, data, at, now, units)
                 streams = self._streams
             at += PACKET_BYTES
@@ -267,7 +275,7 @@ class TsDemuxer:
     def _table_packet(self, pid: int, data: bytes, at: int, now: float, units: list[AccessUnit]) -> None:
         """Take a packet of the association or the program map."""
         control = data[at + 3]
-        assembler = self._pat if pid == PAT_PID else self._pmt
+        assembler = self._pat if pid == PAT_PID else self._pmts.get(pid)
         if assembler is None or data[at + 1] & 0x80 or control & 0xC0 or not control & 0x10:
             return
         payload_at = 4
@@ -279,23 +287,52 @@ class TsDemuxer:
                 return
         crc_errors, malformed = assembler.crc_errors, assembler.malformed
         for section in assembler.push(data, at, payload_at):
+            number = int.from_bytes(section[3:5], "big")
             if pid == PAT_PID:
-                self._associate(section)
-            elif int.from_bytes(section[3:5], "big") == self._program:
+                self._associate(section, now)
+            elif number == self._program:
                 self._map(section, now, units)
+            elif self._program < 0 and (number, pid) in self._programs:
+                self._maps[number] = section
+        if self._maps:
+            self._choose(now, units)
         self.counters.crc_errors += assembler.crc_errors - crc_errors
         self.counters.malformed += assembler.malformed - malformed
 
-    def _associate(self, section: bytes) -> None:
-        programs = parse_pat(section)
-        if not programs:
+    def _associate(self, section: bytes, now: float) -> None:
+        programs = tuple((number, pid) for number, pid in parse_pat(section) if pid != PAT_PID)
+        if not programs or programs == self._programs:
             return
-        self._programs = len(programs)
-        program, pid = programs[0]
-        if (program, pid) == (self._program, self._pmt_pid) or pid == PAT_PID:
+        taken = next((each for each in self._programs if each[0] == self._program), None)
+        self._programs = programs
+        if taken in programs:
             return
-        self._program, self._pmt_pid = program, pid
-        self._pmt = SectionAssembler(PMT_TABLE)
+        self._program, self._associated_at = -1, now
+        self._maps = {}
+        self._pmts = {pid: SectionAssembler(PMT_TABLE) for _, pid in programs[:_MAX_PROGRAMS]}
+
+    def _choose(self, now: float, units: list[AccessUnit]) -> None:
+        """Take a program once it is known which: `_MAP_PATIENCE_S` after the association at the latest."""
+        is_late = now - self._associated_at >= _MAP_PATIENCE_S
+        first: int | None = None
+        for number, _ in self._programs[:_MAX_PROGRAMS]:
+            section = self._maps.get(number)
+            if section is None:
+                if not is_late:
+                    return
+                continue
+            first = number if first is None else first
+            if _carries(section):
+                break
+        else:
+            # There is nothing to carry; what there is stands in the first one.
+            if first is None:
+                return
+            number = first
+        section, self._maps, self._program = self._maps[number], {}, number
+        pid = dict(self._programs)[number]
+        self._pmts = {pid: self._pmts[pid]}
+        self._map(section, now, units)
 
     def _map(self, section: bytes, now: float, units: list[AccessUnit]) -> None:
         """Take a program map into force; streams that stay keep their state."""
@@ -335,6 +372,14 @@ class TsDemuxer:
             channels=entry.channels,
             language=entry.language,
         )
+
+
+def _carries(section: bytes) -> bool:
+    """Whether a program map has anything that can be carried."""
+    try:
+        return any(entry.codec is not None for entry in parse_pmt(section))
+    except WireError:
+        return False
 
 
 def _run(data: bytes, at: int) -> int:

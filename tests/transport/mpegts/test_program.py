@@ -174,6 +174,41 @@ def test_of_several_programs_the_first_is_used() -> None:
     assert publisher.demuxer.warnings() == ("the stream has 2 programs, only program 7 is used",)
 
 
+def test_a_program_whose_map_does_not_come_is_not_waited_for_long() -> None:
+    publisher = Publisher()
+    association = muxer.pat((7, 0x700), (8, 0x800))
+    for now in (0.0, 0.5):
+        publisher.now = now
+        publisher.send(publisher.mux.table(0, association))
+        publisher.send(publisher.mux.table(0x800, muxer.pmt(VIDEO, program=8)))
+        assert not publisher.demuxer.declared
+    publisher.now = 1.0
+    publisher.send(publisher.mux.table(0x800, muxer.pmt(VIDEO, program=8)))
+    assert [track.codec for track in publisher.demuxer.tracks] == [Codec.H264]
+    assert publisher.demuxer.warnings() == ("the stream has 2 programs, only program 8 is used",)
+    # It stays, whatever comes later, until it is gone.
+    publisher.send(publisher.mux.table(0x700, muxer.pmt(AUDIO, program=7)))
+    publisher.send(publisher.mux.table(0, muxer.pat((6, 0x600), (7, 0x700), (8, 0x800))))
+    assert [track.codec for track in publisher.demuxer.tracks] == [Codec.H264]
+    publisher.send(publisher.mux.table(0, muxer.pat((7, 0x700))))
+    publisher.send(publisher.mux.table(0x700, muxer.pmt(AUDIO, program=7, version=1)))
+    assert [track.codec for track in publisher.demuxer.tracks] == [Codec.AAC]
+
+
+def test_a_program_with_nothing_to_carry_is_passed_over() -> None:
+    publisher = Publisher()
+    data, other = (0x06, 0x300, b""), (0x02, 0x301, b"")
+    publisher.send(publisher.mux.table(0, muxer.pat((7, 0x700), (8, 0x800))))
+    publisher.send(publisher.mux.table(0x700, muxer.pmt(data, program=7)))
+    publisher.send(publisher.mux.table(0x800, muxer.pmt(VIDEO, program=8)))
+    assert [track.codec for track in publisher.demuxer.tracks] == [Codec.H264]
+    publisher.send(publisher.mux.table(0, muxer.pat((5, 0x500), (6, 0x600))))
+    publisher.send(publisher.mux.table(0x500, muxer.pmt(other, program=5)))
+    publisher.send(publisher.mux.table(0x600, muxer.pmt(data, program=6)))
+    assert publisher.demuxer.tracks == ()
+    assert publisher.demuxer.warnings()[0] == "MPEG-2 video (PID 769) is not supported"
+
+
 def test_a_scrambled_stream_says_so() -> None:
     publisher = Publisher()
     publisher.send(publisher.mux.program(VIDEO))
