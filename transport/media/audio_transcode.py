@@ -27,7 +27,15 @@ _SAMPLE_BYTES = 4  # two channels of 16 bits
 _JUMP_SAMPLES = _RATE * 40 // 1000
 _STEP_SAMPLES = _RATE * 10 // 1000
 
-_DECODERS = {Codec.AAC: "aac", Codec.MP2: "mp2float", Codec.AC3: "ac3", Codec.OPUS: "opus"}
+_DECODERS = {
+    Codec.AAC: "aac",
+    Codec.MP2: "mp2float",
+    Codec.AC3: "ac3",
+    Codec.OPUS: "opus",
+    Codec.PCMA: "pcm_alaw",
+    Codec.PCMU: "pcm_mulaw",
+    Codec.L16: "pcm_s16be",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +323,8 @@ def _planar(pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
 
 def _coded_as(track: Track) -> tuple[object, ...]:
     """What a decoder is told."""
-    return track.codec, track.parameter_sets, track.channels if track.codec is Codec.OPUS else 0
+    channels = track.channels if track.codec is Codec.OPUS or track.codec.sample_bytes else 0
+    return track.codec, track.parameter_sets, channels, track.sample_rate if track.codec.sample_bytes else 0
 
 
 def _open_decoder(track: Track) -> AudioCodecContext:
@@ -325,6 +334,9 @@ def _open_decoder(track: Track) -> AudioCodecContext:
         context.extradata = track.parameter_sets[0]
     if track.codec is Codec.OPUS and track.channels > 2:
         context.extradata = opus.surround_header(track.channels)
+    if track.codec.sample_bytes:
+        context.sample_rate = track.sample_rate
+        context.layout = "mono" if track.channels == 1 else "stereo"
     return context
 
 

@@ -15,6 +15,15 @@ class Codec(enum.StrEnum):
     OPUS = "opus"
     MP2 = "mp2"
     AC3 = "ac3"
+    # Samples without frames, as cameras send them: G.711 (A-law, mu-law), and 16 bits, big-endian (RFC 3551).
+    PCMA = "pcma"
+    PCMU = "pcmu"
+    L16 = "l16"
+
+    @property
+    def sample_bytes(self) -> int:
+        """How long one channel's sample is where each is coded by itself; 0 where they are not."""
+        return _SAMPLE_BYTES.get(self, 0)
 
     @property
     def is_video(self) -> bool:
@@ -23,6 +32,7 @@ class Codec(enum.StrEnum):
 
 
 _VIDEO = frozenset({Codec.H264, Codec.H265})
+_SAMPLE_BYTES = {Codec.PCMA: 1, Codec.PCMU: 1, Codec.L16: 2}
 # First byte of the profile-level-id: Baseline, Main, Extended and High, all of 4:2:0 and 8 bits.
 _PLAIN_PROFILES = frozenset({"42", "4d", "58", "64"})
 # Nobody sees that a pixel is no square by so little.

@@ -216,12 +216,24 @@ class SoundAssembler:
                 return [packet]
             if self.track.codec is Codec.AAC:
                 return [packet] if packet else []
+            if self.track.codec.sample_bytes:
+                return self._whole_samples(packet)
             return self._split_by_headers(packet)
         except (WireError, UnsupportedAudio) as error:
             self.malformed += 1
             if isinstance(error, UnsupportedAudio):
                 self.reason = f"{error} is not supported"
             return []
+
+    def _whole_samples(self, packet: bytes) -> list[bytes]:
+        track = self.track
+        if not 1 <= track.channels <= 2 or not track.sample_rate:
+            raise UnsupportedAudio(f"sound in {track.codec} of {track.channels} channels")
+        count, rest = divmod(len(packet), track.codec.sample_bytes * track.channels)
+        if not count:
+            raise WireError(f"rtsp: {len(packet)} bytes are no sample of {track.channels} channels")
+        self._ticks = count * track.clock_rate // track.sample_rate
+        return [packet[: len(packet) - rest]]
 
     def _split_by_headers(self, packet: bytes) -> list[bytes]:
         parser = mpegaudio if self.track.codec is Codec.MP2 else ac3
@@ -242,5 +254,5 @@ class SoundAssembler:
 
 
 def _first_guess(track: Track) -> int:
-    samples = {Codec.AAC: FRAME_SAMPLES, Codec.MP2: 1152, Codec.AC3: 1536, Codec.OPUS: 960}[track.codec]
-    return samples * track.clock_rate // (track.sample_rate or track.clock_rate)
+    samples = {Codec.AAC: FRAME_SAMPLES, Codec.MP2: 1152, Codec.AC3: 1536, Codec.OPUS: 960}
+    return samples.get(track.codec, 0) * track.clock_rate // (track.sample_rate or track.clock_rate)

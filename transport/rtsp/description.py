@@ -27,6 +27,9 @@ _CODECS = {
     "mp3": Codec.MP2,  # RTP calls all layers of MPEG audio the same; the frames tell them apart
     "mp3float": Codec.MP2,
     "ac3": Codec.AC3,
+    "pcm_alaw": Codec.PCMA,
+    "pcm_mulaw": Codec.PCMU,
+    "pcm_s16be": Codec.L16,
 }
 
 

@@ -20,8 +20,18 @@ from transport.media.video import VideoNormalizer
 
 Samples = npt.NDArray[np.float32]
 
-_ENCODERS = {Codec.AAC: "aac", Codec.MP2: "mp2", Codec.AC3: "ac3", Codec.OPUS: "libopus"}
-_FORMATS = {Codec.AAC: "fltp", Codec.MP2: "s16", Codec.AC3: "fltp", Codec.OPUS: "flt"}
+_ENCODERS = {
+    Codec.AAC: "aac",
+    Codec.MP2: "mp2",
+    Codec.AC3: "ac3",
+    Codec.OPUS: "libopus",
+    Codec.PCMA: "pcm_alaw",
+    Codec.PCMU: "pcm_mulaw",
+    Codec.L16: "pcm_s16be",
+}
+_FORMATS = {Codec.AAC: "fltp", Codec.AC3: "fltp", Codec.OPUS: "flt"}
+# Of codings without frames as many samples go into a packet as cameras send: 20 ms.
+_PACKETS_PER_S = 50
 
 
 def tone(
@@ -57,11 +67,11 @@ def sound_units(
     assert isinstance(encoder, AudioCodecContext)
     encoder.sample_rate = rate
     encoder.layout = layout
-    encoder.format = _FORMATS[codec]
+    encoder.format = _FORMATS.get(codec, "s16")
     encoder.bit_rate = 192_000
     encoder.time_base = Fraction(1, rate)
     encoder.open()
-    size = encoder.frame_size
+    size = encoder.frame_size or rate // _PACKETS_PER_S
     packets = []
     for start in range(0, samples.shape[1], size):
         block = samples[:, start : start + size]

@@ -13,7 +13,8 @@ from transport.media.aac import parse_config
 from transport.media.audio_transcode import AacTranscoder, OpusTranscoder
 from transport.media.unit import AccessUnit, Codec, Track
 
-CODECS = [Codec.AAC, Codec.MP2, Codec.AC3]
+FRAMED = [Codec.AAC, Codec.MP2, Codec.AC3]
+CODECS = [*FRAMED, Codec.PCMA, Codec.PCMU, Codec.L16]
 
 
 def run(units: list[AccessUnit], *, flush: bool = True) -> list[AccessUnit]:
@@ -64,6 +65,15 @@ def test_opus_whose_channels_change_goes_on() -> None:
 def test_sound_stays_at_its_time_within_10_ms(codec: Codec, rate: int) -> None:
     out = run(sound_units(codec, beeps(3.0, rate, [0.5, 1.5, 2.5]), rate, start_s=10.0))
     assert onsets_s(*decoded_opus(out)) == pytest.approx([10.5, 11.5, 12.5], abs=0.010)
+
+
+@pytest.mark.parametrize("codec", [Codec.PCMA, Codec.PCMU])
+def test_a_cameras_telephone_sound_is_heard(codec: Codec) -> None:
+    units = sound_units(codec, tone(1.0, 8_000, channels=1), 8_000, clock_rate=8_000, layout="mono")
+    _, heard = decoded_opus(run(units))
+    middle = heard[9_600:38_400]
+    assert loudest_hertz(middle) == pytest.approx(1000, abs=3)
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_output_track_is_what_webrtc_wants() -> None:
@@ -157,7 +167,7 @@ def test_a_restart_of_the_source_s_clock_is_followed() -> None:
     assert transcoder.jumps == 1
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", FRAMED)
 def test_broken_units_are_counted_and_cost_only_themselves(codec: Codec) -> None:
     units = sound_units(codec, beeps(3.0, 48_000, [0.5, 2.5]), 48_000)
     rng = np.random.default_rng(2)

@@ -43,7 +43,12 @@ MOUNTS = {
     "/ac3": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=48000, channels=2)}"
     " ! avenc_ac3 ! ac3parse ! rtpac3pay name=pay1 pt=97",
     "/g711": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=8000, channels=1)} ! mulawenc ! rtppcmupay name=pay1",
-    "/soundless": f"{_SOUND.format(rate=8000, channels=1)} ! mulawenc ! rtppcmupay name=pay0",
+    "/alaw": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=8000, channels=1)} ! alawenc ! rtppcmapay name=pay1",
+    "/l16": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=16000, channels=2)} ! audioconvert"
+    " ! audio/x-raw,format=S16BE ! rtpL16pay name=pay1 pt=97",
+    "/g722": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=16000, channels=1)}"
+    " ! avenc_g722 ! rtpg722pay name=pay1",
+    "/g722alone": f"{_SOUND.format(rate=16000, channels=1)} ! avenc_g722 ! rtpg722pay name=pay0",
 }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -163,6 +164,25 @@ def test_several_frames_in_a_packet_are_split_and_timed(codec: Codec) -> None:
     assert [unit.pts for unit in out] == pytest.approx([unit.pts for unit in units[: len(out)]], abs=1)
     assert (out[0].track.sample_rate, out[0].track.channels) == (48_000, 2)
     assert all(unit.keyframe and unit.dts == unit.pts and unit.received_at == 5.0 for unit in out)
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "channels", "packet_bytes"),
+    [(Codec.PCMA, 8_000, 1, 160), (Codec.PCMU, 8_000, 1, 160), (Codec.L16, 44_100, 2, 3528)],
+)
+def test_samples_without_frames_are_timed_by_their_number(
+    codec: Codec, rate: int, channels: int, packet_bytes: int
+) -> None:
+    track = Track(id=1, codec=codec, clock_rate=rate, sample_rate=rate, channels=channels)
+    assembler = SoundAssembler(track)
+    packet = bytes(packet_bytes)
+    units = [*assembler.push(packet, 1000, 5.0), *assembler.push(packet + b"x" * (channels - 1), None, 5.0)]
+    assert [(unit.pts, unit.data) for unit in units] == [(1000, packet), (1000 + rate // 50, packet)]
+    assert assembler.push(b"", 2000, 5.0) == []
+    assert assembler.malformed == 1
+    many = SoundAssembler(replace(track, channels=4))
+    assert many.push(packet, 1000, 5.0) == []
+    assert many.reason == f"sound in {codec} of 4 channels is not supported"
 
 
 def test_sound_that_is_not_carried_has_a_reason_until_it_is() -> None:

@@ -147,14 +147,32 @@ def test_a_camera_with_sound(shared: Camera, path: str, codec: Codec, clock_rate
     assert abs(heard[24_000:43_200]).max() == pytest.approx(0.8, abs=0.1)  # the level of audiotestsrc
 
 
+@pytest.mark.parametrize(
+    ("path", "codec", "rate", "channels"),
+    [("/g711", Codec.PCMU, 8_000, 1), ("/alaw", Codec.PCMA, 8_000, 1), ("/l16", Codec.L16, 16_000, 2)],
+)
+def test_a_camera_that_sends_samples(
+    shared: Camera, path: str, codec: Codec, rate: int, channels: int
+) -> None:
+    with opened(shared.url(path)) as source:
+        assert source.warnings == ()
+        sound = [unit for unit in take(source, 80) if not unit.track.is_video]
+    track = sound[0].track
+    assert (track.codec, track.clock_rate, track.sample_rate, track.channels) == (codec, rate, rate, channels)
+    transcoder = OpusTranscoder(track)
+    _, heard = decoded_opus([packet for unit in sound for packet in transcoder.transcode(unit)])
+    assert (transcoder.errors, transcoder.jumps) == (0, 0)
+    assert abs(heard[9_600:24_000]).max() == pytest.approx(0.8, abs=0.1)  # the level of audiotestsrc
+
+
 def test_sound_that_cannot_be_carried_is_left_out_and_said(shared: Camera) -> None:
-    with opened(shared.url("/g711")) as source:
-        assert source.warnings == ("sound in pcm_mulaw is not supported",)
+    with opened(shared.url("/g722")) as source:
+        assert source.warnings == ("sound in g722 is not supported",)
         assert all(unit.track.is_video for unit in take(source, 10))
 
 
 def test_nothing_that_can_be_carried(shared: Camera) -> None:
-    assert reason_of(shared.url("/soundless")) == "unsupported"
+    assert reason_of(shared.url("/g722alone")) == "unsupported"
 
 
 def test_no_picture_is_cut_short_once_their_ends_are_foretold(shared: Camera) -> None:
