@@ -115,11 +115,9 @@ class SrtPush:
         """See `Push`."""
         connection = self._connection
         if connection is not None and not self._is_over:
-            with contextlib.suppress(LinkError):
-                for _ in range(round(self._options.close_timeout_s / _LINGER_S)):
-                    if not connection.statistics().buffer_packets:
-                        break
-                    await asyncio.sleep(_LINGER_S)
+            with contextlib.suppress(LinkError, TimeoutError):
+                async with asyncio.timeout(self._options.close_timeout_s):
+                    await self._linger(connection)
         self._over(LinkError("ended", "closed"))
         await self._shut()
 
@@ -135,6 +133,16 @@ class SrtPush:
             encryption=latest.cipher if latest else "none",
             peer=f"{self._target.host}:{self._target.port}" if latest else "",
         )
+
+    async def _linger(self, connection: SrtConnection) -> None:
+        """Wait until all has arrived and was due: a receiver drops what is not due yet with a goodbye."""
+        while True:
+            statistics = connection.statistics()
+            if not statistics.buffer_packets:
+                break
+            await asyncio.sleep(_LINGER_S)
+        if self._bytes_sent:
+            await asyncio.sleep((statistics.peer_latency_ms + statistics.rtt_ms) / 1000)
 
     @property
     def _is_over(self) -> bool:
