@@ -23,6 +23,8 @@ _STREAM_TYPES = {
     Codec.AC3: 0x81,
     Codec.OPUS: 0x06,
 }
+#: What a transport stream can carry.
+CARRIED = frozenset(_STREAM_TYPES)
 _MPEG2_AUDIO, _LOWEST_OF_MPEG1 = 0x04, 32_000
 # Every access unit begins with a delimiter (2.14.1, 2.17.1).
 _DELIMITERS = {Codec.H264: b"\0\0\0\1\x09\xf0", Codec.H265: b"\0\0\0\1\x46\x01\x50"}
@@ -45,7 +47,8 @@ class TsMuxer:
     """Muxes at most one picture and one sound track.
 
     Args:
-        tracks: what will come; a track that is not among them is added when its first unit comes.
+        tracks: what will come, in `CARRIED` codecs; a track that is not among them is added when its first
+            unit comes.
     """
 
     def __init__(self, tracks: tuple[Track, ...] = ()) -> None:

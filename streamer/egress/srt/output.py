@@ -13,8 +13,8 @@ import time
 from streamer.egress.srt.reader import SrtReader
 from streamer.hub.intake import Intake
 from streamer.hub.stream import Publisher, State, Stream
-from transport.media import AccessUnit, Codec
-from transport.mpegts.mux import TsMuxer
+from transport.media import AccessUnit
+from transport.mpegts.mux import CARRIED, TsMuxer
 from transport.mpegts.wire import PACKET_BYTES
 
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class TsOutput:
         self._thread.join()
 
     def _run(self) -> None:
-        intake = Intake(self.stream, frozenset(Codec), self._wake.set)
+        intake = Intake(self.stream, CARRIED, self._wake.set)
         try:
             self._feed(intake)
         except Exception:  # one stream's trouble must stay its own

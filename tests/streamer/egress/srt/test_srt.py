@@ -15,7 +15,7 @@ from tests.fakes.wait import wait_until
 from tests.rigs.doors import Doorkeeper
 from tests.transport.media.sources import picture_units, sound_units, tone
 from transport.errors import LinkError
-from transport.media import AccessUnit, Codec
+from transport.media import AccessUnit, Codec, Track
 from transport.mpegts import TsDemuxer
 from transport.srt import (
     ConnectError,
@@ -239,6 +239,16 @@ class TestMedia:
         sent = [unit.data for unit in sounds]
         at = sent.index(units[0].data)
         assert [unit.data for unit in units] == sent[at : at + len(units)]
+
+    def test_sound_that_a_transport_stream_does_not_carry_is_made_into_aac(self, rig: Rig) -> None:
+        track = Track(2, Codec.PCMA, 8000, sample_rate=8000, channels=1)
+        publication = rig.publish("open")
+        publication.write(AccessUnit(track, 0, 0, bytes(160), True, 0.0))
+        connection, _ = rig.read("open")
+        for number in range(1, 100):
+            publication.write(AccessUnit(track, 160 * number, 160 * number, bytes(160), True, 0.02 * number))
+        units = received(connection, lambda units: len(units) > 5)
+        assert {unit.track.codec for unit in units} == {Codec.AAC}
 
     def test_a_stream_that_is_pulled_on_demand_is_wanted_while_somebody_reads_it(self, rig: Rig) -> None:
         demand = rig.registry.find("gate").demand
