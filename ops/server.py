@@ -22,7 +22,7 @@ from ops.components.platforms import PlatformDesk
 from ops.components.relays import make_relays
 from ops.components.signin import SignIn
 from ops.components.srt_port import SrtPort
-from ops.identity.identity import Guard, Identity, open_identity
+from ops.identity.identity import Guard, Identity, make_state_folder, open_identity
 from ops.metrics.audience import AudienceMetrics
 from ops.metrics.door import DoorCollector
 from ops.metrics.readers import ReaderCollector
@@ -113,12 +113,13 @@ class Server:
             DatabaseError: the database cannot be used.
             AuthError: what is in it cannot be used, with this master key for example.
         """
-        identity = await open_identity(self.config)
-        try:
-            async with possession(self.config.state.dir):
+        # First: a newer server must not bring the database up to date under one that runs.
+        async with possession(make_state_folder(self.config)):
+            identity = await open_identity(self.config)
+            try:
                 await self._open(identity, *companions)
-        finally:
-            await identity.close()
+            finally:
+                await identity.close()
 
     async def _open(self, identity: Identity, *companions: Callable[[], Awaitable[None]]) -> None:
         guard = Guard(identity, self.config.auth)

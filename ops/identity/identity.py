@@ -138,6 +138,21 @@ class Identity:
         return await is_last_administrator(connection, principal_id, directory)
 
 
+def make_state_folder(config: Config) -> Path:
+    """The state directory, made where there is none.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        config.state.dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        expected = f"expected a folder, or where one can be made: {(error.strerror or str(error)).lower()}"
+        finding = Finding("state.dir", repr(str(config.state.dir)), expected)
+        raise ConfigError("configuration", [finding]) from error
+    return config.state.dir
+
+
 async def open_identity(config: Config, clock: Callable[[], float] = time.time) -> Identity:
     """Open the database and the vault, and read who may do what. The caller closes it.
 
@@ -147,13 +162,7 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
         ConfigError: the state directory cannot be made.
         OSError: what is in it cannot be used.
     """
-    try:
-        config.state.dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        expected = f"expected a folder, or where one can be made: {(error.strerror or str(error)).lower()}"
-        finding = Finding("state.dir", repr(str(config.state.dir)), expected)
-        raise ConfigError("configuration", [finding]) from error
-    key_file = config.state.dir / MASTER_KEY_FILE
+    key_file = make_state_folder(config) / MASTER_KEY_FILE
     vault = await asyncio.to_thread(open_vault, config.vault, key_file)
     policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
     kept = key_file if isinstance(vault, FileVault) else None

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ops.process.possession import possession
+from ops.server import Server
+from streamer.config import parse
 from streamer.errors import ConfigError
 from tests.fakes.wait import until
 
@@ -33,3 +35,14 @@ async def test_one_that_is_being_replaced_is_waited_for(
         await until(lambda: "waiting for another server" in caplog.text)
         assert not waiting.done()
     await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_second_server_leaves_the_database_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with possession(tmp_path):
+        second = asyncio.create_task(Server(parse({"state": {"dir": tmp_path}})).run())
+        await until(lambda: "waiting for another server" in caplog.text)
+        assert os.listdir(tmp_path) == ["server.lock"]
+        second.cancel()
+        await asyncio.wait({second})
