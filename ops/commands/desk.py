@@ -21,6 +21,7 @@ from auth.errors import AuthError
 from auth.permissions.actions import Action, Role
 from auth.permissions.principals import Kind
 from ops.identity.identity import Identity, open_identity
+from ops.process.possession import possession
 from ops.process.printable import printable
 from streamer.config import load
 from streamer.errors import StreamerError
@@ -33,6 +34,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 # A hundred years, as the API; what ends after the year 9999 cannot be shown.
 _MAX_DURATION_S = 36_500 * 86400.0
+_OLDER_SERVER = (
+    "a server of an older version, process {holder}, runs on it; expected it to be restarted first, "
+    "which brings the database up to date"
+)
 
 
 def on_database(path: Path, work: Callable[[Identity], Awaitable[_Result]]) -> _Result:
@@ -43,7 +48,9 @@ def on_database(path: Path, work: Callable[[Identity], Awaitable[_Result]]) -> _
     """
 
     async def run() -> _Result:
-        identity = await open_identity(load(path))
+        config = load(path)
+        folder = config.state.dir
+        identity = await open_identity(config, alone=lambda: possession(folder, 0.0, _OLDER_SERVER))
         try:
             return await work(identity)
         finally:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from auth.tokens.issued import issue
 from auth.tokens.tokens import SERVER, Issued, TokenOrder
 from auth.vault.vault import Vault
 from ops.identity.others import Others
-from ops.storage.database import database_url, open_database
+from ops.storage.database import Alone, database_url, open_database
 from ops.storage.vault import FileVault, open_vault
 from streamer.config import Config
 from streamer.errors import ConfigError, Finding
@@ -153,8 +154,15 @@ def make_state_folder(config: Config) -> Path:
     return config.state.dir
 
 
-async def open_identity(config: Config, clock: Callable[[], float] = time.time) -> Identity:
+async def open_identity(
+    config: Config, clock: Callable[[], float] = time.time, alone: Alone = nullcontext
+) -> Identity:
     """Open the database and the vault, and read who may do what. The caller closes it.
+
+    Args:
+        config: of the server.
+        clock: seconds since 1970.
+        alone: as of `open_database`.
 
     Raises:
         DatabaseError: the database cannot be opened.
@@ -166,7 +174,7 @@ async def open_identity(config: Config, clock: Callable[[], float] = time.time) 
     vault = await asyncio.to_thread(open_vault, config.vault, key_file)
     policy = PasswordPolicy(min_characters=config.auth.password_min_characters)
     kept = key_file if isinstance(vault, FileVault) else None
-    identity = Identity(await open_database(database_url(config)), vault, kept, clock, policy)
+    identity = Identity(await open_database(database_url(config), alone), vault, kept, clock, policy)
     try:
         await identity.authority.start()
     except BaseException:

@@ -18,15 +18,17 @@ _FILE = "server.lock"
 # A server that is being replaced is gone within 5 s.
 _WAIT_S = 8.0
 _AGAIN_S = 0.1
+_REFUSAL = "another server, process {holder}, uses it; expected a folder for this one alone"
 
 
 @asynccontextmanager
-async def possession(folder: Path, wait_s: float = _WAIT_S) -> AsyncIterator[None]:
+async def possession(folder: Path, wait_s: float = _WAIT_S, refusal: str = _REFUSAL) -> AsyncIterator[None]:
     """Hold a state directory; the kernel lets go of it with the process, however that ends.
 
     Args:
         folder: is there.
         wait_s: for a server that is on its way out.
+        refusal: what is said when it does not go; `{holder}` is its process.
 
     Raises:
         ConfigError: another server holds it.
@@ -34,13 +36,13 @@ async def possession(folder: Path, wait_s: float = _WAIT_S) -> AsyncIterator[Non
     """
     descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        await _lock(descriptor, folder, wait_s)
+        await _lock(descriptor, folder, wait_s, refusal)
         yield
     finally:
         os.close(descriptor)
 
 
-async def _lock(descriptor: int, folder: Path, wait_s: float) -> None:
+async def _lock(descriptor: int, folder: Path, wait_s: float, refusal: str) -> None:
     until = asyncio.get_running_loop().time() + wait_s
     waited = False
     while True:
@@ -57,7 +59,7 @@ async def _lock(descriptor: int, folder: Path, wait_s: float) -> None:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return
         if asyncio.get_running_loop().time() >= until:
-            expected = f"another server, process {holder}, uses it; expected a folder for this one alone"
+            expected = refusal.format(holder=holder)
             raise ConfigError("configuration", [Finding("state.dir", repr(str(folder)), expected)])
         if not waited:
             _log.warning("waiting for another server, process %s, to let go of %s", holder, folder)

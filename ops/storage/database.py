@@ -13,9 +13,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 import aiosqlite
@@ -44,6 +44,8 @@ _GOODBYE_S = 0.5
 _MIGRATION_LOCK = 0x53_74_72_65_61_6D
 _WRITES = "streamer_writes"
 
+Alone: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+
 
 class DatabaseError(StreamerError):
     """The database cannot be opened or brought up to date; says which and why, without its password."""
@@ -60,8 +62,12 @@ def database_url(config: Config) -> URL:
     return make_url(configured.get_secret_value())
 
 
-async def open_database(url: URL) -> AsyncEngine:
+async def open_database(url: URL, alone: Alone = nullcontext) -> AsyncEngine:
     """Open a database and bring it up to date. The caller disposes of the engine.
+
+    Args:
+        url: where it is.
+        alone: entered while one that an older version made is brought up to date; may refuse that.
 
     Raises:
         DatabaseError: it cannot be reached, opened or migrated, or a newer version of the server wrote it.
@@ -69,7 +75,7 @@ async def open_database(url: URL) -> AsyncEngine:
     engine = make_engine(url)
     try:
         async with engine.begin() as connection:
-            await _migrate(connection, url)
+            await _migrate(connection, url, alone)
     except (AuthUnavailable, DriverError) as error:
         await engine.dispose()
         raise DatabaseError(url, str(getattr(error, "orig", error))) from error
@@ -93,16 +99,18 @@ def make_engine(url: URL) -> AsyncEngine:
         raise DatabaseError(url, error.strerror or str(error)) from error
 
 
-async def _migrate(connection: AsyncConnection, url: URL) -> None:
+async def _migrate(connection: AsyncConnection, url: URL, alone: Alone) -> None:
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    if await _revision(connection) == newest():
+    revision = await _revision(connection)
+    if revision == newest():
         return
     # Here, as alembic takes longer to import than all the rest, and there is seldom something to do.
     from ops.migrations.upgrade import NewerDatabase, upgrade
 
     try:
-        await connection.run_sync(upgrade)
+        async with alone() if revision is not None and revision < newest() else nullcontext():
+            await connection.run_sync(upgrade)
     except NewerDatabase as error:
         raise DatabaseError(url, str(error)) from None
 

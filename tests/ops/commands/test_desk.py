@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import fcntl
+
 import pytest
 import typer
+from alembic import command
+from sqlalchemy import Connection
 
 from auth.permissions.actions import Action, Role
 from ops.commands.desk import day, moment, role_or_action, seconds, table
+from ops.identity.identity import Identity
+from ops.migrations.upgrade import alembic_config
+from tests.ops.commands.rig import Commands
 
 
 @pytest.mark.parametrize(
@@ -50,3 +57,23 @@ def test_columns(capsys: pytest.CaptureFixture[str]) -> None:
     table([])
     table([("a", "bcd", ""), ("ef", "g", "h")])
     assert capsys.readouterr().out == "a   bcd\nef  g    h\n"
+
+
+def test_no_command_brings_the_database_of_a_running_server_up_to_date(streamer: Commands) -> None:
+    def step_back(connection: Connection) -> None:
+        command.downgrade(alembic_config(connection), "-1")
+
+    async def age(identity: Identity) -> None:
+        async with identity.engine.begin() as connection:
+            await connection.run_sync(step_back)
+
+    streamer("user", "add", "anna")
+    streamer.look(age)
+    with (streamer.path.parent / "state" / "server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "a server of an older version" in streamer.refused("user", "list")
+        assert "a server of an older version" in streamer.refused("user", "list")
+    assert "anna" in "".join(streamer("user", "list"))
+    with (streamer.path.parent / "state" / "server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "anna" in "".join(streamer("user", "list"))
