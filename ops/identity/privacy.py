@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import logging
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ _PRINCIPAL = "auth_principal"
 _AUDIT = "auth_audit"
 # Columns that hold a principal's id without saying so to the database.
 _OF_SOMEBODY = frozenset({"principal_id", "subject", "who", "target", "account", "granted_by"})
+# How what a spreadsheet computes begins, blanks before it and wide forms of it passed over.
+_FORMULA = frozenset("=+-@")
 # What proves who somebody is, and is no data about him.
 _SECRET = frozenset({"hash", "sealed", "pending", "public_key", "prev"})
 
@@ -75,14 +78,26 @@ def as_json(found: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def as_csv(found: dict[str, list[dict[str, Any]]]) -> str:
-    """What was gathered as CSV: table, row, field, value."""
+    """What was gathered as CSV: table, row, field, value.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("table", "row", "field", "value"))
     for table, rows in found.items():
         for number, row in enumerate(rows, 1):
-            writer.writerows((table, number, field, value) for field, value in row.items())
+            writer.writerows((table, number, field, _inert(value)) for field, value in row.items())
     return text.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    """Numbers stay what they are."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    first = unicodedata.normalize("NFKC", text.lstrip()[:1])
+    return f"'{text}" if first in _FORMULA else text
 
 
 async def erase(

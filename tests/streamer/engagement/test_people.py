@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import zlib
 from collections.abc import AsyncIterator
@@ -59,6 +61,15 @@ async def watch(identity: Identity, account: Account, config: Config) -> Crowd:
         else:
             privacy.open_spool(config).put(batch.id, batch.serialize())
     return crowd
+
+
+def test_no_spreadsheet_computes_what_was_exported() -> None:
+    names = ['=HYPERLINK("//evil.example")', "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", "\uff1d1", "a=1", ""]
+    rows = [{"name": name, "at": -1.5, "count": -1, "none": None} for name in names]
+    read = [*csv.DictReader(io.StringIO(privacy.as_csv({"t": rows}), newline=""))]
+    values = [each["value"] for each in read if each["field"] == "name"]
+    assert values == [f"'{name}" for name in names[:-2]] + names[-2:]
+    assert [each["value"] for each in read[1:4]] == ["-1.5", "-1", ""]
 
 
 async def test_nothing_is_left(identity: Identity, tmp_path: Path) -> None:
