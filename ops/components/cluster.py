@@ -109,7 +109,7 @@ class Cluster:
                 parsed.append(Batch.parse(data))
             except ValueError as error:
                 _log.error("a batch of viewing sessions is spoilt: %s", error)
-        await self._store.take(parsed)
+        await self._store.take_what_can_be(parsed)
 
     async def _rescue(self, data: bytes) -> None:
         try:

@@ -23,7 +23,7 @@ import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, ExceptionContext, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError as DriverError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 import streamer.relay.tables  # noqa: F401 - rewrapped and migrated with the others
@@ -247,8 +247,11 @@ def _postgresql(url: URL) -> AsyncEngine:
     return engine
 
 
-def _unavailable(context: ExceptionContext) -> AuthUnavailable | None:
+def _unavailable(context: ExceptionContext) -> AuthUnavailable | DataError | None:
     error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and isinstance(context.original_exception.__cause__, asyncpg.DataError):
+        # It answers: there is no room for this in a column. asyncpg's adapter has no class for that.
+        return DataError(error.statement, error.params, context.original_exception)
     # asyncpg's adapter has no class of its own for a connection that broke in the middle of a statement.
     gone = isinstance(error, OperationalError | InterfaceError) or type(error) is DBAPIError
     # A task that is cancelled in the middle of a statement loses its connection, and stays cancelled.

@@ -101,9 +101,13 @@ class Delivery:
                     self._idle.set()
                     continue
                 pause_s = _ASK_EVERY_S
-            except _AWAY as error:
+            except Exception as error:  # whatever it is must not end the delivery of all that follows
                 if attempt == 0:
-                    _log.warning("viewing sessions wait on disk: %s", error)
+                    # A database's own error shows all of the statement.
+                    why = getattr(error, "orig", error)
+                    _log.warning(
+                        "viewing sessions wait on disk: %s", why, exc_info=not isinstance(error, _AWAY)
+                    )
                 pause_s = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 attempt += 1
             await asyncio.sleep(pause_s)
@@ -117,7 +121,7 @@ class Delivery:
         if self._carrier is None:
             done = {id for id, _ in waiting}
             batches = [batch for id, data in waiting if (batch := _parsed(id, data)) is not None]
-            await self._store.take(batches)
+            await self._store.take_what_can_be(batches)
         else:
             done = await self._store.taken(id for id, _ in waiting)
             now = time.monotonic()

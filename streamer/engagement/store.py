@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Table, delete, func, select, text, tuple_
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from auth.errors import AuthError
 from auth.storage.tables import principals
 from auth.storage.transactions import upsert
 from streamer.engagement.batch import DAY_S, HOUR_S, Added, Batch, Share
@@ -28,9 +31,13 @@ from streamer.engagement.sketch import Durations, Scores, Sketch
 from streamer.engagement.tables import DAY, HOUR, MINUTE, batches, buckets, sessions, shares
 from streamer.engagement.uniques import Uniques
 
+_log = logging.getLogger(__name__)
+
 # Any number that nobody else locks.
 _LOCK = 0x65_6E_67_61_67_65
 _AT_ONCE = 200
+#: What a database that does not answer looks like, and a carrier.
+AWAY = (OperationalError, InterfaceError, AuthError, OSError, TimeoutError)
 _SUMMED = ("plays", "failed", "ended", *COUNTED)
 
 BucketKey = tuple[str, int, int, str]
@@ -137,6 +144,39 @@ class Store:
             await _insert_sessions(connection, await _without_the_erased(connection, rows))
             await _add_to_buckets(connection, fresh, over)
             await _add_to_shares(connection, fresh, over)
+
+    async def take_what_can_be(self, taken: Sequence[Batch]) -> None:
+        """As `take`; of batches that cannot be put in, where others can, only the names are.
+
+        So nobody waits for them. Where none can be put in, more is wrong than with the batches.
+
+        Raises:
+            SQLAlchemyError, AuthUnavailable: it does not answer; what was put in may come again.
+            Exception: of the first batch, when none can be put in.
+        """
+        try:
+            return await self.take(taken)
+        except AWAY:
+            raise
+        except Exception:
+            if len(taken) < 2:
+                raise
+        refused: list[tuple[Batch, Exception]] = []
+        for batch in taken:
+            try:
+                await self.take([batch])
+            except AWAY:
+                raise
+            except Exception as error:
+                refused.append((batch, error))
+        if len(refused) == len(taken):
+            raise refused[0][1]
+        for batch, reason in refused:
+            # A database's own error shows all of the statement.
+            why = repr(getattr(reason, "orig", reason))
+            _log.error("batch %s of viewing sessions is given up, it is not taken: %s", batch.id, why)
+            async with self.engine.begin() as connection:
+                await self._is_new(connection, batch)
 
     async def taken(self, ids: Iterable[str]) -> set[str]:
         """Which batches are in."""

@@ -180,3 +180,27 @@ async def test_while_the_carrier_is_away_and_forgets_what_it_took(
 def test_what_is_no_copy(data: bytes) -> None:
     with pytest.raises(ValueError, match="expected"):
         recover(data)
+
+
+async def test_a_batch_that_is_never_taken_keeps_no_other_one_waiting(
+    either_engine: AsyncEngine, tmp_path: Path, crowd: Crowd, caplog: pytest.LogCaptureFixture
+) -> None:
+    since = crowd.now
+    machine = Machine(tmp_path / "state", either_engine, crowd)
+    crowd.come("spoilt")
+    crowd.go("spoilt")
+    spoilt = crowd.cut()
+    spoilt.sessions[0]["bytes"] = 1 << 63  # one more than a column holds
+    await machine.delivery.put(spoilt)
+    # By itself it waits: it could be the database's fault.
+    await until(lambda: "viewing sessions wait on disk" in caplog.text)
+    assert not await machine.delivery.settled(0)
+
+    crowd.come("good")
+    crowd.go("good")
+    await machine.delivery.put(crowd.cut())
+    assert await machine.delivery.settled(20)
+    assert f"batch {spoilt.id} of viewing sessions is given up" in caplog.text
+    found = await machine.queries.sessions("", since - 1, crowd.now + 1)
+    assert [each["id"] for each in found] == ["node-good"]
+    await machine.end()
