@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, SecretStr
 
 from ops.process.printable import printable
+from ops.process.stderr import StandardError
 from streamer.config import Config
 from transport.errors import WireError
 from transport.srt import parse_srt_url, parse_stream_id
@@ -132,7 +133,7 @@ def configure(config: Config) -> Redactor:
             renderer,
         ],
     )
-    handler = logging.StreamHandler()
+    handler = StandardError()
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
