@@ -8,6 +8,7 @@ waiting its turn. A database that stops answering becomes `AuthUnavailable`, whe
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import threading
@@ -31,6 +32,8 @@ from auth.errors import AuthUnavailable
 from ops.migrations import newest
 from streamer.config import Config
 from streamer.errors import StreamerError
+
+_log = logging.getLogger(__name__)
 
 _FILE = "streamer.db"
 # A writer waits this long for another one; longer means that something holds the file that should not.
@@ -125,18 +128,36 @@ async def _revision(connection: AsyncConnection) -> str | None:
 class _SqliteEngine(AsyncEngine):
     """Marks what `begin` opens as writing; `dispose` waits for its connections' threads.
 
-    What a cancelled task asked for goes on in its thread, which fails if the loop is closed by then.
+    What a cancelled task asked for goes on in its thread, which fails if the loop is closed by then. A file
+    that is removed or replaced is told of; connections to what comes in its place are refused, as those that
+    are open still have the old one.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = _identity(path)
+        self._is_gone = False
         self._threads: WeakSet[threading.Thread] = WeakSet()
         made = create_async_engine(
             "sqlite+aiosqlite://", async_creator=self._connect, poolclass=AsyncAdaptedQueuePool
         )
         super().__init__(made.sync_engine)
 
+    def look(self) -> None:
+        """Tell, once, that the file is not there any more."""
+        is_gone = _identity(self._path) != self._file
+        if is_gone and not self._is_gone:
+            _log.error("%s; what changes from now on is lost when it ends", self._gone())
+        elif self._is_gone and not is_gone:
+            _log.warning("%s is there again", self._path)
+        self._is_gone = is_gone
+
+    def _gone(self) -> str:
+        return f"{self._path} was removed or replaced, under process {os.getpid()} that has it open"
+
     def _connect(self) -> aiosqlite.Connection:
+        if _identity(self._path) != self._file:
+            raise AuthUnavailable(f"the database does not answer: {self._gone()}")
         connection = aiosqlite.connect(self._path, timeout=_BUSY_S)
         connection._thread.daemon = True
         self._threads.add(connection._thread)
@@ -210,8 +231,21 @@ def _sqlite(url: URL) -> AsyncEngine:
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    @event.listens_for(engine.sync_engine, "checkout")
+    def look(connection: Any, record: object, proxy: object) -> None:
+        engine.look()
+
     event.listen(engine.sync_engine, "handle_error", _unavailable)
     return engine
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells one file from another one of its name; None for none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _write_ahead(path: Path) -> None:

@@ -265,3 +265,32 @@ def test_options_of_a_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="expected a file without options, not with mode"):
         make_engine(url)
     assert not (tmp_path / "streamer.db").exists()
+
+
+async def test_a_file_that_is_taken_away_is_told_of_and_not_mixed_with_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "streamer.db"
+    engine = await open_database(sqlite_url(path))
+    async with engine.begin() as connection:
+        await bump(connection)
+    path.rename(tmp_path / "away")
+    for _ in range(2):
+        async with engine.connect() as open_before:
+            assert await generation(open_before) == 1
+    assert caplog.text.count("was removed or replaced") == 1
+    (tmp_path / "away").rename(path)
+    async with engine.connect() as open_before:
+        assert await generation(open_before) == 1
+    assert "is there again" in caplog.text
+
+    for file in [path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))]:
+        file.unlink()
+    other = await open_database(sqlite_url(path))
+    async with engine.connect() as open_before:
+        assert await generation(open_before) == 1
+        with pytest.raises(AuthUnavailable, match="was removed or replaced"):
+            async with engine.connect():
+                pass
+    await other.dispose()
+    await engine.dispose()
