@@ -17,7 +17,7 @@ from ops.commands import audit, grants, groups, keys, privacy, relays, token, us
 from ops.commands.desk import ConfigFile
 from ops.commands.sandbox import sandbox
 from ops.process import logs
-from ops.process.descriptors import raise_limit
+from ops.process.descriptors import open_standard, raise_limit
 from streamer.config import Config, load
 from streamer.errors import ConfigError, StreamerError
 from transport.errors import LinkError
@@ -78,6 +78,7 @@ def _serve(config: Config, path: Path, *companions: Callable[[], Awaitable[None]
     # Here, as it brings all of WebRTC with it, which the other commands need not wait for.
     from ops.server import Server
 
+    open_standard()
     redactor = logs.configure(config)
     raise_limit()
 

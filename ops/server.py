@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -391,10 +392,10 @@ class Server:
             host = next(iter(interface_addresses(split_address(self.config.http.listen)[0] or "::")), host)
         # To the terminal, never through the log: a log is kept and copied.
         link = f"{self.config.http.origin or self._http_url(host)}/setup#{token}"
-        sys.stderr.write(
-            f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
-        )
-        sys.stderr.flush()
+        told = f"\nNobody administers this server yet. Open this link within a day to begin:\n  {link}\n\n"
+        with suppress(OSError):  # a full disk; the next start makes another link
+            sys.stderr.write(told)
+            sys.stderr.flush()
 
     def _announce(self, egress: WebRtcEgress) -> None:
         _log.info("%s/ serves the pages, the API and WHEP", self._http_url(self.http_address[0]))

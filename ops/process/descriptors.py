@@ -1,9 +1,11 @@
-"""How many files and connections the process may have open: as many as the system lets it have."""
+"""The process's files and connections: as many as the system lets it have, and the first three of them."""
 
 from __future__ import annotations
 
 import logging
+import os
 import resource
+import sys
 
 _log = logging.getLogger(__name__)
 
@@ -11,6 +13,18 @@ _log = logging.getLogger(__name__)
 _WANTED = 65_536
 # Below this a crowd that opens the page together is turned away.
 _FEW = 4096
+
+
+def open_standard() -> None:
+    """Have standard input, output and error lead nowhere where they are closed, lest a socket becomes one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+    # Python has None in their place, whatever its types say.
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def raise_limit() -> int:
