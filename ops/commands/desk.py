@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -19,6 +19,7 @@ import typer
 from auth.accounts.accounts import Account
 from auth.errors import AuthError
 from auth.permissions.actions import Action, Role
+from auth.permissions.patterns import EVERYTHING, matches
 from auth.permissions.principals import Kind
 from ops.identity.identity import Identity, open_identity
 from ops.process.possession import possession
@@ -61,6 +62,15 @@ def on_database(path: Path, work: Callable[[Identity], Awaitable[_Result]]) -> _
     except (StreamerError, AuthError, OSError, ValueError) as error:
         typer.echo(f"streamer: {printable(str(error), keep=chr(10))}", err=True)
         raise typer.Exit(2) from None
+
+
+def tell_unmatched(path: Path, patterns: Sequence[str]) -> None:
+    """Say which patterns no stream of a configuration matches: one may come, or a name is misspelt."""
+    names = load(path).streams
+    for pattern in patterns:
+        if pattern != EVERYTHING and not any(matches(pattern, name) for name in names):
+            said = printable(f"streamer: {path} has no stream {pattern!r} now; once there is one, it counts")
+            typer.echo(said, err=True)
 
 
 def seconds(text: str) -> float:

@@ -17,6 +17,7 @@ from ops.commands.desk import (
     role_or_action,
     seconds,
     table,
+    tell_unmatched,
 )
 from ops.identity.identity import Identity
 
@@ -50,6 +51,7 @@ def add(
         return given.id
 
     typer.echo(on_database(config, work))
+    tell_unmatched(config, [stream])
 
 
 @app.command("list")

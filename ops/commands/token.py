@@ -13,7 +13,7 @@ from auth.permissions.patterns import EVERYTHING
 from auth.permissions.principals import Kind
 from auth.tokens.issued import find_token, list_tokens, revoke
 from auth.tokens.tokens import SERVER, TokenOrder, implied
-from ops.commands.desk import ConfigFile, action, day, named, on_database, seconds, table
+from ops.commands.desk import ConfigFile, action, day, named, on_database, seconds, table, tell_unmatched
 from ops.identity.identity import Identity
 
 app = typer.Typer(help="Tokens to publish, watch or administer with.")
@@ -65,6 +65,7 @@ def token(
         return (await identity.issue_token(order)).token
 
     typer.echo(on_database(config, make))
+    tell_unmatched(config, streams)
 
 
 @app.command("list")

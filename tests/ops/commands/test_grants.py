@@ -32,6 +32,18 @@ def test_what_cannot_be(streamer: Commands) -> None:
     assert "the last that puts anybody in charge" in streamer.refused("grant", "remove", last)
 
 
+def test_a_stream_that_is_not_there_is_told_of(streamer: Commands) -> None:
+    streamer("user", "add", "anna")
+    token = ("token", "--action", "watch", "--for", "1h")
+    for give in (("grant", "add", "anna", "viewer"), token):
+        for known in ("cam", "c*", "*"):
+            assert streamer.run(*give, "--stream", known).stderr == ""
+        result = streamer.run(*give, "--stream", "camm")
+        assert result.exit_code == 0
+        assert len(result.stdout.splitlines()) == 1
+        assert "has no stream 'camm' now" in result.stderr
+
+
 def test_another_end(streamer: Commands) -> None:
     streamer("user", "add", "anna")
     (grant,) = streamer("grant", "add", "anna", "viewer", "--stream", "cam", "--for", "1h")
