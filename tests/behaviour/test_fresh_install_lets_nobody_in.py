@@ -82,7 +82,7 @@ def test_no_stream_is_shown(server: Server) -> None:
         ("publish:cam:", 1403),
         ("publish:cam:any-key", 1403),
         ("#!::r=cam,m=publish", 1403),
-        ("#!::r=cam,m=request", 1403),
+        ("#!::r=cam,m=request", 1401),
         ("", 1400),
     ],
 )
