@@ -37,7 +37,8 @@ def server() -> Iterator[Server]:
         ("publish:cam:wrong", 1401),
         (stream_id("closed"), 1403),
         (stream_id("camera"), 1403),
-        (f"read:cam:{KEY}", 1403),
+        ("read:closed", 1401),
+        (f"read:closed:{KEY}", 1401),
         (stream_id("nowhere"), 1404),
     ],
 )
