@@ -47,7 +47,7 @@ from streamer.ingest.srt import SrtIngest
 from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
-from streamer.web.analytics import Analytics
+from streamer.web.analytics import analytics
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
 from streamer.web.ledger import Ledger
@@ -323,7 +323,7 @@ class Server:
                     guard.audit.record,
                     self.platforms.connections,
                 ),
-                Analytics(self.registry, access, self.engagement.insight),
+                *analytics(self.registry, access, self.engagement.insight),
                 Privacy(access, self.engagement.people),
             ),
             cors_origins=self.config.http.cors_origins,

@@ -24,7 +24,7 @@ from streamer.engagement.batch import Batch
 from streamer.engagement.collector import Collector, Delivery
 from streamer.engagement.reception import Reception
 from streamer.engagement.spool import Spool
-from streamer.web.analytics import Analytics
+from streamer.web.analytics.live import LiveFace
 
 _WRITE_EVERY_S = 0.2
 
@@ -97,7 +97,7 @@ def install(meter: Meter) -> None:
     for where, names in plain:
         for name in names:
             setattr(where, name, meter.plain(getattr(where, name)))
-    for where, name in ((Collector, "beat"), (Delivery, "_deliver"), (Analytics, "beacon")):
+    for where, name in ((Collector, "beat"), (Delivery, "_deliver"), (LiveFace, "beacon")):
         setattr(where, name, meter.stepped(getattr(where, name)))
     execute: Any = Connection._execute
 

@@ -38,7 +38,7 @@ from streamer.engagement.queries import Queries
 from streamer.engagement.reception import Reception, Visitor
 from streamer.engagement.store import Retention, Store, Sum
 from streamer.engagement.webhooks import Webhook
-from streamer.web.analytics import Insight
+from streamer.web.analytics.insight import Insight
 from streamer.web.origin import client_address
 from streamer.web.privacy import People
 

@@ -6,7 +6,6 @@ import logging
 from urllib.parse import urlencode
 
 from aiohttp import web
-from pydantic import BaseModel
 
 from auth.access.permit import Basis, Permit
 from auth.errors import AuthError, AuthUnavailable, BadCredentials, NoSuchConnection, PlatformRefused
@@ -19,6 +18,7 @@ from auth.platforms.token_store import Asker
 from auth.signin.oidc import BEGUN_S
 from streamer.web import connection_models as models
 from streamer.web.access import Access
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address, is_https
@@ -146,7 +146,7 @@ class ConnectionsFace:
                     scopes=_scopes(kind),
                 )
             )
-        return _json(models.PlatformsModel(platforms=shown))
+        return answer(models.PlatformsModel(platforms=shown))
 
     async def begin(self, request: web.Request) -> web.Response:
         """Send a browser to a platform."""
@@ -162,11 +162,8 @@ class ConnectionsFace:
             body.return_to,
             body.again,
         )
-        answer = _json(
-            models.DepartureModel(authorization_url=departure.url, expires_in_s=BEGUN_S),
-            {"Cache-Control": "no-store"},
-        )
-        answer.set_cookie(
+        response = answer(models.DepartureModel(authorization_url=departure.url, expires_in_s=BEGUN_S))
+        response.set_cookie(
             _cookie(platform),
             departure.binding,
             max_age=int(BEGUN_S),
@@ -175,7 +172,7 @@ class ConnectionsFace:
             samesite="Lax",
             secure=is_https(request),
         )
-        return answer
+        return response
 
     async def finish(self, request: web.Request) -> web.StreamResponse:
         """A browser comes back; it is sent on to the page that it came from, which says how it went."""
@@ -207,7 +204,7 @@ class ConnectionsFace:
             await self._usable(body.again, permit)
         asker = _asker(request, permit, own=body.own)
         offer = await self._connecting.begin_device(request.match_info["platform"], asker, body.again)
-        return _json(
+        return answer(
             models.DeviceCodeModel(
                 ticket=offer.ticket,
                 user_code=offer.user_code,
@@ -215,7 +212,6 @@ class ConnectionsFace:
                 expires_in_s=offer.expires_in_s,
                 interval_s=offer.interval_s,
             ),
-            {"Cache-Control": "no-store"},
         )
 
     async def poll_device(self, request: web.Request) -> web.Response:
@@ -228,18 +224,18 @@ class ConnectionsFace:
             raise Problem(404, "no_such_code", str(error)) from None
         shown = self._model(found) if found is not None else None
         state = models.DeviceStateModel(state="connected" if shown else "pending", connection=shown)
-        return _json(state, {"Cache-Control": "no-store"})
+        return answer(state)
 
     async def list(self, request: web.Request) -> web.Response:
         """All that the asker may use."""
         permit = await self._access.require_manage(request, "")
         shown = [each for each in await self._connections.list() if _may_use(each, permit)]
-        return _json(models.ConnectionsModel(connections=[self._model(each) for each in shown]))
+        return answer(models.ConnectionsModel(connections=[self._model(each) for each in shown]))
 
     async def find(self, request: web.Request) -> web.Response:
         """One of them."""
         permit = await self._access.require_manage(request, "")
-        return _json(self._model(await self._usable(request.match_info["id"], permit)))
+        return answer(self._model(await self._usable(request.match_info["id"], permit)))
 
     async def pick_page(self, request: web.Request) -> web.Response:
         """Publish as another."""
@@ -247,7 +243,7 @@ class ConnectionsFace:
         body = await read_body(request, models.PickBody)
         record = await self._usable(request.match_info["id"], permit)
         changed = await self._connections.pick_page(record.id, body.page, _asker(request, permit))
-        return _json(self._model(changed))
+        return answer(self._model(changed))
 
     async def disconnect(self, request: web.Request) -> web.Response:
         """Forget one."""
@@ -260,7 +256,7 @@ class ConnectionsFace:
             if revoked
             else f"the tokens are erased, but {name} did not confirm; remove the app in its settings too"
         )
-        return _json(models.DisconnectedModel(revoked=revoked, message=told))
+        return answer(models.DisconnectedModel(revoked=revoked, message=told))
 
     async def _usable(self, connection_id: str, permit: Permit) -> Connection:
         record = await self._connections.find(connection_id)
@@ -327,7 +323,3 @@ def _word(error: AuthError) -> str:
         case AuthUnavailable():
             return "unavailable"
     return "failed"
-
-
-def _json(model: BaseModel, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(text=model.model_dump_json(), headers=headers)

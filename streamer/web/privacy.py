@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from auth.errors import AccountConflict, NoSuchPrincipal
 from streamer.engagement.people import Register, Request
 from streamer.web.access import Access
+from streamer.web.answers import answer
 from streamer.web.inputs import Body, Query, read_body, read_query
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
@@ -128,13 +129,13 @@ class Privacy:
         await self._access.require_admin(request)
         register = self._people.register
         shown = [_model(each) for each in await register.all()]
-        return _json(RequestsModel(requests=shown, overdue=await register.overdue()))
+        return answer(RequestsModel(requests=shown, overdue=await register.overdue()))
 
     async def enter(self, request: web.Request) -> web.Response:
         """A request that came by letter or mail."""
         await self._access.require_admin(request)
         body = await read_body(request, RequestBody)
-        return _json(_model(await self._people.register.enter(body.kind, body.subject, body.note)), 201)
+        return answer(_model(await self._people.register.enter(body.kind, body.subject, body.note)), 201)
 
     async def export(self, request: web.Request) -> web.Response:
         """What is kept about a person."""
@@ -156,14 +157,8 @@ class Privacy:
             raise Problem(404, "no_such_account", str(error)) from None
         except AccountConflict as error:
             raise Problem(409, "conflict", str(error)) from None
-        return _json(ErasedModel(erased=erased))
+        return answer(ErasedModel(erased=erased))
 
 
 def _model(request: Request) -> RequestModel:
     return RequestModel(**asdict(request))
-
-
-def _json(model: BaseModel, status: int = 200) -> web.Response:
-    return web.json_response(
-        text=model.model_dump_json(), status=status, headers={"Cache-Control": "no-store"}
-    )

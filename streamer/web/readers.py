@@ -10,7 +10,7 @@ from streamer.egress.srt import NoSuchReader, SrtEgress, SrtReader
 from streamer.hub.registry import Registry
 from streamer.web import models
 from streamer.web.access import Access
-from streamer.web.answers import json_answer
+from streamer.web.answers import answer
 from streamer.web.ledger import Ledger
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
@@ -54,7 +54,7 @@ class Readers:
         names = {stream.name for stream in streams}
         shown = [reader for reader in self._egress.readers if reader.stream.name in names]
         await self._ledger.looked(request, permit, "reader.list", count=len(shown))
-        return json_answer(models.ReadersModel(readers=[_reader(reader) for reader in shown]))
+        return answer(models.ReadersModel(readers=[_reader(reader) for reader in shown]))
 
     async def end(self, request: web.Request) -> web.Response:
         """Hang up."""

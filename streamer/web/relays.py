@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from auth.audit.entries import Event
 from auth.errors import NoSuchConnection
@@ -21,6 +21,7 @@ from streamer.relay.relay import Relay
 from streamer.relay.relays import Relays
 from streamer.web import relay_models as models
 from streamer.web.access import Access
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body, read_query
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address
@@ -146,34 +147,34 @@ class RelaysFace:
 
     async def relays(self, request: web.Request) -> web.Response:
         """Every relay."""
-        return _json(models.RelaysModel(relays=[_relay(each) for each in await self._mine(request)]))
+        return answer(models.RelaysModel(relays=[_relay(each) for each in await self._mine(request)]))
 
     async def relay(self, request: web.Request) -> web.Response:
         """One relay."""
-        return _json(_relay((await self._managed(request))[0]))
+        return answer(_relay((await self._managed(request))[0]))
 
     async def start(self, request: web.Request) -> web.Response:
         """Begin it."""
         relay, who = await self._managed(request)
         self._relays.start(relay.id)
         await self._note(request, who, "relay.start", relay.destination)
-        return _json(_relay(relay))
+        return answer(_relay(relay))
 
     async def stop(self, request: web.Request) -> web.Response:
         """End it."""
         relay, who = await self._managed(request)
         self._relays.stop(relay.id)
         await self._note(request, who, "relay.stop", relay.destination)
-        return _json(_relay(relay))
+        return answer(_relay(relay))
 
     async def destinations(self, request: web.Request) -> web.Response:
         """Every destination."""
         found = [_destination(relay.destination) for relay in await self._mine(request)]
-        return _json(models.DestinationsModel(destinations=found))
+        return answer(models.DestinationsModel(destinations=found))
 
     async def destination(self, request: web.Request) -> web.Response:
         """One destination."""
-        return _json(_destination((await self._managed(request))[0].destination))
+        return answer(_destination((await self._managed(request))[0].destination))
 
     async def add(self, request: web.Request) -> web.Response:
         """A new destination."""
@@ -189,7 +190,7 @@ class RelaysFace:
         await self._check_account(request, made)
         await self._relays.add(made)
         await self._note(request, who, "destination.add", made)
-        return _json(_destination(made), status=201)
+        return answer(_destination(made), 201)
 
     async def change(self, request: web.Request) -> web.Response:
         """Change it."""
@@ -215,7 +216,7 @@ class RelaysFace:
             await self._check_account(request, made)
         await self._relays.change(made)
         await self._note(request, who, "destination.change", made, changed=sorted(given))
-        return _json(_destination(made))
+        return answer(_destination(made))
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove it."""
@@ -387,10 +388,4 @@ def _destination(destination: Destination) -> models.DestinationModel:
         has_key=bool(destination.key.get_secret_value()),
         has_passphrase=destination.passphrase is not None,
         **settings,
-    )
-
-
-def _json(model: BaseModel, status: int = 200) -> web.Response:
-    return web.json_response(
-        text=model.model_dump_json(), status=status, headers={"Cache-Control": "no-store"}
     )

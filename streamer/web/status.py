@@ -12,7 +12,7 @@ from aiohttp import web
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.web import models
 from streamer.web.access import Access
-from streamer.web.answers import json_answer
+from streamer.web.answers import answer
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
 
@@ -78,7 +78,7 @@ class Status:
     async def server(self, request: web.Request) -> web.Response:
         """The server itself."""
         await self._access.require_manage(request, "")
-        return json_answer(
+        return answer(
             models.ServerModel(
                 version=importlib.metadata.version("streamer"),
                 plane=self._egress.plane.name,
@@ -102,10 +102,10 @@ class Status:
 
     async def healthz(self, request: web.Request) -> web.Response:
         """The process answers, so it works."""
-        return json_answer(models.HealthModel(status="ok"))
+        return answer(models.HealthModel(status="ok"))
 
     async def readyz(self, request: web.Request) -> web.Response:
         """Whether viewers are taken."""
         if not self._ready():
             raise Problem(503, "not_ready", "the server is starting or stopping")
-        return json_answer(models.HealthModel(status="ready"))
+        return answer(models.HealthModel(status="ready"))

@@ -15,7 +15,7 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
 from streamer.web import models
 from streamer.web.access import Access
-from streamer.web.answers import json_answer
+from streamer.web.answers import answer
 from streamer.web.confidential import require_confidential
 from streamer.web.ledger import Ledger
 from streamer.web.operations import CONTENT_KEY_PATH, Operation
@@ -104,7 +104,7 @@ class Streams:
     async def live(self, request: web.Request) -> web.Response:
         """What the index page shows."""
         shown = [stream for stream in self._registry if self._access.may_play(request, stream)]
-        return json_answer(
+        return answer(
             models.LiveModel(
                 streams=[self._live(stream) for stream in shown],
                 srt_port=self._srt_port,
@@ -116,7 +116,7 @@ class Streams:
         """All streams."""
         permit, shown = await self._access.require_managed(request, self._registry)
         await self._ledger.looked(request, permit, "stream.list", count=len(shown))
-        return json_answer(models.StreamsModel(streams=[self._stream(stream) for stream in shown]))
+        return answer(models.StreamsModel(streams=[self._stream(stream) for stream in shown]))
 
     async def stream(self, request: web.Request) -> web.Response:
         """One stream."""
@@ -124,7 +124,7 @@ class Streams:
         stream = self._registry.find(request.match_info["name"])
         # Its publisher's address is somebody's.
         await self._ledger.looked(request, permit, "stream.show", stream.name)
-        return json_answer(self._stream(stream))
+        return answer(self._stream(stream))
 
     async def content_key(self, request: web.Request) -> web.Response:
         """The content keys of a stream."""
@@ -151,7 +151,7 @@ class Streams:
             rotates_at=time.time() + keys.rotates_in_s,
             ask_again_s=keys.ask_again_in_s + random.uniform(0, _ASK_WITHIN_SHARE) * keys.ask_within_s,
         )
-        return json_answer(model, {"Cache-Control": "no-store"})
+        return answer(model)
 
     async def thumbnail(self, request: web.Request) -> web.Response:
         """The latest keyframe."""

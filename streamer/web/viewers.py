@@ -10,7 +10,7 @@ from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.web import models
 from streamer.web.access import Access
-from streamer.web.answers import json_answer
+from streamer.web.answers import answer
 from streamer.web.ledger import Ledger
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
@@ -54,7 +54,7 @@ class Viewers:
         names = {stream.name for stream in streams}
         shown = [viewer for viewer in self._egress.measured() if viewer.stream.name in names]
         await self._ledger.looked(request, permit, "viewer.list", count=len(shown))
-        return json_answer(
+        return answer(
             models.ViewersModel(
                 viewers=[_viewer(viewer) for viewer in shown],
                 failed=[

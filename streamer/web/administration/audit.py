@@ -9,7 +9,8 @@ from aiohttp import web
 from auth.audit.reader import Filter, export, latest, verify
 from auth.errors import NoSuchPrincipal
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import NO_STORE, Names, Office, answer
+from streamer.web.administration.office import Names, Office
+from streamer.web.answers import NO_STORE, answer
 from streamer.web.inputs import read_query
 from streamer.web.operations import Operation
 

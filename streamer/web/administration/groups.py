@@ -7,7 +7,8 @@ from aiohttp import web
 from auth.accounts.accounts import Account
 from auth.permissions.principals import Kind
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import Office, answer
+from streamer.web.administration.office import Office
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 

@@ -10,7 +10,7 @@ from auth.audit.entries import Event, Outcome
 from auth.audit.writer import AuditLog
 from auth.errors import TokenInvalid
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import answer
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address

@@ -9,8 +9,8 @@ from auth.permissions.actions import Action
 from auth.tokens.links import Link, build_link
 from auth.tokens.tokens import implied
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import answer
 from streamer.web.administration.tokens import TokenOffice, token_model
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
-from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -31,7 +30,6 @@ from streamer.web.ledger import Ledger
 from streamer.web.origin import client_address, is_https
 
 #: What answers that show a secret once carry.
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True)
@@ -170,8 +168,3 @@ class Names:
 def named(account: Account) -> models.NamedModel:
     """As lists show an account."""
     return models.NamedModel(id=account.id, name=account.name, kind=account.kind)
-
-
-def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A model as JSON; nobody on the way keeps it."""
-    return web.json_response(text=model.model_dump_json(), status=status, headers=headers or NO_STORE)

@@ -15,7 +15,8 @@ from auth.tokens.links import Target
 from auth.tokens.tokens import Issued, TokenOrder, implied
 from streamer.web.access import presented
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import Names, Office, answer
+from streamer.web.administration.office import Names, Office
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address

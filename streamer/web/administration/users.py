@@ -8,7 +8,8 @@ from auth.accounts.accounts import Account
 from auth.accounts.roll import Particulars, particulars, particulars_of
 from auth.permissions.principals import Kind
 from streamer.web.administration import models, requests
-from streamer.web.administration.office import Names, Office, answer
+from streamer.web.administration.office import Names, Office
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 

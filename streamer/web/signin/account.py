@@ -12,11 +12,12 @@ from aiohttp import web
 
 from auth.errors import AuthError
 from auth.signin.session_records import Session, SessionRecord, Standing
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.problems import Problem
 from streamer.web.sessions import clear_session, presented_cookie, require_session, set_session
-from streamer.web.signin.entrance import Entrance, reply, visitor
+from streamer.web.signin.entrance import Entrance, visitor
 from streamer.web.signin.login import proof_of
 from streamer.web.signin.models import (
     AccountModel,
@@ -128,7 +129,7 @@ class Account:
         factors, principal = self._doors.factors, session.principal
         account = await self._doors.accounts.account(principal.id)
         groups = await self._doors.groups.groups_of(principal.id)
-        return reply(
+        return answer(
             AccountModel(
                 id=account.id,
                 name=account.name,
@@ -166,7 +167,7 @@ class Account:
             self._entrance.refused(request, "confirm", error, session.principal.id)
             raise
         await self._entrance.record(request, opened.session, "confirm", two_factors=bool(shown))
-        response = reply(self._entrance.describe(opened.session, opened.cookie))
+        response = answer(self._entrance.describe(opened.session, opened.cookie))
         set_session(self._doors.sessions, request, response, opened)
         return response
 
@@ -174,7 +175,7 @@ class Account:
         """Begin to show a passkey of one's own."""
         session = require_session(request, *Standing)
         ceremony = await self._doors.factors.passkeys.begin_authentication(session.principal.id)
-        return reply(CeremonyModel(ticket=ceremony.ticket, options=json.loads(ceremony.options)))
+        return answer(CeremonyModel(ticket=ceremony.ticket, options=json.loads(ceremony.options)))
 
     async def password(self, request: web.Request) -> web.Response:
         """Change the password."""
@@ -192,7 +193,7 @@ class Account:
             self._entrance.refused(request, "password.change", error, session.principal.id)
             raise
         await self._entrance.record(request, opened.session, "password.change")
-        response = reply(self._entrance.describe(opened.session, opened.cookie))
+        response = answer(self._entrance.describe(opened.session, opened.cookie))
         set_session(self._doors.sessions, request, response, opened)
         return response
 
@@ -200,7 +201,7 @@ class Account:
         """One's own sessions."""
         session = require_session(request, Standing.FULL)
         found = await self._doors.sessions.sessions_of(session.principal.id)
-        return reply(OwnSessionsModel(sessions=[_own(record, session) for record in found]))
+        return answer(OwnSessionsModel(sessions=[_own(record, session) for record in found]))
 
     async def revoke(self, request: web.Request) -> web.Response:
         """End a session."""
@@ -218,7 +219,7 @@ class Account:
         session = require_session(request, Standing.FULL)
         ended = await self._doors.sessions.revoke_others(session.principal.id, session.record.handle)
         await self._entrance.record(request, session, "session.revoke", count=ended)
-        return reply(EndedModel(ended=ended))
+        return answer(EndedModel(ended=ended))
 
 
 def require_proof(entrance: Entrance, session: Session) -> None:

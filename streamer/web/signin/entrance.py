@@ -168,8 +168,3 @@ def visitor(request: web.Request) -> Visitor:
     """Who is at the other end."""
     agent = request.headers.get("User-Agent", "")[:_MAX_AGENT_CHARACTERS]
     return Visitor(client_address(request), agent)
-
-
-def reply(model: BaseModel) -> web.Response:
-    """An answer that nobody keeps."""
-    return web.json_response(text=model.model_dump_json(), headers={"Cache-Control": "no-store"})

@@ -10,11 +10,12 @@ from aiohttp import web
 from auth.factors.ceremonies import Ceremony
 from auth.signin.enrolment import Enrolled
 from auth.signin.session_records import Session, Standing
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.sessions import presented_cookie, require_session, set_session
 from streamer.web.signin.account import REFUSED, require_proof
-from streamer.web.signin.entrance import Entrance, reply
+from streamer.web.signin.entrance import Entrance
 from streamer.web.signin.models import (
     CeremonyModel,
     CodeBody,
@@ -112,7 +113,7 @@ class Factors:
         enrolment = await self._enrolments.begin_totp(presented_cookie(request))
         # Black on white whatever the page looks like: cameras need the contrast, and the border.
         image = segno.make(enrolment.uri, error="m").svg_data_uri(scale=5, border=4, light="white")
-        return reply(TotpModel(seed=enrolment.seed, uri=enrolment.uri, qr_svg=image))
+        return answer(TotpModel(seed=enrolment.seed, uri=enrolment.uri, qr_svg=image))
 
     async def finish_totp(self, request: web.Request) -> web.Response:
         """Use the app."""
@@ -154,7 +155,7 @@ class Factors:
         session = self._owner(request, Standing.FULL)
         codes = await self._enrolments.recovery_codes(presented_cookie(request))
         await self._entrance.record(request, session, "factor.add", kind="recovery")
-        return reply(RecoveryCodesModel(recovery_codes=codes))
+        return answer(RecoveryCodesModel(recovery_codes=codes))
 
     def _owner(self, request: web.Request, *standings: Standing) -> Session:
         session = require_session(request, *standings)
@@ -164,10 +165,10 @@ class Factors:
     async def _enrolled(self, request: web.Request, enrolled: Enrolled, kind: str) -> web.Response:
         opened = enrolled.opened
         await self._entrance.record(request, opened.session, "factor.add", kind=kind)
-        response = reply(RecoveryCodesModel(recovery_codes=enrolled.recovery_codes))
+        response = answer(RecoveryCodesModel(recovery_codes=enrolled.recovery_codes))
         set_session(self._entrance.doors.sessions, request, response, opened)
         return response
 
 
 def _ceremony(ceremony: Ceremony) -> web.Response:
-    return reply(CeremonyModel(ticket=ceremony.ticket, options=json.loads(ceremony.options)))
+    return answer(CeremonyModel(ticket=ceremony.ticket, options=json.loads(ceremony.options)))

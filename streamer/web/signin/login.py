@@ -10,6 +10,7 @@ from aiohttp import web
 from auth.errors import AuthError, FactorNeeded, NoSuchPrincipal
 from auth.factors.factors import Proof
 from auth.signin.session_records import OpenedSession, Standing
+from streamer.web.answers import answer
 from streamer.web.inputs import read_body
 from streamer.web.operations import Operation
 from streamer.web.sessions import (
@@ -19,7 +20,7 @@ from streamer.web.sessions import (
     require_own_page,
     require_session,
 )
-from streamer.web.signin.entrance import Entrance, reply, visitor
+from streamer.web.signin.entrance import Entrance, visitor
 from streamer.web.signin.models import (
     CeremonyModel,
     FactorBody,
@@ -103,7 +104,7 @@ class Login:
 
     async def session(self, request: web.Request) -> web.Response:
         """Who is signed in."""
-        return reply(self._entrance.describe(presented_session(request), presented_cookie(request)))
+        return answer(self._entrance.describe(presented_session(request), presented_cookie(request)))
 
     async def password(self, request: web.Request) -> web.Response:
         """Sign in with a name and a password."""
@@ -132,7 +133,7 @@ class Login:
         require_own_page(request)
         body = await read_body(request, PasskeyOptionsBody)
         ceremony = await self._doors.logins.begin_passkey(body.ticket or None)
-        return reply(CeremonyModel(ticket=ceremony.ticket, options=json.loads(ceremony.options)))
+        return answer(CeremonyModel(ticket=ceremony.ticket, options=json.loads(ceremony.options)))
 
     async def passkey(self, request: web.Request) -> web.Response:
         """Sign in with a passkey alone."""
@@ -159,7 +160,7 @@ class Login:
             opened = await way()
         except FactorNeeded as needed:
             step = SecondStepModel(ticket=needed.ticket, factors=sorted(needed.factors))
-            return reply(LoginModel(second_step=step))
+            return answer(LoginModel(second_step=step))
         except AuthError as error:
             self._entrance.refused(request, "login", error, target)
             raise

@@ -16,7 +16,7 @@ from auth.permissions.actions import Action
 from ops.components.engagement import Engagement
 from streamer.config import parse
 from streamer.web.access import Access
-from streamer.web.analytics import Analytics
+from streamer.web.analytics import analytics
 from streamer.web.operations import add_routes
 from streamer.web.privacy import Privacy
 from streamer.web.problems import problems
@@ -44,7 +44,7 @@ class AudienceRig:
         app = web.Application(middlewares=[problems])
         for face in (
             Whep(self.rig.registry, self.rig.egress, access, self.engagement.welcome),
-            Analytics(self.rig.registry, access, self.engagement.insight),
+            *analytics(self.rig.registry, access, self.engagement.insight),
             Privacy(access, self.engagement.people),
         ):
             add_routes(app, face.operations())

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +11,6 @@ from ops.metrics.readers import ReaderCollector
 from tests.fakes.wait import until
 from tests.streamer.web.rig import PASSPHRASE, WebRig
 from transport.srt import SrtConnection, SrtListener, SrtOptions, SrtTarget, connect
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[WebRig]:
-    rig = WebRig(tmp_path)
-    await rig.open()
-    yield rig
-    await rig.close()
 
 
 @pytest.fixture
