@@ -46,8 +46,9 @@ class Origins:
         heard: called after every beat.
 
     Attributes:
-        elsewhere: streams of the others; of two that have one, the one that had it first. As last heard while
-            Redis is away: the machines are mostly still there.
+        elsewhere: streams of the others; of two that have one, the one that got it last: an encoder that
+            moved is missed only after seconds. As last heard while Redis is away: the machines are mostly
+            still there.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Origins:
         found: dict[str, Origin] = {}
         for name, answer in zip(names, answers, strict=True):
             for stream, origin in _parse(name, answer).items() if answer is not None else ():
-                if stream not in found or origin.since < found[stream].since:
+                if stream not in found or origin.since > found[stream].since:
                     found[stream] = origin
         self.elsewhere = found
 
