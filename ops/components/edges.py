@@ -63,7 +63,7 @@ class Edges:
 
     def _find(self, stream: str) -> Machine | None:
         origin = self._origins.elsewhere.get(stream)
-        return Machine(origin.node, origin.address) if origin is not None else None
+        return Machine(origin.node, origin.address, origin.since) if origin is not None else None
 
     def _heard(self) -> None:
         for stream in self._registry:

@@ -93,7 +93,8 @@ class Stream:
         on_change: called from any thread when the state or a track changed.
 
     Attributes:
-        is_elsewhere: another machine has it, and it is fetched from there while somebody wants it.
+        elsewhere_since: since when another machine has it, from which it is fetched while somebody wants it,
+            seconds since 1970; None when none has.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Stream:
         self.demand = Demand()
         self.meter = Meter()
         self.ingest = IngestStatus("waiting")
-        self.is_elsewhere = False
+        self.elsewhere_since: float | None = None
         self.epoch_s = time.time()
         self._timeline = Timeline(time.monotonic())
         self._on_change = on_change
@@ -144,6 +145,11 @@ class Stream:
         """Who feeds it now, unless that is another machine."""
         publisher = self.publisher
         return publisher if publisher is not None and not publisher.is_edge else None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another machine has it, and none publishes it here."""
+        return self.elsewhere_since is not None
 
     @property
     def ready(self) -> bool:

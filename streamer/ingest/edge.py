@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamer.callers import MACHINE_KEY
 from streamer.hub.stream import IngestStatus, Publisher, Stream
@@ -33,10 +33,12 @@ class Machine:
     Attributes:
         node: its name.
         address: host:port of its SRT port.
+        since: when its publisher came, seconds since 1970.
     """
 
     node: str
     address: str
+    since: float = field(compare=False)
 
 
 class EdgeIngest:
@@ -70,7 +72,8 @@ class EdgeIngest:
         if not stream.config.is_published:
             return
         machine = self._find(stream.name)
-        stream.is_elsewhere = machine is not None and stream.own_publisher is None
+        is_here = stream.own_publisher is not None
+        stream.elsewhere_since = machine.since if machine is not None and not is_here else None
         with self._lock:
             fetch = self._fetching.get(stream)
             if fetch is not None and not fetch.alive:
@@ -149,6 +152,7 @@ class _Fetch:
             describe=source.describe,
             warnings=source.warnings,
             stop=self.stop,
+            since=self.machine.since,
             encryption=source.encryption,
             is_edge=True,
         )

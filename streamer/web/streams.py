@@ -249,7 +249,8 @@ def _leg(stream: Stream) -> models.LegModel | None:
 
 def _uptime_s(stream: Stream) -> float:
     publisher = stream.publisher
-    return round(time.time() - publisher.since, 1) if publisher is not None else 0.0
+    since = publisher.since if publisher is not None else stream.elsewhere_since
+    return round(max(0.0, time.time() - since), 1) if since is not None else 0.0
 
 
 def _track(track: Track) -> models.TrackModel:

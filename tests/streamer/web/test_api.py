@@ -67,9 +67,10 @@ class TestLive:
         assert shown["thumbnail"].startswith("/thumbnails/cam.jpg?t=")
 
     async def test_what_another_machine_has_can_be_watched_here(self, rig: WebRig) -> None:
-        rig.stream.is_elsewhere = True
+        rig.stream.elsewhere_since = time.time() - 60
         (shown,) = (await rig.json("/api/v1/live"))["streams"]
         assert (shown["live"], shown["state"], shown["video"]) == (True, "live", None)
+        assert shown["uptime_s"] >= 60
 
     async def test_the_admin_sees_all(self, rig: WebRig) -> None:
         names = [stream["name"] for stream in (await rig.json("/api/v1/live", headers=rig.admin))["streams"]]
