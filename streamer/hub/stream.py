@@ -257,9 +257,16 @@ class Stream:
                 raise NoSuchStream(self.name)
             left = deadline - time.monotonic()
             if left <= 0:
-                raise NotLive(self.name, self.ingest.reason or _WHY[self.state])
+                raise NotLive(self.name, self.ingest.reason or self._trouble() or _WHY[self.state])
             # The patience with a silent track ends without an event.
             await self._changed.wait(min(left, 0.25))
+
+    def _trouble(self) -> str:
+        """Why a publisher's material holds nothing that can be played; "" when it may."""
+        publisher = self.publisher
+        if publisher is None or self.source.tracks:
+            return ""
+        return "; ".join(publisher.warnings())
 
     def written(self, unit: AccessUnit) -> None:
         """One unit from the current publication. Publisher's thread."""

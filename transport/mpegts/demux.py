@@ -11,8 +11,10 @@ from transport.media import AccessUnit, Track
 from transport.mpegts.audio import AudioTrack, audio_track
 from transport.mpegts.clock import TICKS_PER_S, ProgramClock, difference
 from transport.mpegts.counters import DemuxCounters
+from transport.mpegts.guess import GUESS_BYTES, guess
 from transport.mpegts.pes import PesAssembler, Verdict, payload_of
 from transport.mpegts.sections import SectionAssembler
+from transport.mpegts.spacing import SPACING_BYTES, Spacing, find_spacing
 from transport.mpegts.video import VideoTrack
 from transport.mpegts.wire import (
     PACKET_BYTES,
@@ -43,6 +45,10 @@ _MAP_PATIENCE_S = 1.0
 _MAX_PROGRAMS = 16
 # An elementary stream costs memory; a program of more than this is an attack or a mistake.
 _MAX_STREAMS = 32
+# So many bytes that belong to no packet, more than those that do, are told of; a damaged stream has fewer.
+_STRANGE_BYTES = 32 * 1024
+# Tables come ten times a second (2.4.4.4 recommends no less); who waits for so long is told which is missing.
+_TABLES_PATIENCE_S = 2.0
 
 
 class _Stream:
@@ -71,6 +77,11 @@ class TsDemuxer:
         self.counters = DemuxCounters()
         self.declared = False
         self._tail = b""
+        self._head = b""  # how it all began, until there are packets
+        self._strange = 0  # bytes outside of packets, less twice those within
+        self._spacing: Spacing | None = None
+        self._began_at: float | None = None
+        self._now = 0.0
         self._synced = False
         self._pauses = False  # whether nothing follows the bytes at hand, for now
         self._clock = ProgramClock()
@@ -94,6 +105,18 @@ class TsDemuxer:
         found += [stream.track.reason for stream in self._streams.values() if stream.track.reason]
         if self._scrambled:
             found.append("the stream is scrambled")
+        if uncounted := [pid for pid, stream in self._streams.items() if not stream.pes.is_counted]:
+            pids = ", ".join(str(pid) for pid in uncounted)
+            found.append(
+                f"the continuity counters are wrong, so that lost packets are not noticed (PID {pids})"
+            )
+        if self._strange >= _STRANGE_BYTES:
+            what = guess(self._head) or "none"
+            found.append(f"expected an MPEG transport stream (ffmpeg: -f mpegts), and what comes is {what}")
+        elif not self.declared and self._began_at is not None:
+            if self._now - self._began_at >= _TABLES_PATIENCE_S:
+                what = "map (PMT)" if self._programs else "association table (PAT)"
+                found.append(f"the transport stream has no program {what}, so that nothing in it is found")
         if len(self._programs) > 1 and self._program >= 0:
             found.append(
                 f"the stream has {len(self._programs)} programs, only program {self._program} is used"
@@ -127,6 +150,11 @@ class TsDemuxer:
 
     def _take(self, data: bytes, now: float, units: list[AccessUnit], *, pauses: bool) -> None:
         alone = not self._tail
+        if not self._strange and not self.counters.packets:
+            self._head = data[:GUESS_BYTES]
+        fresh = len(data)
+        if self._spacing is not None:
+            data = self._plain(self._spacing, data)
         if not alone:
             data = self._tail + data
         end = len(data) - PACKET_BYTES
@@ -136,9 +164,16 @@ class TsDemuxer:
         stream: _Stream | None = None
         while at <= end:
             if data[at] != SYNC_BYTE or not self._synced:
+                lost_at = at
                 at = self._find_grid(data, at, alone=alone)
-                if not self._synced:
+                if self._synced:
+                    continue
+                spacing = find_spacing(data[lost_at:]) if self._spacing is None else None
+                if spacing is None:
+                    at = max(lost_at, min(at, len(data) - SPACING_BYTES))
                     break
+                data, at = self._plain(spacing, data[lost_at:]), 0
+                end = len(data) - PACKET_BYTES
                 continue
             packets += 1
             flags = data[at + 1]
@@ -160,6 +195,10 @@ class TsDemuxer:
             at += PACKET_BYTES
         self._tail = data[at:]
         self.counters.packets += packets
+        self._strange = max(0, min(self._strange + fresh - 2 * packets * PACKET_BYTES, 2 * _STRANGE_BYTES))
+        self._now = now
+        if packets and self._began_at is None:
+            self._began_at = now
         if self._pauses and stream is not None and not self._tail:
             self._heed(stream.pes.pause(), stream, now, units)
 
@@ -190,6 +229,12 @@ class TsDemuxer:
                 return at
             at += 1
         return len(data)
+
+    def _plain(self, spacing: Spacing, data: bytes) -> bytes:
+        """Take out what is between the packets, and look anew for them when that fails."""
+        plain = spacing.plain(data)
+        self._spacing = None if spacing.is_lost else spacing
+        return plain
 
     def _packet(self, stream: _Stream, data: bytes, at: int, now: float, units: list[AccessUnit]) -> None:
         """Take a packet that begins, ends or interrupts a PES packet."""

@@ -23,6 +23,9 @@ MAX_PES_BYTES: Final = 8 * 1024 * 1024
 _STUFFING_WATCHED, _PAUSES_WATCHED = 3, 30
 _WATCHED_AFTER_A_LIE = 300
 _WATCHED_AT_MOST = 30_000
+# So many packets in a row that do not follow each other: no line loses like that, the counter is wrong. And
+# so many that do, until it is believed again.
+_UNCOUNTED, _COUNTED = 8, 8
 _CLOSED = -1
 
 
@@ -86,6 +89,7 @@ class PesAssembler:
         size: their bytes.
         limit: at this size the PES packet is complete, or too long.
         broken: its end is missing.
+        is_counted: the continuity counters tell what is missing; some muxers write what they like.
     """
 
     __slots__ = (
@@ -93,6 +97,7 @@ class PesAssembler:
         "_continuity",
         "_ended_by_length",
         "_gaps",
+        "_in_a_row",
         "_last_payload",
         "_length_lies",
         "_need",
@@ -100,6 +105,7 @@ class PesAssembler:
         "_stuffing",
         "broken",
         "hot",
+        "is_counted",
         "limit",
         "parts",
         "size",
@@ -111,6 +117,8 @@ class PesAssembler:
         self.size = 0
         self.limit = MAX_PES_BYTES
         self.broken = False
+        self.is_counted = True
+        self._in_a_row = 0
         self._continuity = _CLOSED
         self._gaps: list[int] = []
         self._need = 0
@@ -134,12 +142,23 @@ class PesAssembler:
             that the standard allows.
         """
         expected = self.hot & 15 if self.is_open else self._continuity
-        if expected in (_CLOSED, continuity):
+        follows = expected in (_CLOSED, continuity)
+        if not self.is_counted:
+            self._in_a_row = self._in_a_row + 1 if follows else 0
+            self.is_counted = self._in_a_row >= _COUNTED
+            return True
+        if follows:
+            self._in_a_row = 0
             return True
         if (continuity + 1) & 15 == expected:
             previous = self.parts[-1] if self.is_open else self._last_payload
             if previous == payload:
                 return None
+        self._in_a_row += 1
+        if self._in_a_row >= _UNCOUNTED:
+            self.is_counted, self._in_a_row = False, 0
+            self._gaps = []
+            return True
         return False
 
     def begin(self, continuity: int, payload: bytes, *, stuffed: bool, pauses: bool) -> Verdict:
@@ -186,6 +205,7 @@ class PesAssembler:
         self.parts += [data[at : at + 184] for at in range(first, after, PACKET_BYTES)]
         self.size += 184 * count
         self.hot = 0x10 | (self.hot + count) & 15
+        self._in_a_row = 0 if self.is_counted else self._in_a_row + count
 
     def pause(self) -> Verdict:
         """The sender had nothing more to send after what was added last, for now."""

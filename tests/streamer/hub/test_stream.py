@@ -282,6 +282,10 @@ class TestReady:
             (lambda cam: None, "nobody publishes it"),
             (lambda cam: live(cam).close(""), "its publisher is away"),
             (lambda cam: cam.publish(publisher()), "no keyframe"),
+            (
+                lambda cam: cam.publish(Publisher("one", "srt", "", warnings=lambda: ["it is FLV"])),
+                "it is FLV",
+            ),
             (lambda cam: live(cam).close("the link broke"), "the link broke"),
             (lambda cam: setattr(cam, "ingest", IngestStatus("retrying", "no route")), "no route"),
         ],

@@ -15,6 +15,7 @@ from transport.media.annexb import split_annexb
 from transport.mpegts import DemuxCounters, TsDemuxer
 from transport.mpegts.clock import MAX_HELD
 from transport.mpegts.pes import MAX_PES_BYTES
+from transport.mpegts.spacing import SPACING_BYTES
 from transport.mpegts.wire import PACKET_BYTES
 
 PICTURES = [data for data, *_ in coded_pictures("libx264", g="6", tune="zerolatency")]
@@ -158,7 +159,7 @@ def test_random_bytes_are_nothing() -> None:
     demuxer = TsDemuxer()
     for _ in range(500):
         assert demuxer.feed(rng.randbytes(rng.randrange(3000)), 0.0) == []
-    assert len(demuxer._tail) <= PACKET_BYTES
+    assert len(demuxer._tail) <= SPACING_BYTES
     assert not demuxer.declared
 
 
