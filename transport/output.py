@@ -23,7 +23,7 @@ class PushOptions:
         connect_timeout_s: for the connection with its handshakes (TCP, TLS, RTMP or SRT), all together.
         command_timeout_s: for the server's answers to what is asked of it once connected, all together.
         stall_timeout_s: a peer that takes nothing for so long, while something waits, is given up.
-        close_timeout_s: how long the end may take to be sent.
+        close_timeout_s: how long the end may take to be sent; over SRT the receiver's latency comes on top.
         max_queued_bytes: what may wait in this process for the network.
         max_lag_s: how old what the other side has not got may be before pictures are dropped; over SRT its
             latency decides that.
@@ -129,7 +129,7 @@ class Push(Protocol):
         ...
 
     async def close(self) -> None:
-        """Say goodbye in the protocol's way and close, within `close_timeout_s`. Idempotent."""
+        """Say goodbye in the protocol's way and close, within the time for that. Idempotent."""
         ...
 
     def statistics(self) -> PushStatistics:

@@ -42,7 +42,7 @@ async def _send(url: str, units: list[AccessUnit]) -> None:
     await push.close()
 
 
-@pytest.mark.parametrize("latency_ms", [20, 250, 1000])
+@pytest.mark.parametrize("latency_ms", [20, 250, 1000, 3000])
 async def test_ffmpeg_receives_the_last_picture(latency_ms: int, tmp_path: Path) -> None:
     units = picture_units(Codec.H264, _PICTURES, options={"tune": "zerolatency"})
     (port,), file = free_ports(1), tmp_path / "out.ts"

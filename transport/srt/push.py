@@ -28,6 +28,8 @@ _SLOT_BYTES = 1472
 _MIN_SLOTS = 32
 # How often the end looks whether everything has gone.
 _LINGER_S = 0.02
+# No receiver that plays live has a longer latency, and who stops a relay would not wait for more.
+_LONGEST_DUE_S = 8.0
 
 
 class SrtPush:
@@ -116,8 +118,7 @@ class SrtPush:
         connection = self._connection
         if connection is not None and not self._is_over:
             with contextlib.suppress(LinkError, TimeoutError):
-                async with asyncio.timeout(self._options.close_timeout_s):
-                    await self._linger(connection)
+                await self._linger(connection)
         self._over(LinkError("ended", "closed"))
         await self._shut()
 
@@ -136,13 +137,15 @@ class SrtPush:
 
     async def _linger(self, connection: SrtConnection) -> None:
         """Wait until all has arrived and was due: a receiver drops what is not due yet with a goodbye."""
-        while True:
-            statistics = connection.statistics()
-            if not statistics.buffer_packets:
-                break
-            await asyncio.sleep(_LINGER_S)
+        async with asyncio.timeout(self._options.close_timeout_s):
+            while True:
+                statistics = connection.statistics()
+                if not statistics.buffer_packets:
+                    break
+                await asyncio.sleep(_LINGER_S)
         if self._bytes_sent:
-            await asyncio.sleep((statistics.peer_latency_ms + statistics.rtt_ms) / 1000)
+            due_s = (statistics.peer_latency_ms + statistics.rtt_ms) / 1000
+            await asyncio.sleep(min(due_s, _LONGEST_DUE_S))
 
     @property
     def _is_over(self) -> bool:
