@@ -275,7 +275,10 @@ class Puller:
     def _pull(self) -> tuple[str, float]:
         """Connect and publish until it ends; the reason, and seconds it was live. "" means on purpose."""
         stream = self._stream
-        stream.ingest = IngestStatus("connecting")
+        # Why it failed before is told until it works: who looks seldom does so between two tries.
+        stream.ingest = IngestStatus(
+            "connecting", stream.ingest.reason if stream.ingest.state == "retrying" else ""
+        )
         try:
             source = self._make(stream.config, self._config)
         except TransportError as error:

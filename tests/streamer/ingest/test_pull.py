@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import queue
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -32,8 +33,11 @@ class FakeSource:
         self.comes: queue.SimpleQueue[AccessUnit | Exception | None] = queue.SimpleQueue()
         self.refuses = refuses
         self.closed = False
+        self.may_open = threading.Event()
+        self.may_open.set()
 
     def open(self) -> tuple[Track, ...]:
+        self.may_open.wait()
         if self.refuses is not None:
             raise self.refuses
         return self.tracks
@@ -55,6 +59,7 @@ class FakeSource:
 
     def close(self) -> None:
         self.closed = True
+        self.may_open.set()
         self.comes.put(None)
 
 
@@ -62,11 +67,14 @@ class Rig:
     def __init__(self) -> None:
         self.made: list[FakeSource] = []
         self.refuses: list[Exception] = []
+        self.is_slow_from = 1 << 30  # so many are made before one that takes its time to open
         self.registry = Registry()
         self.ingest = PullIngest(parse({}), self.registry, self._make)
 
     def _make(self, stream: StreamConfig, config: Config) -> Source:
         self.made.append(FakeSource(self.refuses.pop(0) if self.refuses else None))
+        if len(self.made) > self.is_slow_from:
+            self.made[-1].may_open.clear()
         return self.made[-1]
 
     def pull(self, **config: object) -> Stream:
@@ -120,6 +128,17 @@ class TestFailures:
         wait_until(is_live(cam))
         assert cam.ingest.reason == ""
         assert PASSWORD not in caplog.text
+
+    def test_why_it_failed_is_told_while_it_is_tried_again(self, rig: Rig) -> None:
+        rig.refuses = [LinkError("timeout", "no media from the camera")]
+        rig.is_slow_from = 1
+        cam = rig.pull()
+        wait_until(lambda: len(rig.made) == 2)
+        assert (cam.ingest.state, cam.ingest.reason) == ("connecting", "no media from the camera")
+        rig.source(1).may_open.set()
+        rig.source(1).comes.put(picture(0.0, keyframe=True))
+        wait_until(is_live(cam))
+        assert cam.ingest.reason == ""
 
     def test_a_camera_that_breaks_is_fetched_again_and_outputs_stay(self, rig: Rig) -> None:
         cam = rig.pull()
