@@ -28,6 +28,7 @@ _FLAGS = [
 _STATE = "window.streamerPlayer?.state"
 _MESSAGE = "document.querySelector('.message:not([hidden]) .message-title')?.textContent"
 _NOTICE = "document.querySelector('.notice:not([hidden]) strong')?.textContent"
+_VIEWERS = "document.querySelector('.bar-viewers')?.textContent"
 
 #: Firefox counts a candidate pair's bytes and no packets, nothing of a transport, and seldom makes a check.
 _FIREFOX_STATISTICS = """
@@ -194,8 +195,11 @@ async def test_stays_connected_where_packets_are_not_counted(page: Page, server:
 async def test_comes_back_after_the_server_restarts(page: Page, server: WhepServer) -> None:
     await page.goto(f"{server.url}/watch/cam")
     await becomes(page, _STATE, "playing")
+    await becomes(page, _VIEWERS, "3 watching")
     await server.stop()
     await becomes(page, _MESSAGE, "Server unreachable")
+    # Nobody knows meanwhile.
+    await becomes(page, _VIEWERS, "")
     # The last picture stays on show meanwhile.
     assert await page.evaluate("document.querySelector('.still').hidden") is False
     await server.serve()
@@ -260,6 +264,15 @@ async def test_the_statistics_tell_what_is_received_where_transports_do_not(
     await page.keyboard.press("i")
     received = "document.querySelector('.panel-rate').firstChild.textContent"
     await becomes(page, f"/^[0-9.]+ [kM]?b\\/s$/.test({received})", True)
+
+
+async def test_an_embedded_player_counts_nobody_while_the_server_is_unreachable(
+    page: Page, server: WhepServer
+) -> None:
+    await page.goto(f"{server.url}/embed/cam")
+    await becomes(page, _VIEWERS, "3 watching")
+    await server.stop()
+    await becomes(page, _VIEWERS, "")
 
 
 async def test_an_embedded_player_can_be_bare(page: Page, server: WhepServer) -> None:

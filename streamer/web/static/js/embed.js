@@ -31,5 +31,5 @@ if (bar) {
     const about = streams.find(({ name }) => name === stream);
     controls.showViewers(about && about.state !== "offline" ? about.viewers : null);
   };
-  poll(showViewers, { everyMs: EVERY_MS });
+  poll(showViewers, { everyMs: EVERY_MS, onFailure: () => controls.showViewers(null) });
 }

@@ -27,7 +27,13 @@ export function dressWatchPage(player) {
       showAbout(about, player);
       controls.showViewers(about && about.state !== "offline" ? about.viewers : null);
     },
-    { everyMs: EVERY_MS, onFailure: () => showText(byId("facts"), "") },
+    {
+      everyMs: EVERY_MS,
+      onFailure: () => {
+        showText(byId("facts"), "");
+        controls.showViewers(null);
+      },
+    },
   );
 }
 
