@@ -125,6 +125,7 @@ async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) ->
     link = f"{url(server)}/setup#{token}"
 
     await page.goto(link)
+    await expect(page.get_by_text("Nobody administers this")).to_be_visible()
     await page.get_by_label("Name").fill("chief")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Password again").fill(PASSWORD)
@@ -135,6 +136,7 @@ async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) ->
     # It worked once.
     await page.goto(link)
     await expect(page.get_by_role("alert")).to_contain_text("not the present set-up link")
+    await expect(page.get_by_text("Nobody administers this")).to_be_hidden()
 
     await streamer(server, "user", "add", "anna")
     await streamer(server, "user", "password", "anna", typed=f"{PASSWORD}\n")
@@ -224,3 +226,16 @@ async def test_a_password_is_changed_long_after_signing_in(page: Page, server: S
         await page.get_by_role("button", name="Change the password").click()
         await expect(page.locator("#problem, #password-changed").filter(visible=True)).to_contain_text(said)
     assert len(asked) == 2
+
+
+async def test_who_was_signed_out_elsewhere_finds_the_way_to_sign_in(page: Page, server: Server) -> None:
+    await streamer(server, "user", "add", "dora")
+    await streamer(server, "user", "password", "dora", typed=PASSWORD)
+    await sign_in(page, server, "dora", "/account")
+    await page.get_by_label("Present password").fill(PASSWORD)
+    await page.get_by_label("New password").fill("vier blaue Pferde kochen")
+    (dora,) = (user for user in server.request("GET", "/api/v1/users")[1]["users"] if user["name"] == "dora")
+    assert server.request("DELETE", f"/api/v1/users/{dora['id']}/sessions")[0] == 204
+    await page.get_by_role("button", name="Change the password").click()
+    await page.locator("#problem").get_by_role("link", name="/login").click()
+    await page.wait_for_url("**/login?next=%2Faccount")

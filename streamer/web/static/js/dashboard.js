@@ -4,7 +4,7 @@ import { showAccount } from "./account_link.js";
 import { rememberToken, tokenFromAddress } from "./address.js";
 import { ask, exported, listen } from "./analytics.js";
 import { bars, columns, curve } from "./charts.js";
-import { element, showText } from "./dom.js";
+import { element, showSentence, showText } from "./dom.js";
 import { duration, number, quantity, watching } from "./format.js";
 
 const PICTURE_EVERY_MS = 5000;
@@ -289,7 +289,7 @@ async function download() {
 
 function showTrouble(error) {
   byId("trouble").hidden = false;
-  showText(byId("trouble"), error.status ? error.message : "The server cannot be reached. Trying again.");
+  showSentence(byId("trouble"), error.status ? error.message : "The server cannot be reached. Trying again.");
 }
 
 /** @returns {string} `Nov 20` or `Nov 20 – Nov 22`, of spans that begin and end at midnight UTC */

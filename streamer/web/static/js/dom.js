@@ -51,6 +51,18 @@ export function showText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Where the server's sentences lead: "sign in at /login". */
+const PLACE = /\/(?:login|account)\b/;
+
+/** Show a sentence of the server's; a page that it names becomes a link. */
+export function showSentence(node, text) {
+  const place = PLACE.exec(text);
+  if (!place || node.textContent === text) return showText(node, text);
+  const [path] = place;
+  const href = path === "/login" ? `/login?next=${encodeURIComponent(location.pathname)}` : path;
+  node.replaceChildren(text.slice(0, place.index), element("a", { href }, path), text.slice(place.index + path.length));
+}
+
 /** A button that says for a moment that it has copied. */
 export function copyButton(button, text) {
   const label = button.querySelector("span");

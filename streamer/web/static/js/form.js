@@ -1,12 +1,12 @@
 /** What the forms of the pages around signing in have in common. */
 
-import { showText } from "./dom.js";
+import { showSentence } from "./dom.js";
 import { said } from "./session.js";
 
 /** Show what went wrong, or nothing. */
 export function showProblem(node, error) {
   node.hidden = error === null;
-  showText(node, error === null ? "" : said(error));
+  showSentence(node, error === null ? "" : said(error));
 }
 
 /**

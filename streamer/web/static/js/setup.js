@@ -20,7 +20,7 @@ onSubmit(byId("form"), problem, async () => {
 try {
   if (!token) throw new Error("open the complete link that the server printed when it started");
   await ask("POST", "/api/v1/setup/check", { token });
-  byId("form").hidden = false;
+  byId("form").hidden = byId("nobody").hidden = false;
   byId("name").focus();
 } catch (error) {
   showProblem(problem, error);
