@@ -28,8 +28,8 @@ _SLOT_BYTES = 1472
 _MIN_SLOTS = 32
 # How often the end looks whether everything has gone.
 _LINGER_S = 0.02
-# No receiver that plays live has a longer latency, and who stops a relay would not wait for more.
-_LONGEST_DUE_S = 8.0
+# A server that stops has five seconds for everything; receivers of a longer latency lose the end.
+_LONGEST_DUE_S = 3.5
 
 
 class SrtPush:
