@@ -84,10 +84,11 @@ class TsMuxer:
             return b""
         tables_due = self._tables_at is None or dts - self._tables_at >= _TABLES_TICKS
         known = self._tracks.get(track.is_video)
-        if known is None or known.codec is not track.codec:
+        if known is not track:
             self._tracks[track.is_video] = track
-            self._version = (self._version + 1) & 31
-            tables_due = True
+            if known is None or _described(known) != _described(track):
+                self._version = (self._version + 1) & 31
+                tables_due = True
         packets: list[bytes] = []
         if tables_due or (track.is_video and unit.keyframe):
             self._tables_at = dts
@@ -139,8 +140,8 @@ class TsMuxer:
         streams = (0xE000 | clock_pid).to_bytes(2, "big") + b"\xf0\x00"
         for is_video, track in sorted(self._tracks.items(), reverse=True):
             pid = _VIDEO_PID if is_video else _AUDIO_PID
-            info = _descriptors(track)
-            streams += bytes((_stream_type(track),)) + (0xE000 | pid).to_bytes(2, "big")
+            kind, info = _described(track)
+            streams += bytes((kind,)) + (0xE000 | pid).to_bytes(2, "big")
             streams += (0xF000 | len(info)).to_bytes(2, "big") + info
         pmt = _section(PMT_TABLE, _PROGRAM, self._version, streams)
         return [
@@ -165,6 +166,11 @@ class TsMuxer:
         continuity = self._continuity.get(pid, 0)
         self._continuity[pid] = (continuity + 1) & 15
         return bytes((SYNC_BYTE, (0x40 if begins else 0) | pid >> 8, pid & 0xFF, control | continuity))
+
+
+def _described(track: Track) -> tuple[int, bytes]:
+    """Stream type and descriptors, all that the programme map says of a track."""
+    return _stream_type(track), _descriptors(track)
 
 
 def _stream_type(track: Track) -> int:

@@ -6,6 +6,7 @@ last keyframe are kept, so that who comes between two keyframes has a picture at
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -13,7 +14,7 @@ import time
 from streamer.egress.srt.reader import SrtReader
 from streamer.hub.intake import Intake
 from streamer.hub.stream import Publisher, State, Stream
-from transport.media import AccessUnit
+from transport.media import AccessUnit, Codec, Track
 from transport.mpegts.mux import CARRIED, TsMuxer
 from transport.mpegts.wire import PACKET_BYTES
 
@@ -45,6 +46,7 @@ class TsOutput:
         self._gop: list[bytes] = []
         self._gop_bytes = 0
         self._publisher: Publisher | None = None
+        self._codecs: tuple[Codec, ...] = ()
         self._thread = threading.Thread(target=self._run, name=f"ts {stream.name}", daemon=True)
         self._thread.start()
 
@@ -118,6 +120,7 @@ class TsOutput:
         if publisher is not self._publisher:
             self._publisher = publisher
             self._forget()
+        self._announce(intake)
         dts, pts = (at * _TICKS_PER_S // unit.track.clock_rate for at in (unit.dts, unit.pts))
         packets = self._muxer.mux(unit, dts, pts)
         messages = [packets[at : at + _MESSAGE_BYTES] for at in range(0, len(packets), _MESSAGE_BYTES)]
@@ -129,6 +132,14 @@ class TsOutput:
             self._forget()
         if (starts_over and not is_alone) or self._gop:
             self._keep(messages)
+
+    def _announce(self, intake: Intake) -> None:
+        """Tell receivers of all that comes before any of it does, and of nothing that comes no more."""
+        tracks = _carried(intake)
+        codecs = tuple(track.codec for track in tracks)
+        if codecs != self._codecs:
+            self._codecs = codecs
+            self._muxer.announce(tracks)
 
     def _keep(self, messages: list[bytes]) -> None:
         self._gop += messages
@@ -159,3 +170,13 @@ class TsOutput:
         for reader in gone:
             reader.close()
         return not is_deserted
+
+
+def _carried(intake: Intake) -> tuple[Track, ...]:
+    """What an intake brings, as it is muxed."""
+    found = [] if intake.video is None else [intake.video]
+    sound = intake.audio
+    if sound is not None:
+        is_made = sound.codec not in CARRIED
+        found.append(dataclasses.replace(sound, codec=Codec.AAC, parameter_sets=()) if is_made else sound)
+    return tuple(found)

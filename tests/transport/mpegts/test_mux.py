@@ -176,3 +176,13 @@ def test_sound_that_does_not_fit_is_left_out() -> None:
     (sound, *_) = sound_units(Codec.AAC, tone(0.1, 48_000), 48_000)
     assert muxed([replace(sound, track=replace(sound.track, parameter_sets=()))]) == [b""]
     assert muxed([replace(sound, data=bytes(9000))]) == [b""]
+
+
+def test_what_a_track_turns_out_to_be_gets_a_new_map() -> None:
+    """Of a track that was announced before its first unit the channels are not known."""
+    sounds = sound_units(Codec.OPUS, tone(0.2, 48_000), 48_000)
+    alone = [replace(unit, track=replace(unit.track, channels=1)) for unit in sounds]
+    stream = b"".join(muxed(alone, (replace(sounds[0].track, channels=0),)))
+    demuxer = TsDemuxer()
+    heard = demuxer.feed(stream, 0.0) + demuxer.flush(0.0)
+    assert heard[0].track.channels == 1

@@ -227,6 +227,46 @@ class TestMedia:
             assert starts[0].data == pictures[20].data
         assert pictures[4].data not in [unit.data for unit in units]
 
+    @pytest.mark.parametrize("has_picture", [True, False])
+    def test_what_a_publisher_does_not_bring_any_more_is_not_announced(
+        self, rig: Rig, pictures: list[AccessUnit], has_picture: bool
+    ) -> None:
+        """A receiver would wait for it, and for the clock that came with the picture."""
+        sounds = sound_units(Codec.AAC, tone(1.0, 48_000), 48_000)
+        both = (pictures[0].track, sounds[0].track)
+        publication = rig.publish("open")
+        publication.declare(both)
+        connection, _ = rig.read("open")
+        for unit in (pictures[0], *sounds[:5]):
+            publication.write(unit)
+        received(connection, lambda units: len(units) > 3)
+        publication.close("it left")
+        again = rig.publish("open")
+        again.declare(both[:1] if has_picture else both[1:])
+        for unit in pictures if has_picture else sounds:
+            again.write(unit)
+        newcomer, _ = rig.read("open")
+        for unit in pictures[:10] if has_picture else sounds[:20]:
+            again.write(unit)
+        demuxer, clocks = TsDemuxer(), 0
+        for _ in range(5):
+            message = newcomer.receive()
+            demuxer.feed(message, 0.0)
+            packets = [message[at : at + 188] for at in range(0, len(message), 188)]
+            clocks += sum(1 for packet in packets if packet[3] & 0x20 and packet[4] and packet[5] & 0x10)
+        assert [track.is_video for track in demuxer.tracks] == [has_picture]
+        assert clocks > 0
+
+    def test_all_that_comes_is_announced_before_any_of_it(self, rig: Rig, pictures: list[AccessUnit]) -> None:
+        sound = Track(2, Codec.PCMA, 8000, sample_rate=8000, channels=1)
+        publication = rig.publish("open")
+        connection, _ = rig.read("open")
+        publication.declare((pictures[0].track, sound))
+        publication.write(pictures[0])
+        demuxer = TsDemuxer()
+        demuxer.feed(connection.receive(), 0.0)
+        assert [track.codec for track in demuxer.tracks] == [Codec.H264, Codec.AAC]
+
     @pytest.mark.parametrize("codec", [Codec.AAC, Codec.OPUS])
     def test_sound_alone_begins_anywhere(self, rig: Rig, codec: Codec) -> None:
         sounds = sound_units(codec, tone(1.0, 48_000), 48_000)
