@@ -12,6 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from streamer.cluster.link import PREFIX, RedisAway, heed_cancellation, talking, text
+from streamer.sections.cluster import srt_address
 
 _log = logging.getLogger(__name__)
 
@@ -124,8 +125,8 @@ def _parse(node: str, said: bytes) -> dict[str, Origin]:
     """What a machine said; nothing where it is of another version, or somebody wrote something else."""
     try:
         fields = json.loads(said)
-        address = str(fields["address"])
+        address = srt_address(str(fields["address"]))
         return {str(name): Origin(node, address, float(since)) for name, since in fields["streams"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         _log.debug("what node %s said of its streams is not understood: %r", node, error)
         return {}

@@ -34,17 +34,25 @@ class ClusterConfig(Section):
     @field_validator("advertise")
     @classmethod
     def _address(cls, address: str) -> str:
-        if address:
-            try:
-                target = parse_srt_url(f"srt://{address}")
-            except WireError:
-                target = None
-            if target is None or not target.host or "?" in address:
-                raise ValueError('expected a host and a port, as "10.0.0.5:8890"')
-        return address
+        return srt_address(address) if address else ""
 
     @model_validator(mode="after")
     def _whole(self) -> ClusterConfig:
         if (self.secret is None) != (not self.advertise):
             raise ValueError("expected both secret and advertise, or neither")
         return self
+
+
+def srt_address(address: str) -> str:
+    """Check where a machine says it is reached over SRT; returns it as it is.
+
+    Raises:
+        ValueError: it is no host and port.
+    """
+    try:
+        target = parse_srt_url(f"srt://{address}")
+    except WireError:
+        target = None
+    if target is None or not target.host or "?" in address:
+        raise ValueError('expected a host and a port, as "10.0.0.5:8890"')
+    return address

@@ -61,7 +61,14 @@ async def test_who_leaves_or_dies_is_forgotten(redis: Redis) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"\xff", b"[]", b"{}", b'{"address": "x"}', b'{"address": "x", "streams": {"cam": "soon"}}', b"7"],
+    [
+        *(b"", b"\xff", b"[]", b"{}", b'{"address": "x:1"}', b"7"),
+        b'{"address": "x:1", "streams": {"cam": "soon"}}',
+        b'{"address": "x:1", "streams": {"gate": 1%s}}' % (b"0" * 400),
+        b'{"address": "", "streams": {"gate": 1.0}}',
+        b'{"address": "nowhere", "streams": {"gate": 1.0}}',
+        b'{"address": "x:1?passphrase=", "streams": {"gate": 1.0}}',
+    ],
 )
 async def test_what_is_not_understood_is_nothing(redis: Redis, said: bytes) -> None:
     await redis.sadd("streamer:origins", "odd")
