@@ -6,7 +6,8 @@ import asyncio
 import logging
 
 from streamer.cluster.link import RedisAway, connect
-from streamer.cluster.origins import Origins
+from streamer.cluster.origins import Origin, Origins
+from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.ingest.edge import EdgeIngest, Machine
 from streamer.sections.cluster import ClusterConfig
@@ -35,7 +36,7 @@ class Edges:
         assert config.secret is not None
         self._registry = registry
         self._redis = connect(url)
-        self._origins = Origins(self._redis, node, config.advertise, self._here, self._heard)
+        self._origins = Origins(self._redis, node, config.advertise, self._here, self._comes, self._heard)
         self._ingest = EdgeIngest(options, config.secret.get_secret_value(), node, self._find)
         registry.on_add.append(self._ingest.follow)
         registry.on_remove.append(self._ingest.forget)
@@ -63,8 +64,18 @@ class Edges:
 
     def _find(self, stream: str) -> Machine | None:
         origin = self._origins.elsewhere.get(stream)
-        return Machine(origin.node, origin.address, origin.since) if origin is not None else None
+        return _machine(origin) if origin is not None else None
+
+    def _comes(self, stream: str, origin: Origin) -> bool:
+        try:
+            return self._ingest.comes(self._registry.find(stream), _machine(origin))
+        except NoSuchStream:
+            return False
 
     def _heard(self) -> None:
         for stream in self._registry:
             self._ingest.look(stream)
+
+
+def _machine(origin: Origin) -> Machine:
+    return Machine(origin.node, origin.address, origin.since)

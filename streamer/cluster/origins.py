@@ -44,12 +44,14 @@ class Origins:
         node: this machine's name.
         address: of its SRT port.
         here: streams that are published to this machine, and since when.
+        comes: whether a stream's media comes from a machine now.
         heard: called after every beat.
 
     Attributes:
         elsewhere: streams of the others; of two that have one, the one that got it last: an encoder that
             moved is missed only after seconds. As last heard while Redis is away: the machines are mostly
-            still there.
+            still there. Of one that says nothing, as when Redis has lost everything or that machine has lost
+            Redis, what comes from it, unless another has it too.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Origins:
         node: str,
         address: str,
         here: Callable[[], Mapping[str, float]],
+        comes: Callable[[str, Origin], bool],
         heard: Callable[[], None],
     ) -> None:
         self.elsewhere: dict[str, Origin] = {}
@@ -65,6 +68,7 @@ class Origins:
         self._node = node
         self._address = address
         self._here = here
+        self._comes = comes
         self._heard = heard
 
     async def run(self) -> None:
@@ -104,6 +108,10 @@ class Origins:
             for stream, origin in _parse(name, answer).items() if answer is not None else ():
                 if stream not in found or origin.since > found[stream].since:
                     found[stream] = origin
+        speaking = {name for name, answer in zip(names, answers, strict=True) if answer is not None}
+        for stream, origin in self.elsewhere.items():
+            if stream not in found and origin.node not in speaking and self._comes(stream, origin):
+                found[stream] = origin
         self.elsewhere = found
 
     async def leave(self) -> None:

@@ -90,6 +90,15 @@ class EdgeIngest:
             except RuntimeError as error:
                 _log.error("%s: no thread to fetch it: %s", stream.name, error)
 
+    def comes(self, stream: Stream, machine: Machine) -> bool:
+        """Whether a stream's media comes from that machine now."""
+        publisher = stream.publisher
+        with self._lock:
+            fetch = self._fetching.get(stream)
+            return (
+                fetch is not None and fetch.machine == machine and publisher is not None and publisher.is_edge
+            )
+
     def forget(self, stream: Stream) -> None:
         """It is not configured any more."""
         with self._lock:

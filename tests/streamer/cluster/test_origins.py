@@ -16,7 +16,11 @@ class Machine:
     def __init__(self, redis: Redis, node: str, **streams: float) -> None:
         self.streams = streams
         self.heard = 0
-        self.origins = Origins(redis, node, f"{node}:8890", lambda: self.streams, self._hear)
+        self.come: set[tuple[str, str]] = set()  # streams, and the machine that each is fetched from
+        self.origins = Origins(redis, node, f"{node}:8890", lambda: self.streams, self._comes, self._hear)
+
+    def _comes(self, stream: str, origin: Origin) -> bool:
+        return (stream, origin.node) in self.come
 
     def _hear(self) -> None:
         self.heard += 1
@@ -87,6 +91,25 @@ async def test_while_redis_is_away_what_was_heard_last_is_still_believed(redis: 
         await edge.hears()
     assert set(edge.origins.elsewhere) == {"cam"}
     await away.aclose()
+
+
+async def test_what_comes_is_there_though_redis_has_lost_everything(redis: Redis) -> None:
+    one, two, edge = Machine(redis, "one", cam=1.0, gate=2.0), Machine(redis, "two"), Machine(redis, "edge")
+    await one.hears()
+    await edge.hears()
+    edge.come.add(("cam", "one"))
+    await redis.flushall()
+    assert set(await edge.hears()) == {"cam"}  # before the first has said it again
+    two.streams["cam"] = 0.5
+    await two.hears()
+    assert (await edge.hears())["cam"].node == "two"
+    await one.hears()
+    assert (await edge.hears())["cam"].node == "one"
+    one.streams.clear()  # its publisher left: what is still on its way counts for nothing
+    two.streams.clear()
+    await one.hears()
+    await two.hears()
+    assert await edge.hears() == {}
 
 
 async def test_it_is_json_that_people_can_read(redis: Redis) -> None:

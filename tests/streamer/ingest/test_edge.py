@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamer.config import parse
+from streamer.egress.srt import SrtEgress
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Publication, Publisher
+from streamer.ingest.edge import EdgeIngest, Machine
+from tests.fakes.wait import wait_until
+from tests.rigs.doors import Doorkeeper
+from tests.transport.media.sources import picture_units
+from transport.media import AccessUnit, Codec
+from transport.srt import SrtListener, SrtOptions
+
+SECRET = "of the machines"
+STREAMS = {"cam": {"publish_key": "key"}}
+
+
+class Rig:
+    """A machine that streams are published to, and another one that fetches them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.doorkeeper = Doorkeeper(folder)
+        there, here = Registry(), Registry()
+        for registry in (there, here):
+            registry.apply(parse({"streams": STREAMS}).streams)
+        self.egress = SrtEgress(there, self.doorkeeper.guard.door, 9, SECRET)
+        egress = self.egress
+        self.listener = SrtListener(
+            ("127.0.0.1", 0), SrtOptions(), egress.admit, egress.connected, egress.refused
+        )
+        host, port = self.listener.address
+        self.machine: Machine | None = Machine("one", f"{host}:{port}", 1.0)
+        self.edge = EdgeIngest(SrtOptions(), SECRET, "two", lambda stream: self.machine)
+        self.there, self.here = there.find("cam"), here.find("cam")
+        self.edge.follow(self.here)
+
+    def publish(self) -> Publication:
+        return self.there.publish(Publisher("one", "srt", "192.0.2.9:4000"))
+
+    def close(self) -> None:
+        self.listener.close()
+        self.edge.close()
+        self.egress.close("the test is over")
+        self.doorkeeper.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[AccessUnit]:
+    return picture_units(Codec.H264, 10)
+
+
+def test_a_stream_comes_from_the_machine_that_it_is_fetched_from(
+    rig: Rig, pictures: list[AccessUnit]
+) -> None:
+    machine = rig.machine
+    assert machine is not None
+    publication = rig.publish()
+    assert not rig.edge.comes(rig.here, machine)
+    rig.here.demand.acquire()
+    wait_until(lambda: rig.edge.comes(rig.here, machine))
+    for unit in pictures:
+        publication.write(unit)
+    wait_until(lambda: rig.here.source.video is not None)
+    assert not rig.edge.comes(rig.here, Machine("three", machine.address, 2.0))
+    for reader in rig.egress.readers:
+        reader.end("the test wants it")
+    wait_until(lambda: not rig.edge.comes(rig.here, machine))
