@@ -74,6 +74,8 @@ class EdgeIngest:
         machine = self._find(stream.name)
         is_here = stream.own_publisher is not None
         stream.elsewhere_since = machine.since if machine is not None and not is_here else None
+        if stream.ingest.state == "retrying" and (machine is None or stream.demand.idle_s):
+            stream.ingest = IngestStatus("waiting")
         with self._lock:
             fetch = self._fetching.get(stream)
             if fetch is not None and not fetch.alive:
@@ -167,8 +169,11 @@ class _Fetch:
         )
         reason, _ = carry(stream, source, publisher, lambda: stream.demand.idle_s <= _IDLE_S)
         if reason and not self._stopping.is_set():
-            if stream.publisher is None:
-                stream.ingest = IngestStatus("retrying", f"machine {self.machine.node}: {reason}")
-            _log.warning("%s: from machine %s: %s", stream.name, self.machine.node, reason)
+            failure = IngestStatus("retrying", f"machine {self.machine.node}: {reason}")
+            # Once, as it is tried again every second.
+            if (stream.ingest.state, stream.ingest.reason) != (failure.state, failure.reason):
+                _log.warning("%s: from machine %s: %s", stream.name, self.machine.node, reason)
+                if stream.publisher is None:
+                    stream.ingest = failure
             # Whoever starts the next one looks whether this one still runs.
             self._stopping.wait(_PAUSE_S)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,28 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 @pytest.fixture(scope="module")
 def pictures() -> list[AccessUnit]:
     return picture_units(Codec.H264, 10)
+
+
+def has_ended() -> bool:
+    """Whether nothing is being fetched."""
+    return not [thread for thread in threading.enumerate() if thread.name == "edge cam"]
+
+
+def test_why_a_stream_cannot_be_fetched_is_said_once_and_until_nobody_has_it(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried again every second, and there may be hundreds of them."""
+    with caplog.at_level("WARNING"):
+        rig.here.demand.acquire()
+        for _ in range(3):
+            wait_until(has_ended)
+            assert rig.here.ingest.state == "retrying"
+            rig.edge.look(rig.here)
+        wait_until(has_ended)
+    assert caplog.text.count("cam: from machine one: ") == 1
+    rig.machine = None
+    rig.edge.look(rig.here)
+    assert (rig.here.ingest.state, rig.here.ingest.reason) == ("waiting", "")
 
 
 def test_a_stream_comes_from_the_machine_that_it_is_fetched_from(
