@@ -83,12 +83,12 @@ class EdgeIngest:
                 fetch = None
             if fetch is not None:
                 if fetch.machine != machine:
-                    fetch.stop()
+                    fetch.leave()
                 return
             if machine is None or self._is_closed or stream.publisher is not None or stream.demand.idle_s:
                 return
             try:
-                self._fetching[stream] = _Fetch(stream, machine, self._source(stream, machine))
+                self._fetching[stream] = _Fetch(stream, machine, self._source(stream, machine), self._left)
             except RuntimeError as error:
                 _log.error("%s: no thread to fetch it: %s", stream.name, error)
 
@@ -120,6 +120,15 @@ class EdgeIngest:
         for fetch in fetches:
             fetch.join()
 
+    def _left(self, stream: Stream, fetch: _Fetch) -> None:
+        """It ended, as the stream moved; whoever has it now may be asked at once."""
+        with self._lock:
+            if self._fetching.get(stream) is not fetch:
+                return
+            del self._fetching[stream]
+            self._ended = [*(each for each in self._ended if each.alive), fetch]
+        self.look(stream)
+
     def _source(self, stream: Stream, machine: Machine) -> SrtPull:
         asked = StreamId(resource=stream.name, mode=Mode.REQUEST, extra=((MACHINE_KEY, self._node),))
         target = dataclasses.replace(
@@ -130,10 +139,18 @@ class EdgeIngest:
 
 
 class _Fetch:
-    """One connection to another machine, in a thread of its own, until it ends."""
+    """One connection to another machine, in a thread of its own, until it ends.
 
-    def __init__(self, stream: Stream, machine: Machine, source: SrtPull) -> None:
+    Args:
+        left: called from that thread as its last act, after `leave`.
+    """
+
+    def __init__(
+        self, stream: Stream, machine: Machine, source: SrtPull, left: Callable[[Stream, _Fetch], None]
+    ) -> None:
         self.machine = machine
+        self._left = left
+        self._leaves = False
         self._stream = stream
         self._source = source
         self._stopping = threading.Event()
@@ -150,11 +167,21 @@ class _Fetch:
         self._stopping.set()
         self._source.close()
 
+    def leave(self) -> None:
+        """Ask it to end, as the stream is not there any more; returns at once."""
+        self._leaves = True
+        self.stop()
+
     def join(self) -> None:
         """Wait for the thread."""
         self._thread.join()
 
     def _work(self) -> None:
+        self._carry()
+        if self._leaves:
+            self._left(self._stream, self)
+
+    def _carry(self) -> None:
         stream, source = self._stream, self._source
         publisher = Publisher(
             id=secrets.token_hex(4),

@@ -100,3 +100,16 @@ def test_a_stream_comes_from_the_machine_that_it_is_fetched_from(
     for reader in rig.egress.readers:
         reader.end("the test wants it")
     wait_until(lambda: not rig.edge.comes(rig.here, machine))
+
+
+def test_a_stream_that_moved_is_fetched_anew_as_soon_as_that_is_heard(
+    rig: Rig, pictures: list[AccessUnit]
+) -> None:
+    machine = rig.machine
+    assert machine is not None
+    rig.publish().write(pictures[0])
+    rig.here.demand.acquire()
+    wait_until(lambda: rig.edge.comes(rig.here, machine))
+    rig.machine = other = Machine("three", machine.address, 2.0)
+    rig.edge.look(rig.here)
+    wait_until(lambda: rig.edge.comes(rig.here, other))
