@@ -18,6 +18,9 @@ class Intake:
         stream: where from.
         codecs: what the output takes as it is; anything else is made into H.264 and AAC.
         on_ready: called in the publisher's thread when there is something to take.
+
+    Raises:
+        RuntimeError: the machine allows no thread to make something on the way.
     """
 
     def __init__(self, stream: Stream, codecs: Collection[Codec], on_ready: Callable[[], None]) -> None:
@@ -26,7 +29,11 @@ class Intake:
         self._reader = Reader(on_ready=on_ready)
         self._taken: dict[bool, tuple[Fanout | Rendition, _Matching]] = {}
         stream.demand.acquire()
-        self.follow()
+        try:
+            self.follow()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def skipped(self) -> int:

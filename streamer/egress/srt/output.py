@@ -6,6 +6,7 @@ last keyframe are kept, so that who comes between two keyframes has a picture at
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -84,13 +85,12 @@ class TsOutput:
         self._thread.join()
 
     def _run(self) -> None:
-        intake = Intake(self.stream, CARRIED, self._wake.set)
         try:
-            self._feed(intake)
+            with contextlib.closing(Intake(self.stream, CARRIED, self._wake.set)) as intake:
+                self._feed(intake)
         except Exception:  # one stream's trouble must stay its own
             _log.exception("%s: the transport stream failed", self.stream.name)
         finally:
-            intake.close()
             with self._lock:
                 self._is_over = True
                 left = [*self._readers, *self._joining]

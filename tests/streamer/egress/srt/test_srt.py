@@ -352,3 +352,20 @@ class TestEnd:
             wait_until(lambda: "can't start new thread" in caplog.text)
         assert rig.registry.find("open").demand.idle_s > 0
         rig.read("open")
+
+    def test_whose_sound_nothing_can_be_made_of_holds_nothing(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = threading.Thread.start
+
+        def exhausted(thread: threading.Thread) -> None:
+            if thread.name.endswith(" aac"):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        rig.publish("open").declare((Track(2, Codec.PCMA, 8000, sample_rate=8000, channels=1),))
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", exhausted)
+            ended(rig.call("open"))
+        wait_until(lambda: rig.registry.find("open").demand.idle_s > 0)
+        rig.read("open")
