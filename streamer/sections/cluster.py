@@ -9,6 +9,8 @@ from transport.errors import WireError
 from transport.srt.options import PASSPHRASE_BYTES
 from transport.srt.wire import parse_srt_url
 
+_EVERY_ADDRESS = ("0.0.0.0", "::")
+
 
 class ClusterConfig(Section):
     """How the other machines of `[redis]` reach this one for a stream that is published here.
@@ -55,4 +57,6 @@ def srt_address(address: str) -> str:
         target = None
     if target is None or not target.host or "?" in address:
         raise ValueError('expected a host and a port, as "10.0.0.5:8890"')
+    if target.host in _EVERY_ADDRESS:
+        raise ValueError(f"expected an address that others reach; {target.host} is only one to listen on")
     return address

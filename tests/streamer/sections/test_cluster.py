@@ -28,6 +28,8 @@ def test_what_can_be_used(address: str) -> None:
         (WHOLE | {"advertise": "10.0.0.5"}, 'expected a host and a port, as "10.0.0.5:8890"'),
         (WHOLE | {"advertise": ":8890"}, "expected a host and a port"),
         (WHOLE | {"advertise": "10.0.0.5:8890?mode=listener"}, "expected a host and a port"),
+        (WHOLE | {"advertise": "0.0.0.0:8890"}, "0.0.0.0 is only one to listen on"),
+        (WHOLE | {"advertise": "[::]:8890"}, ":: is only one to listen on"),
         (WHOLE, "machines find each other in Redis; expected redis.url"),
     ],
 )
