@@ -18,7 +18,7 @@ from auth.errors import AuthError
 from streamer.callers import publishing, refusal
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
-from streamer.hub.stream import IngestStatus, Publisher, Stream
+from streamer.hub.stream import IngestStatus, Publication, Publisher, Stream
 from streamer.ingest.session import TsSession
 from transport.errors import TransportError
 from transport.srt import (
@@ -100,11 +100,6 @@ class SrtIngest:
     def _succeed(self, stream: Stream, connection: SrtConnection) -> None:
         """End a publisher that gives way, but let what it sent last be shown while ours is not due yet."""
         publisher = stream.publisher
-        if publisher is not None and publisher.is_edge:
-            publisher.stop()
-            until = time.monotonic() + _EDGE_ENDS_S
-            while stream.publisher is publisher and time.monotonic() < until:
-                time.sleep(_LOOK_S)
         session = self._giving_way(publisher) if publisher is not None else None
         if publisher is None or session is None:
             return
@@ -114,6 +109,29 @@ class SrtIngest:
         previous.close()
         thread.join()
         _log.info("%s: in the place of %s", stream.name, publisher.address, extra={"session": connection.id})
+
+    def _take_place(self, stream: Stream, publisher: Publisher) -> Publication:
+        """Publish, also where another machine's stream is fetched, or begins to be at that moment.
+
+        Raises:
+            AlreadyPublished, NoSuchStream: as `Stream.publish`.
+        """
+        while True:
+            try:
+                return stream.publish(publisher)
+            except AlreadyPublished:
+                edge = stream.publisher
+                if edge is not None and not (edge.is_edge and self._is_ended(stream, edge)):
+                    raise
+
+    @staticmethod
+    def _is_ended(stream: Stream, edge: Publisher) -> bool:
+        """End what is fetched from another machine; whether it did in time."""
+        edge.stop()
+        until = time.monotonic() + _EDGE_ENDS_S
+        while stream.publisher is edge and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        return stream.publisher is not edge
 
     def refused(self, address: tuple[str, int], error: TransportError) -> None:
         """Show in the API why an encoder with the right passphrase was turned away: SRT cannot tell it.
@@ -174,7 +192,8 @@ class SrtIngest:
         try:
             self._succeed(stream, connection)
             session = TsSession(connection, stream.config.encryption.key_bytes)
-            publication = stream.publish(
+            publication = self._take_place(
+                stream,
                 Publisher(
                     id=connection.id,
                     protocol="srt",
@@ -183,7 +202,7 @@ class SrtIngest:
                     warnings=session.demuxer.warnings,
                     stop=connection.close,
                     encryption=session.encryption,
-                )
+                ),
             )
         except (NoSuchStream, AlreadyPublished, TransportError) as error:
             entry.close()

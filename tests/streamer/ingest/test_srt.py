@@ -9,7 +9,7 @@ import pytest
 from auth.permissions.actions import Action
 from streamer.config import Config, parse
 from streamer.hub.registry import Registry
-from streamer.hub.stream import Publisher, State
+from streamer.hub.stream import Publication, Publisher, State
 from streamer.ingest.srt import SrtIngest
 from tests.fakes.wait import wait_until
 from tests.rigs.doors import Doorkeeper
@@ -225,6 +225,24 @@ class TestSuccession:
         rig.call(publish_id())
         wait_until(lambda: cam.own_publisher is not None)
         assert stopped == ["edge"]
+
+    def test_so_does_one_that_is_fetched_from_in_that_moment(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cam = rig.registry.find("cam")
+        publish, edges = cam.publish, list[Publication]()
+
+        def stop() -> None:
+            threading.Thread(target=edges[0].close, args=("an encoder came",)).start()
+
+        def just_before(publisher: Publisher) -> Publication:
+            monkeypatch.setattr(cam, "publish", publish)
+            edges.append(publish(Publisher("edge", "srt", "machine two", stop=stop, is_edge=True)))
+            return publish(publisher)
+
+        monkeypatch.setattr(cam, "publish", just_before)
+        rig.call(publish_id())
+        wait_until(lambda: cam.own_publisher is not None)
 
 
 class TestToken:
