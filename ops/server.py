@@ -63,6 +63,7 @@ from streamer.web.viewers import Viewers
 from streamer.web.whep import Whep
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
+from transport.plane.events import PlaneEvents
 from transport.webrtc.candidates import interface_addresses, local_candidates
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ class Server:
         candidates = await local_candidates(
             (split_address(config.webrtc.listen)[0], udp[0].getsockname()[1]), config.webrtc.advertise
         )
-        egress = WebRtcEgress(plane, config.webrtc, candidates)
+        events = PlaneEvents(plane)
+        egress = WebRtcEgress(plane, events, config.webrtc, candidates)
         self.egress = egress
         self.engagement.follow(egress)
         self.registry.on_change.append(egress.stream_changed)
@@ -227,6 +229,7 @@ class Server:
             await asyncio.to_thread(publishers.close)
             await asyncio.to_thread(pulls.close)
             await egress.close()
+            events.close()
             await asyncio.to_thread(plane.close)
             _log.info("stopped")
 

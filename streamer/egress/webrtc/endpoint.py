@@ -21,14 +21,8 @@ from streamer.hub.stream import State, Stream
 from streamer.sections.webrtc import WebRtcConfig
 from transport.errors import LinkError
 from transport.media import Codec
-from transport.plane.interface import (
-    AddressLearned,
-    ConsentLost,
-    DtlsReceived,
-    Event,
-    KeyframeWanted,
-    Plane,
-)
+from transport.plane.events import PeerEvent, PlaneEvents
+from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, Feed, Plane
 from transport.webrtc.certificate import ServerCertificate, fresh_certificate, profiles_of
 from transport.webrtc.dtls import DtlsSession
 from transport.webrtc.negotiate import LocalParameters, NoCommonCodec, Wanted, negotiate, restart_answer
@@ -85,6 +79,7 @@ class WebRtcEgress:
 
     Args:
         plane: what encrypts and sends.
+        events: the plane's.
         config: limits.
         candidates: every answer's candidates, the preferred one first.
 
@@ -96,7 +91,9 @@ class WebRtcEgress:
         on_measure: given the plane's counters of all viewers, once a second.
     """
 
-    def __init__(self, plane: Plane, config: WebRtcConfig, candidates: Sequence[Candidate]) -> None:
+    def __init__(
+        self, plane: Plane, events: PlaneEvents, config: WebRtcConfig, candidates: Sequence[Candidate]
+    ) -> None:
         self.plane = plane
         self.released = 0
         self.failures: deque[FailedViewer] = deque(maxlen=_REMEMBERED_FAILURES)
@@ -117,7 +114,9 @@ class WebRtcEgress:
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(plane.fileno(), self._take_events)
+        self._events = events
+        self._take_event = self._take  # one for all viewers
+        events.on_keyframe.append(self._keyframe_wanted)
 
     @property
     def candidates(self) -> list[str]:
@@ -217,6 +216,7 @@ class WebRtcEgress:
         self._tally.depart(viewer)
         self._tell(self.on_leave, viewer, reason)
         del self._by_key[viewer.key], self._by_peer[viewer.peer.id]
+        self._events.leave(viewer.peer)
         self._ends[viewer.key] = reason
         while len(self._ends) > _REMEMBERED_ENDS:
             self._ends.popitem(last=False)
@@ -307,8 +307,7 @@ class WebRtcEgress:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 
     async def close(self) -> None:
-        """Let go of the plane; `drain` comes first."""
-        self._loop.remove_reader(self.plane.fileno())
+        """Give up what still goes on; `drain` comes first."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -342,6 +341,7 @@ class WebRtcEgress:
         self._by_id[viewer.id] = viewer
         self._by_key[viewer.key] = viewer
         self._by_peer[viewer.peer.id] = viewer
+        self._events.follow(viewer.peer, self._take_event)
         self._by_stream[viewer.stream].add(viewer)
         self._unsettled.add(viewer)
         self._spawn(self._connect(viewer))
@@ -405,20 +405,8 @@ class WebRtcEgress:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a viewer's session failed", exc_info=error)
 
-    def _take_events(self) -> None:
-        for event in self.plane.poll():
-            try:
-                self._take(event)
-            except Exception:  # one viewer's trouble must not keep the others' events from being taken
-                _log.exception("an event of the media plane failed")
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, KeyframeWanted):
-            self._keyframe_wanted(event)
-            return
-        viewer = self._by_peer.get(event.peer.id)
-        if viewer is None:
-            return
+    def _take(self, event: PeerEvent) -> None:
+        viewer = self._by_peer[event.peer.id]
         if isinstance(event, DtlsReceived):
             viewer.dtls.datagram(event.data)
         elif isinstance(event, AddressLearned):
@@ -433,10 +421,10 @@ class WebRtcEgress:
         elif isinstance(event, ConsentLost):
             self.leave(viewer, "it stopped answering")
 
-    def _keyframe_wanted(self, event: KeyframeWanted) -> None:
+    def _keyframe_wanted(self, feed: Feed) -> None:
         """Only our own encoder can make a keyframe on request; SRT and RTSP sources have no way to ask."""
         for stream, outputs in self._outputs.items():
-            output = outputs.owns(event.feed)
+            output = outputs.owns(feed)
             if output is not None and output.rendition and output.codec is Codec.H264:
                 stream.h264.request_keyframe()
 

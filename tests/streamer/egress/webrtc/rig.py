@@ -13,6 +13,7 @@ from tests.fakes.renditions import is_taken
 from tests.fakes.units import AAC, H264, picture, sound
 from tests.transport.webrtc.vectors import vector
 from transport.media import Track
+from transport.plane.events import PlaneEvents
 from transport.plane.interface import SrtpProfile
 from transport.webrtc.dtls import SrtpKeys
 from transport.webrtc.wire import Candidate
@@ -27,7 +28,8 @@ class Rig:
 
     def __init__(self, **config: object) -> None:
         self.plane = FakePlane()
-        self.egress = WebRtcEgress(self.plane, WebRtcConfig.model_validate(config), CANDIDATES)
+        self.events = PlaneEvents(self.plane)
+        self.egress = WebRtcEgress(self.plane, self.events, WebRtcConfig.model_validate(config), CANDIDATES)
         self.stream = self.make()
 
     def make(self, name: str = "cam", **config: object) -> Stream:
@@ -71,6 +73,7 @@ class Rig:
     async def close(self) -> None:
         await self.egress.drain("the test is over", 5.0)
         await self.egress.close()
+        self.events.close()
         self.plane.close()
 
 

@@ -21,6 +21,7 @@ from tests.fakes.units import OPUS, picture
 from tests.fakes.wait import until
 from transport.media import AccessUnit
 from transport.plane import PlaneOptions, bind_sockets, open_plane
+from transport.plane.events import PlaneEvents
 from transport.webrtc.wire import Candidate
 
 
@@ -31,13 +32,15 @@ class Server:
         udp, tcp = bind_sockets("127.0.0.1", 0)
         port = udp[0].getsockname()[1]
         self.plane = open_plane(udp, tcp, PlaneOptions())
-        self.egress = WebRtcEgress(self.plane, WebRtcConfig(), [Candidate("127.0.0.1", port)])
+        self.events = PlaneEvents(self.plane)
+        self.egress = WebRtcEgress(self.plane, self.events, WebRtcConfig(), [Candidate("127.0.0.1", port)])
         self.stream = Stream("cam", StreamConfig(), self.egress.stream_changed)
         self.publication: Publication | None = None
 
     async def close(self) -> None:
         await self.egress.drain("the test is over", 5.0)
         await self.egress.close()
+        self.events.close()
         await asyncio.to_thread(self.plane.close)
 
 
