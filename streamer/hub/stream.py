@@ -50,13 +50,15 @@ class Publisher:
 
     Attributes:
         id: short and unique, the same as in the log.
-        protocol: "srt" or "rtsp".
+        protocol: "srt", "rtsp" or "whip".
         address: for people, without credentials.
         describe: current statistics for the API.
         warnings: what of its material cannot be used, in words for the producer.
         stop: ends the publication from outside; returns at once.
         encryption: what its media comes with; None while unknown.
         is_edge: it is another machine, which the publisher proper is connected to.
+        gives_way: whether somebody else may take its place, as nothing comes of it any more. Any thread.
+        request_keyframe: asks for a picture that can be begun with, where there is a way to ask. Any thread.
     """
 
     id: str
@@ -68,6 +70,8 @@ class Publisher:
     since: float = field(default_factory=time.time)
     encryption: Callable[[], Leg | None] = lambda: None
     is_edge: bool = False
+    gives_way: Callable[[], bool] = lambda: False
+    request_keyframe: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,22 @@
 The port asks `admit` while the handshake is under way, so that a caller without the right to publish never
 gets a connection; each admitted one gets a thread that reads, demuxes and writes until it ends.
 
-A stream has one publisher, and who comes second is refused. But an encoder that lost its way calls again
-before the server has missed it: a publisher that is over, or silent, gives way.
+Who comes second is refused, or takes the place of who gives way: see `succession.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from auth.access.door import Door
 from auth.errors import AuthError
 from streamer.callers import publishing, refusal
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
-from streamer.hub.stream import IngestStatus, Publication, Publisher, Stream
+from streamer.hub.stream import IngestStatus, Publisher, Stream
 from streamer.ingest.session import TsSession
+from streamer.ingest.succession import SILENT_S, may_be_taken, take_place
 from transport.errors import TransportError
 from transport.srt import (
     Admission,
@@ -32,12 +31,8 @@ from transport.srt import (
 
 _log = logging.getLogger(__name__)
 
-# A live transport stream has a clock every 0.1 s (ISO 13818-1 section 2.7.2), whatever it shows.
-_SILENT_S = 2.0
 # What was sent before us is due by so much later if a busy machine read its handshake late.
 _LATE_S = 0.5
-# How long what is fetched from another machine may take to end, when an encoder comes instead.
-_EDGE_ENDS_S, _LOOK_S = 2.0, 0.01
 
 _Session = tuple[threading.Thread, SrtConnection]
 
@@ -83,19 +78,19 @@ class SrtIngest:
         except AuthError as error:
             raise refusal(error) from None
         publisher = stream.publisher
-        if publisher is not None and not publisher.is_edge and self._giving_way(publisher) is None:
+        if publisher is not None and not may_be_taken(publisher):
             raise Refused(RejectReason.CONFLICT, f"{stream.name!r} is being published by {publisher.address}")
         passphrase = config.passphrase.get_secret_value() if config.passphrase is not None else None
         return Admission(passphrase=passphrase, pbkeylen=config.pbkeylen)
 
     def _giving_way(self, publisher: Publisher) -> _Session | None:
-        """Its session if nothing more will come: it left before its last pictures are due, or is lost."""
+        """Its session, if it gives way."""
         with self._lock:
             session = self._sessions.get(publisher.id)
         if session is None:
             return None
         _, connection = session
-        return session if connection.is_over or connection.silent_s > _SILENT_S else None
+        return session if _is_lost(connection) else None
 
     def _succeed(self, stream: Stream, connection: SrtConnection) -> None:
         """End a publisher that gives way, but let what it sent last be shown while ours is not due yet."""
@@ -109,29 +104,6 @@ class SrtIngest:
         previous.close()
         thread.join()
         _log.info("%s: in the place of %s", stream.name, publisher.address, extra={"session": connection.id})
-
-    def _take_place(self, stream: Stream, publisher: Publisher) -> Publication:
-        """Publish, also where another machine's stream is fetched, or begins to be at that moment.
-
-        Raises:
-            AlreadyPublished, NoSuchStream: as `Stream.publish`.
-        """
-        while True:
-            try:
-                return stream.publish(publisher)
-            except AlreadyPublished:
-                edge = stream.publisher
-                if edge is not None and not (edge.is_edge and self._is_ended(stream, edge)):
-                    raise
-
-    @staticmethod
-    def _is_ended(stream: Stream, edge: Publisher) -> bool:
-        """End what is fetched from another machine; whether it did in time."""
-        edge.stop()
-        until = time.monotonic() + _EDGE_ENDS_S
-        while stream.publisher is edge and time.monotonic() < until:
-            time.sleep(_LOOK_S)
-        return stream.publisher is not edge
 
     def refused(self, address: tuple[str, int], error: TransportError) -> None:
         """Show in the API why an encoder with the right passphrase was turned away: SRT cannot tell it.
@@ -192,7 +164,7 @@ class SrtIngest:
         try:
             self._succeed(stream, connection)
             session = TsSession(connection, stream.config.encryption.key_bytes)
-            publication = self._take_place(
+            publication = take_place(
                 stream,
                 Publisher(
                     id=connection.id,
@@ -202,6 +174,7 @@ class SrtIngest:
                     warnings=session.demuxer.warnings,
                     stop=connection.close,
                     encryption=session.encryption,
+                    gives_way=lambda: _is_lost(connection),
                 ),
             )
         except (NoSuchStream, AlreadyPublished, TransportError) as error:
@@ -218,3 +191,8 @@ class SrtIngest:
         finally:
             entry.close()
             publication.close(reason)
+
+
+def _is_lost(connection: SrtConnection) -> bool:
+    """Nothing more will come: it left before its last pictures are due, or fell silent."""
+    return connection.is_over or connection.silent_s > SILENT_S

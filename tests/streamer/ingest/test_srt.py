@@ -171,7 +171,7 @@ class TestSuccession:
         assert demuxed["packets"] == 140
 
     def test_one_of_whom_nothing_comes_is_ended(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("streamer.ingest.srt._SILENT_S", 0.0)
+        monkeypatch.setattr("streamer.ingest.srt.SILENT_S", 0.0)
         silent = rig.call(publish_id())
         rig.wait_state("cam", State.LIVE)
         cam = rig.registry.find("cam")
@@ -185,7 +185,7 @@ class TestSuccession:
     def test_one_whose_media_is_not_due_yet_is_not_silent(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("streamer.ingest.srt._SILENT_S", 0.0)
+        monkeypatch.setattr("streamer.ingest.srt.SILENT_S", 0.0)
         first = rig.call(publish_id(), latency_ms=20_000)
         rig.wait_state("cam", State.LIVE)
         publisher = rig.registry.find("cam").publisher
