@@ -1,4 +1,4 @@
-"""Writing the answer that `negotiate.py` decided on."""
+"""Writing the answer that `negotiate.py` or `receiving.py` decided on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from transport.plane.interface import Subscription
 from transport.webrtc.wire import Candidate, Fingerprint, Format, OfferedMedia
 
 
@@ -42,22 +41,25 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An m-line that will be sent, and how.
+    """An m-line that was agreed on, and how.
 
     Attributes:
         fmtp: of the chosen format, "" for none.
+        rtx_payload_type: of what is sent again, None for no RTX.
         feedback: the rtcp-fb values that are echoed.
         extensions: (id, uri), in the order of the ids.
-        is_idle: agreed on, but nothing is sent.
+        direction: "sendonly", "recvonly", or "inactive": agreed on, but nothing is sent.
+        ssrcs: of what we send: the media's, and that of its retransmissions.
     """
 
     media: OfferedMedia
     format: Format
     fmtp: str
+    rtx_payload_type: int | None
     feedback: tuple[str, ...]
-    extensions: tuple[tuple[int, str], ...]
-    subscription: Subscription
-    is_idle: bool = False
+    extensions: tuple[tuple[int, str], ...] = ()
+    direction: str = "sendonly"
+    ssrcs: tuple[int, ...] = ()
 
 
 def serialize(
@@ -120,13 +122,14 @@ def serialize_restart(line: str, mids: Sequence[str], local: LocalParameters) ->
 
 def media_line(accepted: Accepted) -> str:
     """The `m=` line of an accepted section; port 9 also where the offer was bundle-only with port 0."""
-    types = [accepted.subscription.payload_type, accepted.subscription.rtx_payload_type]
+    types = [accepted.format.payload_type, accepted.rtx_payload_type]
     formats = " ".join(str(number) for number in types if number is not None)
     return f"m={accepted.media.kind} 9 {accepted.media.protocol} {formats}"
 
 
 def _section(accepted: Accepted, local: LocalParameters, identity: Identity, role: str) -> Iterator[str]:
-    media, chosen, subscription = accepted.media, accepted.format, accepted.subscription
+    media, chosen, rtx = accepted.media, accepted.format, accepted.rtx_payload_type
+    sends = accepted.direction == "sendonly"
     yield media_line(accepted)
     yield "c=IN IP4 0.0.0.0"
     yield "a=rtcp:9 IN IP4 0.0.0.0"
@@ -138,15 +141,13 @@ def _section(accepted: Accepted, local: LocalParameters, identity: Identity, rol
         yield f"a=mid:{media.mid}"
     for number, uri in accepted.extensions:
         yield f"a=extmap:{number} {uri}"
-    if accepted.is_idle:
-        yield "a=inactive"
-    else:
-        yield "a=sendonly"
+    yield f"a={accepted.direction}"
+    if sends:
         yield f"a=msid:{identity.stream} {media.kind}"
     yield "a=rtcp-mux"
     if media.rtcp_rsize:
         yield "a=rtcp-rsize"
-    if media.rtcp_xr.startswith("rcvr-rtt="):
+    if media.rtcp_xr.startswith("rcvr-rtt=") and accepted.direction != "recvonly":
         yield "a=rtcp-xr:rcvr-rtt=all"
     channels = f"/{chosen.channels}" if media.kind == "audio" else ""
     yield f"a=rtpmap:{chosen.payload_type} {chosen.name}/{chosen.clock_rate}{channels}"
@@ -154,13 +155,13 @@ def _section(accepted: Accepted, local: LocalParameters, identity: Identity, rol
         yield f"a=rtcp-fb:{chosen.payload_type} {value}"
     if accepted.fmtp:
         yield f"a=fmtp:{chosen.payload_type} {accepted.fmtp}"
-    if subscription.rtx_payload_type is not None:
-        yield f"a=rtpmap:{subscription.rtx_payload_type} rtx/{chosen.clock_rate}"
-        yield f"a=fmtp:{subscription.rtx_payload_type} apt={chosen.payload_type}"
-        if not accepted.is_idle:
-            yield f"a=ssrc-group:FID {subscription.ssrc} {subscription.rtx_ssrc}"
-    for ssrc in (subscription.ssrc, subscription.rtx_ssrc):
-        if ssrc is not None and not accepted.is_idle:
+    if rtx is not None:
+        yield f"a=rtpmap:{rtx} rtx/{chosen.clock_rate}"
+        yield f"a=fmtp:{rtx} apt={chosen.payload_type}"
+    if sends:
+        if len(accepted.ssrcs) > 1:
+            yield f"a=ssrc-group:FID {' '.join(map(str, accepted.ssrcs))}"
+        for ssrc in accepted.ssrcs:
             yield f"a=ssrc:{ssrc} cname:{identity.cname}"
 
 

@@ -7,14 +7,14 @@ Another codec (AV1) is another row in `VIDEO`: its name in SDP and a function th
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiortc.sdp import H264Profile, parse_h264_profile_level_id
 
 from transport.errors import WireError
 from transport.media import Codec, Track, h265
-from transport.webrtc.wire import Format
+from transport.webrtc.wire import Format, OfferedMedia
 
 OPUS_FMTP = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1"
 
@@ -156,3 +156,14 @@ VIDEO: Mapping[Codec, Rule] = {
     Codec.H264: Rule("H264", _match_h264, _describe_h264),
     Codec.H265: Rule("H265", _match_h265, _describe_h265),
 }
+
+
+def find_opus(media: Iterable[OfferedMedia]) -> tuple[OfferedMedia, Format] | None:
+    """The first m-line and format for Opus (RFC 7587 section 7: always 48 000 Hz and two channels)."""
+    for line in media:
+        if line.kind != "audio":
+            continue
+        for offered in line.formats:
+            if (offered.name.lower(), offered.clock_rate, offered.channels) == ("opus", 48_000, 2):
+                return line, offered
+    return None

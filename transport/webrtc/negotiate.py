@@ -15,7 +15,8 @@ from transport.media import Codec, Track
 from transport.plane.interface import Subscription
 from transport.webrtc import answer
 from transport.webrtc.answer import Accepted, Identity, LocalParameters
-from transport.webrtc.codecs import OPUS_FMTP, VIDEO, Match
+from transport.webrtc.codecs import OPUS_FMTP, VIDEO, Match, find_opus
+from transport.webrtc.offered import NoCommonCodec, Offered
 from transport.webrtc.wire import Fingerprint, Format, Offer, OfferedMedia
 
 __all__ = [
@@ -58,29 +59,6 @@ class Wanted:
     video: Track | None = None
     rendition_profile: str = ""
     sound_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """What a viewer could take, in words for a log: ("VP8", "H264 42e01f"), ("opus",)."""
-
-    video: tuple[str, ...]
-    audio: tuple[str, ...]
-
-
-class NoCommonCodec(WireError):
-    """The viewer cannot be sent what the stream has.
-
-    Attributes:
-        offered: what the viewer could take.
-        stream: what the stream has, in words.
-    """
-
-    def __init__(self, offered: Offered, stream: str, why: str) -> None:
-        formats = ", ".join(offered.video + offered.audio) or "nothing"
-        super().__init__(f"no common codec: the stream is {stream}, the viewer takes {formats}; {why}")
-        self.offered = offered
-        self.stream = stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +110,14 @@ def negotiate(offer: Offer, wanted: Wanted, local: LocalParameters) -> Negotiate
         WireError: the viewer does not want to receive anything.
     """
     receivable = [media for media in offer.media if media.is_receivable]
-    offered = _offered(receivable)
+    offered = Offered.by(receivable)
     if not receivable:
         raise WireError("sdp: no m-line receives audio or video over the bundled transport")
     videos = [media for media in receivable if media.kind == "video"]
     picture = _choose_video(videos, wanted)
     if videos and picture is None and not wanted.sound_only:
         raise _refusal(offered, wanted)
-    sound = _choose_audio([media for media in receivable if media.kind == "audio"])
+    sound = find_opus(receivable)
     if sound is None and (picture is None or wanted.sound_only):
         why = "nothing else may be sent to it" if wanted.sound_only else "nothing else is asked for"
         raise NoCommonCodec(offered, "Opus sound", why)
@@ -151,7 +129,7 @@ def negotiate(offer: Offer, wanted: Wanted, local: LocalParameters) -> Negotiate
     accepted: list[Accepted] = []
     video = audio = None
     if picture is not None:
-        rtx = _rtx_of(picture.media, picture.format)
+        rtx = picture.media.rtx_of(picture.format)
         video = _subscription(picture.media, picture.format, rtx, (ssrcs[0], ssrcs[1]), identity.cname)
         accepted.append(
             _accepted(picture.media, picture.format, picture.match.fmtp, video, wanted.sound_only)
@@ -218,14 +196,6 @@ def _choose_video(videos: Sequence[OfferedMedia], wanted: Wanted) -> _Picture | 
     return None
 
 
-def _choose_audio(audios: Sequence[OfferedMedia]) -> tuple[OfferedMedia, Format] | None:
-    for media in audios:
-        for offered in media.formats:
-            if (offered.name.lower(), offered.clock_rate, offered.channels) == ("opus", 48_000, 2):
-                return media, offered
-    return None
-
-
 def _refusal(offered: Offered, wanted: Wanted) -> NoCommonCodec:
     if wanted.video is None:
         return NoCommonCodec(
@@ -239,28 +209,6 @@ def _refusal(offered: Offered, wanted: Wanted) -> NoCommonCodec:
             offered, f"{stream} with B-frames", f"no browser plays B-frames over WebRTC{rendition}"
         )
     return NoCommonCodec(offered, stream, f"none of them carries it{rendition}")
-
-
-def _offered(receivable: Sequence[OfferedMedia]) -> Offered:
-    def words(kind: str) -> tuple[str, ...]:
-        names = (
-            f"{item.name} {item.parameters.get('profile-level-id', '')}".rstrip()
-            for media in receivable
-            if media.kind == kind
-            for item in media.formats
-            if item.name.lower() not in ("rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event")
-        )
-        return tuple(dict.fromkeys(names))
-
-    return Offered(words("video"), words("audio"))
-
-
-def _rtx_of(media: OfferedMedia, chosen: Format) -> Format | None:
-    apt = str(chosen.payload_type)
-    return next(
-        (item for item in media.formats if item.name.lower() == "rtx" and item.parameters.get("apt") == apt),
-        None,
-    )
 
 
 def _subscription(
@@ -290,10 +238,11 @@ def _accepted(
         media=media,
         format=chosen,
         fmtp=fmtp,
+        rtx_payload_type=subscription.rtx_payload_type,
         feedback=tuple(value for value in chosen.feedback if value in _FEEDBACK),
         extensions=tuple(sorted((number, uri) for uri, number in extensions if number)),
-        subscription=subscription,
-        is_idle=is_idle,
+        direction="inactive" if is_idle else "sendonly",
+        ssrcs=tuple(ssrc for ssrc in (subscription.ssrc, subscription.rtx_ssrc) if ssrc is not None),
     )
 
 

@@ -37,7 +37,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PAYLOAD_TYPE = re.compile(r"[0-9]{1,3}")
 _TRANSPORT = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF"})
 _DIRECTIONS = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
-#: A viewer has no use for these, and their many dialects are a needless reason to fail.
+#: Nobody here has a use for these, and their many dialects are a needless reason to fail.
 _UNREAD = ("a=candidate:", "a=ssrc:", "a=ssrc-group:", "a=msid:", "a=msid-semantic:", "a=rtcp:", "c=")
 _SAYS_NOTHING = re.compile(r"a=fmtp:[0-9]{1,3} *")
 
@@ -107,13 +107,33 @@ class OfferedMedia:
     @property
     def is_receivable(self) -> bool:
         """The offerer wants to be sent this kind of media over the bundled transport."""
+        return self.direction in ("recvonly", "sendrecv") and self._is_transported
+
+    @property
+    def is_sendable(self) -> bool:
+        """The offerer wants to send this kind of media over the bundled transport."""
+        return self.direction in ("sendonly", "sendrecv") and self._is_transported
+
+    @property
+    def _is_transported(self) -> bool:
         return (
             self.kind in ("audio", "video")
-            and self.direction in ("recvonly", "sendrecv")
             and (self.port != 0 or self.bundle_only)
             and self.protocol in _TRANSPORT
             and self.rtcp_mux
             and self.bundled
+        )
+
+    def rtx_of(self, chosen: Format) -> Format | None:
+        """The format in which packets of another are sent again (RFC 4588 section 8.6), None without."""
+        apt = str(chosen.payload_type)
+        return next(
+            (
+                each
+                for each in self.formats
+                if each.name.lower() == "rtx" and each.parameters.get("apt") == apt
+            ),
+            None,
         )
 
     def extension(self, uri: str) -> int:
@@ -123,13 +143,13 @@ class OfferedMedia:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A viewer's offer.
+    """A viewer's or publisher's offer.
 
     Attributes:
         has_bundle: it has a BUNDLE group (a single m-line needs none).
-        ufrag: the viewer's ICE user name fragment.
-        pwd: the viewer's ICE password.
-        fingerprints: of the viewer's certificate, supported algorithms only, at least one.
+        ufrag: the offerer's ICE user name fragment.
+        pwd: the offerer's ICE password.
+        fingerprints: of the offerer's certificate, supported algorithms only, at least one.
         setup: "actpass", "active" or "passive" (RFC 4145).
     """
 
@@ -184,7 +204,7 @@ class Candidate:
 
 
 def parse_offer(text: str | bytes) -> Offer:
-    """Read a WHEP offer (RFC 8866, RFC 8829).
+    """Read an offer (RFC 8866, RFC 8829).
 
     Raises:
         WireError: not SDP, or an offer that cannot become a session: no sound or picture, no BUNDLE, no
