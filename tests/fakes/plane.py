@@ -51,7 +51,7 @@ class FakePeer:
         self.protocol = ""
         self.profile: SrtpProfile | None = None
         self.subscriptions: list[tuple[Feed, Subscription]] = []
-        self.dtls: list[bytes] = []
+        self.sent: list[bytes] = []
         self.closed: bool | None = None  # whether with a goodbye, once it is
         self._plane = plane
 
@@ -65,8 +65,8 @@ class FakePeer:
     def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None:
         self.profile = profile
 
-    def send_dtls(self, data: bytes) -> None:
-        self.dtls.append(data)
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None:
         assert isinstance(feed, FakeFeed)

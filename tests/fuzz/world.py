@@ -261,7 +261,7 @@ class World:
             how = rng.randrange(4)
             if how == 0:
                 viewer.peer.close(bye=rng.random() < 0.5)
-                viewer.peer.send_dtls(b"\x16late")
+                viewer.peer.send(b"\x16late")
                 self._subscribe(viewer, rng)
             elif how == 1:  # a connection that is reset instead of closed
                 with suppress(OSError):
@@ -322,7 +322,7 @@ class World:
                 rng, lambda fake: bytes([rng.randrange(20, 64)]) + rng.randbytes(rng.choice(nonsense.SIZES))
             )
         for viewer in self._viewers:
-            viewer.peer.send_dtls(b"\x16" * rng.choice(nonsense.SIZES))
+            viewer.peer.send(b"\x16" * rng.choice(nonsense.SIZES))
 
     def connect(self, rng: random.Random) -> None:
         """Over TCP, by somebody who may or may not be known, in pieces."""

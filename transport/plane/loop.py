@@ -150,7 +150,7 @@ class PlaneLoop:
             self._wake()
 
     def send(self, seat: Seat, datagram: bytes) -> None:
-        """Send something that is neither media nor RTCP. In the thread."""
+        """Send one datagram as it is. In the thread."""
         if seat.selected is not None and not seat.is_over:
             self._transmit(seat, seat.selected, [datagram])
 

@@ -86,7 +86,7 @@ cdef extern from "core/plane.h" nogil:
         COMMAND_ADD
         COMMAND_KEYS
         COMMAND_SUBSCRIBE
-        COMMAND_DTLS
+        COMMAND_SEND
         COMMAND_CLOSE
         COMMAND_FEED_CLOSED
         EVENT_DTLS

@@ -258,12 +258,15 @@ cdef class NativePeer:
         else:  # there is nothing to send before the first subscription, which wakes the thread
             shard_command_later(self._peer.shard, told)
 
-    def send_dtls(self, data):
-        """Send one DTLS datagram to the viewer's current address; dropped while there is none."""
+    def send(self, data):
+        """Send one datagram as it is to the current address: DTLS, or RTCP that is already protected.
+
+        It is dropped while there is no address.
+        """
         cdef bytes datagram = bytes(data)
         if not 0 < len(datagram) <= DATAGRAM_BYTES:
             return
-        cdef command *told = _command(COMMAND_DTLS, self._peer, len(datagram))
+        cdef command *told = _command(COMMAND_SEND, self._peer, len(datagram))
         memcpy(told.data, PyBytes_AS_STRING(datagram), len(datagram))
         shard_command(self._peer.shard, told)
 

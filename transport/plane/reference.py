@@ -152,8 +152,11 @@ class ReferencePeer:
 
         self._loop.call(start)
 
-    def send_dtls(self, data: bytes) -> None:
-        """Send one DTLS datagram to the viewer's current address; dropped while there is none."""
+    def send(self, data: bytes) -> None:
+        """Send one datagram as it is to the current address: DTLS, or RTCP that is already protected.
+
+        It is dropped while there is no address.
+        """
         self._loop.call(lambda _: self._loop.send(self._seat, data))
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None:

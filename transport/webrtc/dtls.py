@@ -286,7 +286,7 @@ class DtlsSession:
         except SSL.Error:
             pass  # nothing more to read
         for datagram in pack_datagrams(bytes(written), MAX_DATAGRAM_BYTES):
-            self._peer.send_dtls(datagram)
+            self._peer.send(datagram)
 
     def _fail(self, error: LinkError) -> None:
         self._disarm()
@@ -308,7 +308,7 @@ class DtlsSession:
         farewell, self._farewell = self._farewell, None
         self._inbox.clear()
         if farewell is not None:
-            self._peer.send_dtls(farewell.close_notify)
+            self._peer.send(farewell.close_notify)
         elif connection is not None:
             try:
                 connection.shutdown()

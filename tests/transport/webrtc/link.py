@@ -69,7 +69,7 @@ class FakePeer:
 
     def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None: ...
 
-    def send_dtls(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         self._link.send(data)
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None: ...

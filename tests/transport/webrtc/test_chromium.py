@@ -82,18 +82,18 @@ class LitePeer(asyncio.DatagramProtocol):
             response.attributes["XOR-MAPPED-ADDRESS"] = addr
             response.add_message_integrity(self._pwd)
             response.add_fingerprint()
-            self.send_dtls_to(bytes(response), addr)
+            self.send_to(bytes(response), addr)
             self.address = addr
         elif 20 <= data[0] < 64 and self.session is not None:
             if data[0] == 22 and data[13] == 1:
                 self.hellos.append(data)
             self.session.datagram(data)
 
-    def send_dtls(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         assert self.address is not None
-        self.send_dtls_to(data, self.address)
+        self.send_to(data, self.address)
 
-    def send_dtls_to(self, data: bytes, addr: tuple[str, int]) -> None:
+    def send_to(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None
         self._transport.sendto(data, addr)
 
@@ -176,7 +176,7 @@ async def hears(page: Page, peer: LitePeer, key: bytes, audio: Subscription) -> 
     srtp = Session(policy)
     for seq in range(500):
         header = bytes([0x80, audio.payload_type]) + seq.to_bytes(2, "big") + (seq * 960).to_bytes(4, "big")
-        peer.send_dtls(srtp.protect(header + audio.ssrc.to_bytes(4, "big") + b"\xf8\xff\xfe"))
+        peer.send(srtp.protect(header + audio.ssrc.to_bytes(4, "big") + b"\xf8\xff\xfe"))
         if seq % 25 == 24:
             stats = await page.evaluate(STATS)
             if stats.get("inbound-rtp-audio", {}).get("packetsReceived", 0) > 0:

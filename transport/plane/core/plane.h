@@ -140,7 +140,7 @@ struct peer {
     peer *next_news;
 };
 
-enum { COMMAND_ADD, COMMAND_KEYS, COMMAND_SUBSCRIBE, COMMAND_DTLS, COMMAND_CLOSE, COMMAND_FEED_CLOSED };
+enum { COMMAND_ADD, COMMAND_KEYS, COMMAND_SUBSCRIBE, COMMAND_SEND, COMMAND_CLOSE, COMMAND_FEED_CLOSED };
 
 typedef struct command {
     struct command *next;

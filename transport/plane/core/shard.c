@@ -49,7 +49,7 @@ static void run_command(shard *s, command *c, double now) {
         if (!seat_is_over(p))
             viewer_subscribe(s, c, now);
         break;
-    case COMMAND_DTLS:
+    case COMMAND_SEND:
         if (p->selected != NULL && !seat_is_over(p))
             send_copy(s, p, p->selected, c->data, c->bytes);
         break;

@@ -124,12 +124,12 @@ class Addresses(Contract):
 
     def test_dtls_passes_both_ways(self, bench: Bench) -> None:
         peer, viewer = bench.peer()
-        peer.send_dtls(b"\x16lost, as nobody knows where to")
+        peer.send(b"\x16lost, as nobody knows where to")
         viewer.connect()
         viewer.send(b"\x16hello")
         (event,) = bench.wait_for_event(DtlsReceived)
         assert event == DtlsReceived(peer, b"\x16hello")
-        peer.send_dtls(b"\x16answer")
+        peer.send(b"\x16answer")
         viewer.wait(lambda: viewer.dtls == [b"\x16answer"])
 
     def test_however_much_a_viewer_says_where_the_others_are_is_told(self, bench: Bench) -> None:

@@ -143,7 +143,7 @@ class Endings(Contract):
         with ExitStack() as stack:
             other = Bench(self.open_plane, PlaneOptions(), stack)
             peer, viewer = other.join(protocol="tcp")
-            peer.send_dtls(b"\x16x")
+            peer.send(b"\x16x")
             other.plane.close()
             other.plane.close()
             viewer.wait(lambda: viewer.is_ended)
