@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from transport.media import AccessUnit, Codec
 from transport.plane.delays import BUCKETS, Counts
+from transport.plane.inbox import Inbox
 from transport.plane.interface import (
     COUNTERS,
     AddressLearned,
@@ -44,7 +45,7 @@ class FakeFeed:
 
 
 class FakePeer:
-    def __init__(self, plane: FakePlane, id: int, ufrag: str) -> None:
+    def __init__(self, plane: FakePlane, id: int, ufrag: str, *, collects: bool) -> None:
         self.id = id
         self.ufrags = [ufrag]
         self.address: tuple[str, int] | None = None
@@ -52,8 +53,13 @@ class FakePeer:
         self.profile: SrtpProfile | None = None
         self.subscriptions: list[tuple[Feed, Subscription]] = []
         self.sent: list[bytes] = []
+        self.inbox = Inbox() if collects else None
         self.closed: bool | None = None  # whether with a goodbye, once it is
         self._plane = plane
+
+    @property
+    def datagrams_dropped(self) -> int:
+        return self.inbox.dropped if self.inbox else 0
 
     def feed(self, ssrc: int) -> Feed:
         """What a subscription carries now."""
@@ -68,6 +74,11 @@ class FakePeer:
     def send(self, data: bytes) -> None:
         self.sent.append(data)
 
+    def take(self, most: int, seconds: float) -> list[bytes]:
+        if self.inbox is None:
+            raise ValueError("nothing is collected of a viewer")
+        return self.inbox.take(most, seconds)
+
     def subscribe(self, feed: Feed, subscription: Subscription) -> None:
         assert isinstance(feed, FakeFeed)
         assert not feed.closed
@@ -75,6 +86,8 @@ class FakePeer:
 
     def close(self, *, bye: bool = True) -> None:
         self.closed = bye if self.closed is None else self.closed
+        if self.inbox is not None:
+            self.inbox.close()
         self._plane.peers.pop(self.id, None)
 
 
@@ -116,7 +129,16 @@ class FakePlane:
         peer.address, peer.protocol = ("192.0.2.9", 50_000), protocol
         self.happens(AddressLearned(peer, peer.address, protocol))
 
+    def collected(self, peer: Peer, *datagrams: bytes) -> None:
+        """A publisher sent RTP or RTCP."""
+        assert isinstance(peer, FakePeer) and peer.inbox is not None
+        for datagram in datagrams:
+            peer.inbox.put(datagram)
+
     def lost(self, peer: Peer) -> None:
+        assert isinstance(peer, FakePeer)
+        if peer.inbox is not None:
+            peer.inbox.end()
         self.happens(ConsentLost(peer))
 
     def dtls(self, peer: Peer, data: bytes) -> None:
@@ -131,8 +153,8 @@ class FakePlane:
         self.feeds.append(FakeFeed(self, codec, clock_rate, sealed=sealed))
         return self.feeds[-1]
 
-    def peer(self, ufrag: str, pwd: str) -> FakePeer:
-        peer = FakePeer(self, next(self._ids), ufrag)
+    def peer(self, ufrag: str, pwd: str, *, collects: bool = False) -> FakePeer:
+        peer = FakePeer(self, next(self._ids), ufrag, collects=collects)
         self.peers[peer.id] = peer
         return peer
 
@@ -156,5 +178,8 @@ class FakePlane:
         return self.delays.copy()
 
     def close(self) -> None:
+        for peer in self.peers.values():
+            if peer.inbox is not None:
+                peer.inbox.close()
         os.close(self._readable)
         os.close(self._writable)

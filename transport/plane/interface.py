@@ -181,7 +181,7 @@ class Feed(Protocol):
 
 
 class Peer(Protocol):
-    """One viewer. May exist before its address is known."""
+    """One viewer, or a publisher whose RTP and RTCP are collected. May exist before its address is known."""
 
     @property
     def id(self) -> int:
@@ -196,6 +196,11 @@ class Peer(Protocol):
     @property
     def protocol(self) -> str:
         """How it is reached: "udp", "tcp", or "" while unknown."""
+        ...
+
+    @property
+    def datagrams_dropped(self) -> int:
+        """Datagrams of a publisher that were not kept, as too many waited to be taken; of a viewer 0."""
         ...
 
     def set_credentials(self, ufrag: str, pwd: str) -> None:
@@ -218,6 +223,25 @@ class Peer(Protocol):
         """Send one datagram as it is to the current address: DTLS, or RTCP that is already protected.
 
         It is dropped while there is no address.
+        """
+        ...
+
+    def take(self, most: int, seconds: float) -> list[bytes]:
+        """Wait for RTP and RTCP of a publisher, and take it as it came: still protected, not checked.
+
+        One thread at a time; it need not be the event loop's. It waits without Python's lock.
+
+        Args:
+            most: take so many at once, 1 or more.
+            seconds: how long to wait while nothing is there; 0 or less only looks.
+
+        Returns:
+            Datagrams in the order of arrival. None when the time has passed; at once, and from then on, when
+            the peer or the plane was closed, or consent was lost and the last datagram was taken.
+
+        Raises:
+            ValueError: a peer that does not collect, or `most` below 1.
+            StateError: another thread takes.
         """
         ...
 
@@ -261,8 +285,16 @@ class Plane(Protocol):
         """
         ...
 
-    def peer(self, ufrag: str, pwd: str) -> Peer:
-        """Make a viewer that will prove itself with these local ICE credentials."""
+    def peer(self, ufrag: str, pwd: str, *, collects: bool = False) -> Peer:
+        """Make a viewer, or a publisher, that will prove itself with these local ICE credentials.
+
+        Args:
+            ufrag: user name fragment, 1-256 bytes.
+            pwd: password, as long.
+            collects: it is a publisher (WHIP, RFC 9725). What comes from its proved addresses as RTP or RTCP
+                is kept for `Peer.take`: 2,048 datagrams (4 MiB) at most, then the newest are dropped. It is
+                not authenticated here, so it proves neither an address nor consent; only STUN does.
+        """
         ...
 
     def poll(self) -> Sequence[Event]:

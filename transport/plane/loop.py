@@ -302,6 +302,8 @@ class PlaneLoop:
         if not seat.is_over:
             seat.is_lost = True
             self._detach(seat)
+            if seat.inbox is not None:
+                seat.inbox.end()
             self._listener.lost(seat)
 
     def _detach(self, seat: Seat) -> None:
@@ -341,6 +343,9 @@ class PlaneLoop:
                 raise WireError("from a stranger")
             elif 20 <= first < 64:
                 self._listener.dtls(seat, datagram)
+            elif 128 <= first < 192 and len(datagram) > 1 and seat.inbox is not None:
+                if not seat.inbox.put(datagram):
+                    raise WireError("nobody takes it any more")
             elif 128 <= first < 192 and len(datagram) > 1 and 192 <= datagram[1] < 224:
                 self._on_rtcp(datagram, seat, route, now)
             else:

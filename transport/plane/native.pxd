@@ -57,6 +57,17 @@ cdef extern from "core/feed.h" nogil:
     int64_t feed_next_index(feed *f)
 
 
+cdef extern from "core/inbox.h" nogil:
+    int INBOX_SLOTS
+    ctypedef struct inbox "inbox":
+        pass
+    void inbox_close(inbox *i)
+    uint64_t inbox_dropped(inbox *i)
+    int inbox_wait(inbox *i, int most, double seconds)
+    const uint8_t *inbox_at(const inbox *i, int n, size_t *size)
+    void inbox_release(inbox *i, int count)
+
+
 cdef extern from "core/outgoing.h" nogil:
     int MAX_EXTENSION_BYTES
     ctypedef struct subscription:
@@ -109,6 +120,7 @@ cdef extern from "core/plane.h" nogil:
     ctypedef struct peer "peer":
         uint64_t id
         shard *shard
+        inbox *inbox
         counters counters
     ctypedef struct command:
         feed *feed
@@ -148,7 +160,7 @@ cdef extern from "core/plane.h" nogil:
     void plane_delays(plane *p, uint64_t *counts)
     int DELAY_BUCKETS
     double DELAY_UNIT_S
-    peer *peer_new(plane *p, uint64_t id, double now)
+    peer *peer_new(plane *p, uint64_t id, double now, bint collects)
     void peer_release(peer *p)
     void shard_command(shard *s, command *c)
     void shard_command_later(shard *s, command *c)

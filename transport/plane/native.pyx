@@ -13,9 +13,10 @@ import time
 
 import numpy as np
 
-from transport.errors import WireError
+from transport.errors import StateError, WireError
 from transport.media import Codec
 from transport.plane.delays import BUCKETS, UNIT_S
+from transport.plane.inbox import MAX_DATAGRAMS
 from transport.plane.interface import (
     COUNTERS,
     AddressLearned,
@@ -213,6 +214,11 @@ cdef class NativePeer:
             return ""
         return "tcp" if is_tcp else "udp"
 
+    @property
+    def datagrams_dropped(self):
+        """Datagrams of a publisher that found no room."""
+        return 0 if self._peer.inbox == NULL else inbox_dropped(self._peer.inbox)
+
     def set_credentials(self, ufrag, pwd):
         """ICE restart: accept checks under new local credentials too.
 
@@ -269,6 +275,34 @@ cdef class NativePeer:
         cdef command *told = _command(COMMAND_SEND, self._peer, len(datagram))
         memcpy(told.data, PyBytes_AS_STRING(datagram), len(datagram))
         shard_command(self._peer.shard, told)
+
+    def take(self, most, seconds):
+        """Wait for what a publisher sent; see `interface.Peer`."""
+        cdef inbox *whose = self._peer.inbox
+        if whose == NULL:
+            raise ValueError("nothing is collected of a viewer")
+        if most < 1:
+            raise ValueError(f"{most} datagrams cannot be taken")
+        cdef int limit = min(most, INBOX_SLOTS), count
+        cdef double patience = seconds
+        cdef size_t size = 0
+        cdef const uint8_t *data
+        with nogil:
+            count = inbox_wait(whose, limit, patience)
+        if count < 0:
+            raise StateError("another thread takes from this publisher")
+        taken = []
+        try:
+            for n in range(count):
+                data = inbox_at(whose, n, &size)
+                taken.append((<const char *>data)[:size])
+        finally:
+            inbox_release(whose, len(taken))
+        return taken
+
+    cdef void _close_inbox(self) noexcept:
+        if self._peer.inbox != NULL:
+            inbox_close(self._peer.inbox)
 
     def subscribe(self, feed, subscription):
         """Send this feed to the viewer, or move the subscription with this ssrc to it.
@@ -343,6 +377,7 @@ cdef class NativePeer:
         if self._plane._peers.pop(self._peer.id, None) is None:
             command_free(told)
             return
+        self._close_inbox()
         tables_forget(self._plane._plane, self._peer)
         told.with_bye = bye
         shard_command(self._peer.shard, told)
@@ -498,8 +533,8 @@ cdef class NativePlane:
         self._feeds[<uintptr_t>made._feed] = made
         return made
 
-    def peer(self, ufrag, pwd):
-        """Make a viewer that has `consent_s` to prove itself.
+    def peer(self, ufrag, pwd, *, bint collects=False):
+        """Make a viewer, or a publisher, that has `consent_s` to prove itself.
 
         Raises:
             ValueError: the ufrag is in use.
@@ -509,13 +544,15 @@ cdef class NativePlane:
         made._feeds, made._rtx_of = {}, {}
         made._used_keys = set()
         made._lock = threading.Lock()
-        made._peer = peer_new(self._plane, next(self._ids), self._monotonic())
+        made._peer = peer_new(self._plane, next(self._ids), self._monotonic(), collects)
         if made._peer == NULL:
             raise MemoryError
         made.set_credentials(ufrag, pwd)
         cdef command *told = _command(COMMAND_ADD, made._peer, 0)
         self._peers[made._peer.id] = made
         shard_command_later(made._peer.shard, told)
+        if self._is_closed:  # meanwhile, and so that `close` may not have seen it
+            made._close_inbox()
         return made
 
     def poll(self):
@@ -581,6 +618,8 @@ cdef class NativePlane:
             if self._is_closed:
                 return
             self._is_closed = True
+        for peer in list(self._peers.values()):
+            (<NativePeer>peer)._close_inbox()
         plane_stop(self._plane)
         for thread in self._threads:
             thread.join()
@@ -600,6 +639,7 @@ cdef class NativePlane:
 
 
 assert (BUCKETS, UNIT_S) == (DELAY_BUCKETS, DELAY_UNIT_S), "delays.py and plane.h disagree"
+assert MAX_DATAGRAMS == INBOX_SLOTS, "inbox.py and inbox.h disagree"
 _load_lock = threading.Lock()
 
 

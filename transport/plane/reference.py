@@ -3,7 +3,7 @@
 The objects here are what callers hold; they check arguments in the caller's thread and hand the rest to the
 plane's own (`loop.py`). From there: `ice.py` and `stun.py` prove addresses, `source.py` and `history.py` hold
 packetised media, `outgoing.py` and `timeline.py` decide what one viewer gets, `viewer.py` encrypts it,
-answers RTCP and repairs losses.
+answers RTCP and repairs losses. `inbox.py` keeps what a publisher sends.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from transport.media import AccessUnit, Codec
 from transport.plane.delays import Counts
+from transport.plane.inbox import Inbox
 from transport.plane.interface import (
     COUNTERS,
     AddressLearned,
@@ -126,6 +127,11 @@ class ReferencePeer:
         route = self._seat.selected
         return "" if route is None else route.protocol
 
+    @property
+    def datagrams_dropped(self) -> int:
+        """Datagrams of a publisher that found no room."""
+        return 0 if self._seat.inbox is None else self._seat.inbox.dropped
+
     def set_credentials(self, ufrag: str, pwd: str) -> None:
         """ICE restart: accept checks under new local credentials too.
 
@@ -159,6 +165,12 @@ class ReferencePeer:
         """
         self._loop.call(lambda _: self._loop.send(self._seat, data))
 
+    def take(self, most: int, seconds: float) -> list[bytes]:
+        """Wait for what a publisher sent; see `interface.Peer`."""
+        if self._seat.inbox is None:
+            raise ValueError("nothing is collected of a viewer")
+        return self._seat.inbox.take(most, seconds)
+
     def subscribe(self, feed: Feed, subscription: Subscription) -> None:
         """Send this feed to the viewer, or move the subscription with this ssrc to it.
 
@@ -181,8 +193,14 @@ class ReferencePeer:
     def close(self, *, bye: bool = True) -> None:
         """Stop sending, with an RTCP BYE first when asked. Idempotent."""
         self._is_closed = True
+        self.close_inbox()
         self._on_close(self.id)
         self._loop.call(lambda now: self._loop.remove(self._seat, now, bye=bye))
+
+    def close_inbox(self) -> None:
+        """Let nobody wait for a publisher any more."""
+        if self._seat.inbox is not None:
+            self._seat.inbox.close()
 
     def _claim(self, subscription: Subscription, feed: ReferenceFeed) -> None:
         # Two streams under one ssrc would count their sequence numbers apart and use a GCM nonce twice.
@@ -264,14 +282,15 @@ class ReferencePlane:
             self._feeds[source] = feed
         return feed
 
-    def peer(self, ufrag: str, pwd: str) -> Peer:
-        """Make a viewer that has `consent_s` to prove itself.
+    def peer(self, ufrag: str, pwd: str, *, collects: bool = False) -> Peer:
+        """Make a viewer, or a publisher, that has `consent_s` to prove itself.
 
         Raises:
             ValueError: the ufrag is in use.
         """
         now = self._clock()
-        seat = Seat(Viewer(next(self._ids), self._options, now), now + self._options.consent_s)
+        viewer = Viewer(next(self._ids), self._options, now)
+        seat = Seat(viewer, now + self._options.consent_s, Inbox() if collects else None)
         peer = ReferencePeer(seat, self._loop, self._options, self._forget_peer)
         with self._lock:
             self._peers[peer.id] = peer
@@ -281,6 +300,8 @@ class ReferencePlane:
         except ValueError:
             self._forget_peer(peer.id)
             raise
+        if self._is_closed:  # meanwhile, and so that `close` may not have seen it
+            peer.close_inbox()
         return peer
 
     def poll(self) -> Sequence[Event]:
@@ -320,6 +341,9 @@ class ReferencePlane:
             if self._is_closed:
                 return
             self._is_closed = True
+            peers = list(self._peers.values())
+        for peer in peers:
+            peer.close_inbox()
         self._loop.stop()
         os.close(self._events_fd)
 

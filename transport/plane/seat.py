@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from transport.plane.inbox import Inbox
 from transport.plane.routes import Route
 from transport.plane.viewer import Viewer
 
@@ -19,10 +20,12 @@ class Seat:
         consent_at: when silence ends it.
         is_lost: consent lapsed, it left, or its last connection ended; nothing is sent any more.
         is_closed: closed by us.
+        inbox: of a publisher, what it sent; None for a viewer.
     """
 
-    def __init__(self, viewer: Viewer, consent_at: float) -> None:
+    def __init__(self, viewer: Viewer, consent_at: float, inbox: Inbox | None = None) -> None:
         self.viewer = viewer
+        self.inbox = inbox
         self.selected: Route | None = None
         self.consent_at = consent_at
         self.is_lost = False

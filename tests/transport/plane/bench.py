@@ -69,11 +69,11 @@ class Bench:
         clock_rate = 90_000 if codec.is_video else 48_000
         return self.plane.feed(codec, clock_rate, epoch_s=time.time() if epoch_s is None else epoch_s)
 
-    def peer(self, **options: object) -> tuple[Peer, FakeViewer]:
-        """A peer and its viewer, which has not said anything yet."""
+    def peer(self, *, collects: bool = False, **options: object) -> tuple[Peer, FakeViewer]:
+        """A peer and its viewer (or publisher), which has not said anything yet."""
         self._count += 1
         ufrag, pwd = f"ufrag{self._count}", f"password-of-twenty-two-{self._count}"
-        peer = self.plane.peer(ufrag, pwd)
+        peer = self.plane.peer(ufrag, pwd, collects=collects)
         viewer = FakeViewer(self.address, ufrag, pwd, **options)  # type: ignore[arg-type]
         self._stack.callback(viewer.close)
         return peer, viewer

@@ -63,6 +63,7 @@ class FakePeer:
         self.id = 1
         self.address = address
         self.protocol = "udp"
+        self.datagrams_dropped = 0
         self._link = link
 
     def set_credentials(self, ufrag: str, pwd: str) -> None: ...
@@ -71,6 +72,9 @@ class FakePeer:
 
     def send(self, data: bytes) -> None:
         self._link.send(data)
+
+    def take(self, most: int, seconds: float) -> list[bytes]:
+        return []
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None: ...
 

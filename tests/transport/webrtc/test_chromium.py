@@ -65,6 +65,7 @@ class LitePeer(asyncio.DatagramProtocol):
         self.id = 1
         self.address: tuple[str, int] | None = None
         self.protocol = "udp"
+        self.datagrams_dropped = 0
         self.session: DtlsSession | None = None
         self.hellos: list[bytes] = []
         self._pwd = pwd.encode()
@@ -100,6 +101,9 @@ class LitePeer(asyncio.DatagramProtocol):
     def set_credentials(self, ufrag: str, pwd: str) -> None: ...
 
     def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None: ...
+
+    def take(self, most: int, seconds: float) -> list[bytes]:
+        return []
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None: ...
 

@@ -147,7 +147,7 @@ void plane_stop(plane *p) {
 
 _Static_assert(sizeof(peer) <= SLAB_MAX_BYTES && sizeof(outgoing) <= SLAB_MAX_BYTES, "a viewer fits the slab");
 
-peer *peer_new(plane *p, uint64_t id, double now) {
+peer *peer_new(plane *p, uint64_t id, double now, bool collects) {
     peer *made = slab_take(sizeof *made);
     if (made == NULL)
         return NULL;
@@ -159,6 +159,10 @@ peer *peer_new(plane *p, uint64_t id, double now) {
     made->tick_at = now;
     made->budget.tokens = MIN_RTX_BYTES_PER_S;
     made->budget.filled_at = now;
+    if (collects && (made->inbox = inbox_new()) == NULL) {
+        peer_release(made);
+        return NULL;
+    }
     return made;
 }
 
@@ -173,6 +177,7 @@ void peer_release(peer *p) {
     /* There are some if the plane ended before the viewer; then nobody looks for them any more. */
     tables_forget(p->plane, p);
     plane_release(p->plane);
+    inbox_free(p->inbox);
     slab_give(p);
 }
 

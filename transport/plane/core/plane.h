@@ -3,7 +3,7 @@
  * A viewer (`peer`) belongs to one shard; everything of it that is not marked otherwise is touched by that
  * shard's thread alone. Other threads talk to a shard through its inbox: commands from Python, datagrams and
  * notes from the thread that receives. `tables` finds a peer by the user name fragment of its ICE credentials
- * or by its address. No lock is held across a system call, and none is taken while another is held.
+ * or by its address. What a publisher sends waits in an inbox of its own (`inbox.h`). No lock is held across a system call, and none is taken while another is held.
  */
 #ifndef PLANE_PLANE_H
 #define PLANE_PLANE_H
@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "feed.h"
+#include "inbox.h"
 #include "outgoing.h"
 #include "srtp.h"
 
@@ -119,6 +120,7 @@ struct peer {
     bool is_tcp;
     address published;
 
+    inbox *inbox; /* for any thread, as it never changes; NULL: a viewer's RTP and RTCP are not collected */
     route routes[MAX_ROUTES + 1];
     uint64_t checks;
     rtx_stream *rtx;
@@ -262,7 +264,7 @@ void plane_fail_sends(plane *p, int error, int count, bool only_runs);
 void plane_send_one_by_one(plane *p, bool is_on);
 /* Of all shards. */
 void plane_delays(plane *p, uint64_t counts[DELAY_BUCKETS]);
-peer *peer_new(plane *p, uint64_t id, double now);
+peer *peer_new(plane *p, uint64_t id, double now, bool collects);
 peer *peer_hold(peer *p);
 void peer_release(peer *p);
 /* As they are now. */

@@ -101,6 +101,16 @@ static bool on_stun(shard *s, const uint8_t *data, size_t bytes, int socket, con
     return true;
 }
 
+/* RTP or RTCP of a publisher, still protected. */
+static bool is_collected(const peer *owner, const uint8_t *data, size_t bytes) {
+    return owner != NULL && bytes > 1 && data[0] >= 128 && data[0] < 192 && owner->inbox != NULL;
+}
+
+static void collect(shard *s, peer *from, const uint8_t *data, size_t bytes) {
+    if (!inbox_put(from->inbox, data, bytes))
+        plane_garbage(s->plane);
+}
+
 bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int socket, const address *from,
                       conn *c, double now) {
     unsigned first = bytes > 0 ? data[0] : 255;
@@ -110,6 +120,8 @@ bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int so
         plane_garbage(s->plane);
     else if (first >= 20 && first < 64)
         event_dtls(s->plane, owner, data, bytes);
+    else if (is_collected(owner, data, bytes))
+        collect(s, owner, data, bytes);
     else if (first >= 128 && first < 192 && bytes > 1 && data[1] >= 192 && data[1] < 224)
         rtcp_receive(s, owner, data, bytes, now);
     else
@@ -119,7 +131,9 @@ bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int so
 
 static void sort(shard *s, uint8_t *data, size_t bytes, int socket, const address *from, double now) {
     peer *owner = bytes > 0 && data[0] >= 4 ? tables_by_address(s->plane, socket, from) : NULL;
-    if (owner != NULL && owner->shard != s)
+    if (is_collected(owner, data, bytes))
+        collect(s, owner, data, bytes); /* whichever shard's it is: an inbox is no thread's, and this address is proved */
+    else if (owner != NULL && owner->shard != s)
         shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes);
     else
         receive_datagram(s, owner, data, bytes, socket, from, NULL, now);

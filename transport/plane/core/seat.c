@@ -132,6 +132,8 @@ void seat_lose(shard *s, peer *p) {
         p->is_lost = true;
         viewer_detach(s, p);
         timer_cancel(s, p);
+        if (p->inbox != NULL)
+            inbox_end(p->inbox);
         event_lost(s->plane, p);
     }
 }

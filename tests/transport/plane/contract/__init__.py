@@ -1,6 +1,7 @@
 """What every media plane has to do, over real sockets; each one's tests inherit `PlaneContract`."""
 
 from tests.transport.plane.contract.addresses import Addresses
+from tests.transport.plane.contract.collecting import Collecting
 from tests.transport.plane.contract.endings import Endings
 from tests.transport.plane.contract.endurance import Endurance
 from tests.transport.plane.contract.joining import Joining
@@ -10,5 +11,5 @@ from tests.transport.plane.contract.reports import Reports
 from tests.transport.plane.contract.tcp import Tcp
 
 
-class PlaneContract(Joining, Repair, Addresses, Endings, Reports, Tcp, Nonsense, Endurance):
+class PlaneContract(Joining, Repair, Addresses, Endings, Reports, Tcp, Collecting, Nonsense, Endurance):
     """Inherit and set `open_plane`."""

@@ -1,0 +1,39 @@
+/* What a publisher sent and nobody has taken yet: datagrams as they came, in order.
+ *
+ * The plane's threads put in, one other thread at a time takes. It reads what it takes without the lock: nobody writes
+ * to a slot that is not empty.
+ */
+#ifndef PLANE_INBOX_H
+#define PLANE_INBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INBOX_SLOTS 2048
+
+typedef struct inbox inbox;
+
+/* NULL when out of memory. */
+inbox *inbox_new(void);
+/* NULL is ignored. Nobody may be in `inbox_wait`. */
+void inbox_free(inbox *i);
+
+/* Keep a datagram, or count it where there is no room. False: it has ended. Any thread, as the next three. */
+bool inbox_put(inbox *i, const uint8_t *data, size_t bytes);
+/* Nothing comes any more: nobody waits from now on, but what is there may be taken. */
+void inbox_end(inbox *i);
+/* Nor is anything taken. */
+void inbox_close(inbox *i);
+/* Datagrams that found no room. */
+uint64_t inbox_dropped(inbox *i);
+
+/* Wait until something is there, it has ended or the time has passed. Returns how many datagrams may be taken, `most`
+ * of them at most, or -1 while another thread takes; else `inbox_release` has to follow. */
+int inbox_wait(inbox *i, int most, double seconds);
+/* Datagram n of them, from 0 on; good until they are released. */
+const uint8_t *inbox_at(const inbox *i, int n, size_t *bytes);
+/* Give back the first ones of them. */
+void inbox_release(inbox *i, int count);
+
+#endif
