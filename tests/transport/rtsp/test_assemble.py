@@ -8,7 +8,7 @@ import pytest
 from tests.transport.media.sources import decoded_pictures, picture_units, sound_units, tone
 from transport.media.annexb import split_annexb
 from transport.media.unit import AccessUnit, Codec, Track
-from transport.rtsp.assemble import DecodingClock, PictureAssembler, SoundAssembler
+from transport.rtsp.assemble import PictureAssembler, SoundAssembler
 
 FRAGMENT_BYTES = 200
 
@@ -128,27 +128,6 @@ def test_a_clock_that_stands_still_does_not_fill_the_memory() -> None:
     for number in range(18):
         assert assembler.push(b"\x00\x00\x00\x01\x41" + bytes([number]) * 1024 * 1024, 0, 0.0) == []
     assert assembler.malformed == 1
-
-
-@pytest.mark.parametrize(
-    ("shown", "depth", "decoded"),
-    [
-        ([0, 3600, 7200], 0, [0, 3600, 7200]),
-        ([0, 3600, 7200], None, [0, 3600, 7200]),
-        ([0, 10_800, 3600, 7200, 21_600, 14_400], 2, [-7200, -3600, 0, 3600, 7200, 10_800]),
-        # Unannounced reordering: noticed with the second picture of a kind, right from then on.
-        (
-            [0, 7200, 3600, 14_400, 10_800, 21_600, 18_000],
-            None,
-            [0, 7200, 7200, 7200, 10_800, 14_400, 18_000],
-        ),
-        # The camera's clock was set back.
-        ([900_000, 903_600, 0, 3600], 0, [900_000, 903_600, 0, 3600]),
-    ],
-)
-def test_decoding_times(shown: list[int], depth: int | None, decoded: list[int]) -> None:
-    clock = DecodingClock(90_000)
-    assert [clock.dts(pts, depth) for pts in shown] == decoded
 
 
 @pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3])
