@@ -1,6 +1,7 @@
 """From RTP packets back to access units: the inverse of `packetize.py`.
 
 Packets come in order; a gap spoils the access unit it falls into, which is then counted and not returned.
+Padding alone, a probe of how much the network carries, fills no gap and ends no unit.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transport.errors import WireError
-from transport.media import Codec
+from transport.media import Codec, h264, h265
 from transport.rtp.header import RtpPacket
 from transport.rtp.packetize import H264_FU_A, H264_STAP_A, H265_AP, H265_FU
 
@@ -28,6 +29,38 @@ class Assembled:
 
     timestamp: int
     data: bytes
+
+
+def may_begin_keyframe(codec: Codec, payload: bytes) -> bool:
+    """Whether a picture that starts with this H.264 or H.265 payload is a keyframe, as far as can be told.
+
+    It is when parameter sets come first, or a slice of an IDR picture (H.265: of any IRAP).
+    """
+    kind = _first_type(codec, payload)
+    if codec is Codec.H264:
+        if kind == H264_FU_A and len(payload) > 1:
+            kind = payload[1] & 0x1F
+        return kind in (h264.NAL_IDR, h264.NAL_SPS, h264.NAL_PPS)
+    if kind == H265_FU and len(payload) > 2:
+        kind = payload[2] & 0x3F
+    return h265.NAL_IRAP_FIRST <= kind <= h265.NAL_IRAP_LAST or h265.NAL_VPS <= kind <= h265.NAL_PPS
+
+
+def _begins_unit(codec: Codec, payload: bytes) -> bool:
+    """Whether this is what encoders send before all else: nothing of the same unit is missing before it."""
+    kind = _first_type(codec, payload)
+    return kind in ((h264.NAL_SPS, h264.NAL_AUD) if codec is Codec.H264 else (h265.NAL_VPS, h265.NAL_AUD))
+
+
+def _first_type(codec: Codec, payload: bytes) -> int:
+    """Type of the first NAL unit, in an aggregate too; -1 for none."""
+    if codec is Codec.H264:
+        if payload and payload[0] & 0x1F != H264_STAP_A:
+            return payload[0] & 0x1F
+        return payload[3] & 0x1F if len(payload) > 3 else -1
+    if payload and payload[0] >> 1 & 0x3F != H265_AP:
+        return payload[0] >> 1 & 0x3F
+    return payload[4] >> 1 & 0x3F if len(payload) > 4 else -1
 
 
 class Depacketizer:
@@ -55,14 +88,19 @@ class Depacketizer:
             WireError: a payload that the format does not allow; the access unit is given up.
         """
         gap = self._next_seq is not None and packet.seq != self._next_seq
-        self._next_seq = (packet.seq + 1) & 0xFFFF
+        expected, self._next_seq = self._next_seq, (packet.seq + 1) & 0xFFFF
         if self._codec is Codec.OPUS:
             return Assembled(packet.timestamp, packet.payload) if packet.payload else None
         if packet.timestamp != self._timestamp:
+            if not packet.payload:
+                # Padding between units; a gap before it may still be one in the unit to come.
+                self._next_seq = expected if gap else self._next_seq
+                return None
             # An unfinished unit, or one whose marker was lost: what is missing cannot be known.
             if self._nals or self._fragment is not None:
                 self.damaged += 1
             self._reset(packet.timestamp)
+            gap = gap and not _begins_unit(self._codec, packet.payload)
         if gap:
             self._spoiled = True
         if packet.payload and not self._spoiled:

@@ -4,7 +4,7 @@ import pytest
 
 from transport.errors import WireError
 from transport.media import Codec
-from transport.rtp.depacketize import Assembled, Depacketizer
+from transport.rtp.depacketize import Assembled, Depacketizer, may_begin_keyframe
 from transport.rtp.header import RtpPacket
 
 START = b"\0\0\0\1"
@@ -92,3 +92,65 @@ def test_noise_raises_nothing_but_wire_errors(codec: Codec) -> None:
         except WireError:
             refused += 1
     assert refused == 0 if codec is Codec.OPUS else refused > 100
+
+
+def test_padding_between_units_fills_no_gap_and_ends_nothing() -> None:
+    depacketizer = Depacketizer(Codec.H264)
+    assert depacketizer.push(packet(1, b"\x41a", marker=True)) is not None
+    assert depacketizer.push(packet(2, b"")) is None
+    assert depacketizer.push(packet(3, b"\x7c\x85b", timestamp=2)) is None
+    assert depacketizer.push(packet(4, b"", timestamp=1)) is None
+    unit = depacketizer.push(packet(5, b"\x7c\x45c", timestamp=2, marker=True))
+    assert unit == Assembled(2, START + b"\x65bc") and depacketizer.damaged == 0
+
+
+def test_a_gap_before_padding_is_still_a_gap() -> None:
+    depacketizer = Depacketizer(Codec.H264)
+    assert depacketizer.push(packet(1, b"\x41a", marker=True)) is not None
+    assert depacketizer.push(packet(3, b"")) is None
+    assert depacketizer.push(packet(4, b"\x41b", timestamp=2, marker=True)) is None
+    assert depacketizer.damaged == 1
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload"),
+    [
+        (Codec.H264, b"\x67sps"),
+        (Codec.H264, b"\x78\x00\x04\x67sps"),
+        (Codec.H264, b"\x09\x10"),
+        (Codec.H265, b"\x40\x01vps"),
+        (Codec.H265, b"\x60\x01\x00\x05\x40\x01vps"),
+    ],
+)
+def test_a_gap_does_not_spoil_a_unit_that_came_from_its_very_beginning(codec: Codec, payload: bytes) -> None:
+    depacketizer = Depacketizer(codec)
+    picture = b"\x65i" if codec is Codec.H264 else b"\x26\x01i"
+    depacketizer.push(packet(1, picture, marker=True))
+    assert depacketizer.push(packet(3, payload, timestamp=2)) is None
+    unit = depacketizer.push(packet(4, picture, timestamp=2, marker=True))
+    assert unit is not None and unit.data.endswith(START + picture) and depacketizer.damaged == 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload", "may"),
+    [
+        (Codec.H264, b"\x67sps", True),
+        (Codec.H264, b"\x78\x00\x04\x67sps", True),
+        (Codec.H264, b"\x65idr", True),
+        (Codec.H264, b"\x7c\x85idr", True),
+        (Codec.H264, b"\x41slice", False),
+        (Codec.H264, b"\x7c\x81slice", False),
+        (Codec.H264, b"\x78", False),
+        (Codec.H264, b"", False),
+        (Codec.H265, b"\x40\x01vps", True),
+        (Codec.H265, b"\x60\x01\x00\x05\x40\x01vps", True),
+        (Codec.H265, b"\x26\x01idr", True),
+        (Codec.H265, b"\x62\x01\x93idr", True),
+        (Codec.H265, b"\x02\x01slice", False),
+        (Codec.H265, b"\x62\x01\x81slice", False),
+        (Codec.H265, b"\x60\x01", False),
+        (Codec.H265, b"", False),
+    ],
+)
+def test_what_a_keyframe_begins_with(codec: Codec, payload: bytes, may: bool) -> None:
+    assert may_begin_keyframe(codec, payload) is may
