@@ -1,1 +1,1 @@
-"""RTP without I/O: `header.py` first, then `packetize.py`, `depacketize.py` and `rtcp.py`."""
+"""RTP without I/O: `header.py`, `packetize.py`, `depacketize.py` and `rtcp.py` first, then `receive.py`."""
