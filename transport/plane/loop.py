@@ -318,11 +318,15 @@ class PlaneLoop:
         def receive(_: int) -> None:
             for _ in range(_BATCH):
                 try:
-                    datagram, sockaddr = sock.recvfrom(_DATAGRAM_BYTES)
+                    # One more, or what is longer would look as if it had been sent cut off.
+                    datagram, sockaddr = sock.recvfrom(_DATAGRAM_BYTES + 1)
                 except BlockingIOError:
                     return
                 except OSError:
                     continue  # an earlier datagram's ICMP error, reported here
+                if len(datagram) > _DATAGRAM_BYTES:
+                    self.garbage += 1
+                    continue
                 self._received(datagram, UdpRoute(sock, sockaddr))
 
         return receive

@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from tests.fakes.media import AUDIO, VIDEO, gop, h264_unit
-from tests.fakes.viewer import audio_subscription, video_subscription
+from tests.fakes.viewer import PATIENCE_S, audio_subscription, video_subscription
 from tests.transport.plane.bench import AUDIO_SSRC, RTX_SSRC, VIDEO_SSRC, Bench, assert_contiguous, write_all
 from tests.transport.plane.contract.base import Contract
 from transport.media import AccessUnit, Codec
-from transport.plane.interface import SrtpProfile
+from transport.plane.interface import DtlsReceived, SrtpProfile
 
 
 class Nonsense(Contract):
@@ -41,6 +41,16 @@ class Nonsense(Contract):
         assert_contiguous(viewer.seqs(VIDEO_SSRC))
         assert viewer.undecipherable == 0
         viewer.connect()
+
+    def test_a_datagram_that_is_too_long_is_not_cut_off(self, bench: Bench) -> None:
+        peer, viewer = bench.peer(collects=True)
+        viewer.connect()
+        for size in (2049, 3000, 2048):
+            for first in (b"\x16", b"\x80"):
+                viewer.send(first + bytes(size - 1))
+        viewer.connect()
+        assert bench.wait_for_event(DtlsReceived) == [DtlsReceived(peer, b"\x16" + bytes(2047))]
+        assert peer.take(10, PATIENCE_S) == [b"\x80" + bytes(2047)]
 
     def test_wrong_arguments_are_refused(self, bench: Bench) -> None:
         with pytest.raises(ValueError, match="aac"):
