@@ -107,6 +107,12 @@ def _reports(rng: random.Random) -> bytes:
     return bytes(packets)
 
 
+def media(rng: random.Random) -> bytes:
+    """RTP or RTCP as a publisher may send it, protected with keys that nobody here has."""
+    first, second = rng.choice((0x80, 0x90, 0xBF)), rng.choice((96, 111, 191, 192, 200, 223, 224, 255))
+    return (bytes((first, second)) + rng.randbytes(rng.choice((0, 1, 10, 98, 1000, 1198, *SIZES))))[:2100]
+
+
 def frames(datagrams: list[bytes], rng: random.Random) -> list[bytes]:
     """RFC 4571 frames of these, cut and joined anywhere, now and then with a wrong length."""
     stream = b"".join(frame(datagram) for datagram in datagrams)

@@ -17,14 +17,20 @@ from typing import Any
 
 from tests.fakes.media import AUDIO, VIDEO, VIDEO_H265, h264_unit
 from tests.fakes.nonces import NonceWatch, watching
-from tests.fakes.viewer import FakeViewer, audio_subscription, video_subscription
+from tests.fakes.viewer import PATIENCE_S, FakeViewer, audio_subscription, video_subscription
 from tests.fuzz import nonsense
 from tests.fuzz.episode import Episode
+from tests.fuzz.taker import Taker
+from transport.errors import StateError
 from transport.media import AccessUnit, Track
 from transport.plane import bind_sockets, native
 from transport.plane.interface import Feed, Peer, PlaneOptions, SrtpProfile
 
 _MAX_VIEWERS = 6
+#: Of those who join.
+_PUBLISHERS_SHARE = 0.3
+#: More than an inbox holds, and short enough that the kernel keeps them.
+_FLOOD, _FLOOD_BYTES = 2100, 14
 _MAX_FEEDS = 4
 _WITNESS_SSRC = 0x9000
 #: From as many on a thread lets what is written, and what viewers send, wait for company.
@@ -73,7 +79,8 @@ class World:
     """Runs episodes.
 
     Raises:
-        AssertionError: afterwards a new viewer is not served, a packet is unreadable, or a nonce came twice.
+        AssertionError: afterwards a new viewer is not served or a new publisher not heard, a packet is
+            unreadable, a nonce came twice, or somebody still waits for a publisher.
     """
 
     def __init__(self, seed: int, stack: ExitStack) -> None:
@@ -94,6 +101,8 @@ class World:
             udp, tcp, options, self._clock, self._wall_clock, ipsec_mb=rng.random() < 0.5
         )
         self._threads = options.threads
+        self._takers: list[Taker] = []
+        stack.callback(self._end_takers)
         stack.callback(self._plane.close)
         self._library = ctypes.CDLL(native.__file__)
         stack.callback(self._library.allocations_fail, 0)
@@ -114,6 +123,10 @@ class World:
     def _wall_clock(self) -> float:
         self._be_late(_LATE_REPORTS)
         return time.time() + self._wall_ahead_s
+
+    def _end_takers(self) -> None:
+        for taker in self._takers:
+            taker.end()
 
     def _be_late(self, share: float) -> None:
         if threading.current_thread().name.startswith("plane-") and self._late.random() < share:
@@ -160,8 +173,11 @@ class World:
     def join(self, rng: random.Random) -> None:
         if len(self._viewers) >= _MAX_VIEWERS:
             return
-        viewer = self._new_viewer(rng.choice(_PROTOCOLS), rng.choice(list(SrtpProfile)))
+        collects = rng.random() < _PUBLISHERS_SHARE
+        viewer = self._new_viewer(rng.choice(_PROTOCOLS), rng.choice(list(SrtpProfile)), collects=collects)
         self._viewers.append(viewer)
+        if collects and rng.random() < 0.7:
+            self._takers.append(Taker(viewer.peer, rng.getrandbits(32)))
         actions: list[Callable[[], object]] = [
             lambda: viewer.fake.give_keys(viewer.peer),
             viewer.fake.check,
@@ -172,10 +188,10 @@ class World:
         for action in actions:
             action()
 
-    def _new_viewer(self, protocol: str, profile: SrtpProfile) -> _Viewer:
+    def _new_viewer(self, protocol: str, profile: SrtpProfile, *, collects: bool = False) -> _Viewer:
         self._count += 1
         ufrag, pwd = f"ufrag{self._count}", f"password-of-twenty-two-{self._count}"
-        peer = self._plane.peer(ufrag, pwd)
+        peer = self._plane.peer(ufrag, pwd, collects=collects)
         fake = FakeViewer(self._address, ufrag, pwd, protocol=protocol, profile=profile)
         self._stack.callback(fake.close)
         return _Viewer(peer, fake)
@@ -316,6 +332,21 @@ class World:
         for _ in range(rng.choice((1, 30))):
             self._say(rng, lambda fake: nonsense.noise(rng))
 
+    def publish(self, rng: random.Random) -> None:
+        """Media, which of viewers is garbage; now and then more of it than is kept."""
+        for _ in range(rng.choice((1, 30))):
+            self._say(rng, lambda fake: nonsense.media(rng))
+        if self._viewers and rng.random() < 0.1:
+            fake, datagram = rng.choice(self._viewers).fake, nonsense.media(rng)[:_FLOOD_BYTES]
+            for _ in range(_FLOOD):
+                self._send(fake, lambda: fake.send(datagram))
+
+    def take(self, rng: random.Random) -> None:
+        for viewer in self._viewers:
+            with suppress(ValueError, StateError):  # a viewer; another thread takes
+                viewer.peer.take(rng.choice((0, 1, 100, 1 << 40)), rng.choice((-1.0, 0.0, 0.001)))
+            assert viewer.peer.datagrams_dropped >= 0
+
     def dtls(self, rng: random.Random) -> None:
         for _ in range(rng.choice((1, 3))):
             self._say(
@@ -399,16 +430,33 @@ class World:
         for protocol in ("udp", "udp", "tcp"):
             viewer = self._new_viewer(protocol, SrtpProfile.AEAD_AES_256_GCM)
             self._viewers.append(viewer)
-            viewer.fake.connect()
+            self._prove(viewer.fake)
             viewer.fake.give_keys(viewer.peer)
             viewer.peer.subscribe(feed, video_subscription(_WITNESS_SSRC))
             viewer.fake.wait(lambda f=viewer.fake: any(p.marker for p in f.packets(_WITNESS_SSRC)))  # type: ignore[misc]
+            self._hear(protocol)
         for viewer in self._viewers:
             viewer.fake.poll()
             if viewer.is_pure and self._counts_rollovers:
                 assert viewer.fake.undecipherable == 0
         self._plane.poll()
         self._plane.snapshot()
+
+    @staticmethod
+    def _prove(fake: FakeViewer) -> None:
+        """Ask until there is an answer, as browsers do: after a flood a check may be lost."""
+        fake.wait(lambda: fake.stun or fake.check())  # type: ignore[func-returns-value]
+
+    def _hear(self, protocol: str) -> None:
+        publisher = self._new_viewer(protocol, SrtpProfile.AEAD_AES_256_GCM, collects=True)
+        self._prove(publisher.fake)
+        said = [b"\x80\x60%d" % number for number in range(20)]
+        for datagram in said:
+            publisher.fake.send(datagram)
+        heard: list[bytes] = []
+        while len(heard) < len(said) and (more := publisher.peer.take(len(said), PATIENCE_S)):
+            heard += more
+        assert heard == said
 
 
 #: The frequent ones more than once.
@@ -427,7 +475,7 @@ STEPS += (
     "report",
 )
 STEPS += ("forge", "replay", "ask_again", "babble", "dtls", "connect", "connect", "refuse", "wait", "end")
-STEPS += ("crowd", "set_clock", "starve", "meet", "meet")
+STEPS += ("crowd", "set_clock", "starve", "meet", "meet", "publish", "publish", "take")
 
 
 def run(episode: Episode) -> None:
