@@ -44,6 +44,7 @@ from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.srt import SrtIngest
+from streamer.ingest.whip import WhipIngest
 from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
@@ -61,6 +62,7 @@ from streamer.web.status import Status
 from streamer.web.streams import Streams
 from streamer.web.viewers import Viewers
 from streamer.web.whep import Whep
+from streamer.web.whip import Whip
 from transport.errors import LinkError
 from transport.plane import PlaneOptions, bind_sockets, open_plane
 from transport.plane.events import PlaneEvents
@@ -173,6 +175,7 @@ class Server:
         self.registry.on_remove.append(egress.stream_removed)
         pulls = PullIngest(config, self.registry)
         publishers = SrtIngest(self.registry, guard.door)
+        whip = WhipIngest(plane, events, candidates)
         secret = config.cluster.secret
         self.readers = SrtEgress(
             self.registry,
@@ -190,7 +193,7 @@ class Server:
             srt = SrtPort(config.srt, publishers, self.readers)
             self.srt_address = srt.address
             await self.engagement.start()
-            runner = await self._serve_http(egress, identity, guard, signin, lag, delay)
+            runner = await self._serve_http(egress, whip, identity, guard, signin, lag, delay)
             self._announce(egress)
             await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released + self.registry.renditions_ended, heap_trim())
@@ -216,6 +219,7 @@ class Server:
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
+            await whip.close("the server is stopping", _DRAIN_S)
             await self.engagement.close(_KEEP_S)
             if runner is not None:
                 await runner.cleanup()
@@ -277,6 +281,7 @@ class Server:
     async def _serve_http(
         self,
         egress: WebRtcEgress,
+        whip: WhipIngest,
         identity: Identity,
         guard: Guard,
         signin: SignIn,
@@ -308,6 +313,7 @@ class Server:
                     tls=self._https.describe,
                 ),
                 Whep(self.registry, egress, access, self.engagement.welcome),
+                Whip(self.registry, whip, access),
                 pages,
                 self._connecting(access),
                 *signin.faces(),

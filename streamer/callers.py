@@ -1,4 +1,4 @@
-"""Callers over SRT: what they ask for with what they present, and what a refusal tells them."""
+"""Callers over SRT, and who publishes over WebRTC: what they ask for with what they present."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ def publishing(stream_id: StreamId, config: StreamConfig, address: str) -> Ask:
         config: of the stream that it names.
         address: where it calls from, without port.
     """
-    key = config.publish_key.get_secret_value() if config.publish_key is not None else None
-    credential = _credential(stream_id.session_key, key)
+    credential = publishing_credential(stream_id.session_key, config)
     return Ask(credential, Action.PUBLISH, Protocol.SRT, stream_id.resource, address)
 
 
@@ -76,7 +75,14 @@ def refusal(error: AuthError) -> Refused:
     return Refused(code, str(error))
 
 
-def _credential(presented: str, key: str | None) -> Credential:
+def publishing_credential(presented: str, config: StreamConfig) -> Credential:
+    """What somebody who wants to publish presents: the stream's publish key, a token or an API key.
+
+    Args:
+        presented: by him.
+        config: of the stream.
+    """
+    key = config.publish_key.get_secret_value() if config.publish_key is not None else None
     # A key may look like anything, so it comes first.
     is_key = key is not None and same_secret(presented, key)
     if not is_key and (_JWT.fullmatch(presented) or presented.startswith(API_KEY_MARK)):

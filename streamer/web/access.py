@@ -21,6 +21,7 @@ from auth.errors import Forbidden, SeatsTaken, TokenInvalid
 from auth.permissions.actions import Action
 from auth.permissions.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
 from auth.permissions.protocols import Protocol
+from streamer.callers import publishing_credential
 from streamer.hub.stream import Stream
 from streamer.web.origin import client_address
 from streamer.web.sessions import session_credential
@@ -106,6 +107,24 @@ class Access:
         await self._door.check(ask)
         return ask.action
 
+    async def require_publish(self, request: web.Request, stream: Stream) -> None:
+        """Let those through who may publish a stream.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        await self._door.check(_to_publish(request, stream))
+
+    async def enter_to_publish(
+        self, request: web.Request, stream: Stream, end: Callable[[str], None]
+    ) -> Entry:
+        """Let a publisher in for as long as he may; see `enter`.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        return await self._door.enter(_to_publish(request, stream), end)
+
     def may_manage(self, request: web.Request, stream: str) -> bool:
         """Whether a list for managers should show what belongs to a stream, or to the server for ""."""
         return self._door.may(_ask(request, Action.MANAGE, Protocol.API, stream))
@@ -146,6 +165,12 @@ class Access:
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
     return Ask(presented(request), action, protocol, stream, client_address(request))
+
+
+def _to_publish(request: web.Request, stream: Stream) -> Ask:
+    token = presented_token(request)
+    credential = publishing_credential(token, stream.config) if token else session_credential(request)
+    return Ask(credential, Action.PUBLISH, Protocol.WHIP, stream.name, client_address(request))
 
 
 def _to_play(

@@ -1,4 +1,4 @@
-"""The pages: index, player, player for an iframe, signing in, one's own account, administration.
+"""The pages: index, player, player for an iframe, publishing, signing in, one's own account, administration.
 
 Static files, with headers that hold them to it.
 """
@@ -69,6 +69,7 @@ class Pages:
         return [
             Operation("GET", "/", self.index, "The live streams", described=False),
             Operation("GET", "/watch/{stream}", self.watch, "The player", described=False),
+            Operation("GET", "/publish/{stream}", self.publish, "Publishing from a browser", described=False),
             Operation("GET", "/login", self.login, "Signing in", described=False),
             Operation("GET", "/setup", self.setup, "The first administrator", described=False),
             Operation("GET", "/account", self.account, "One's own account", described=False),
@@ -95,6 +96,10 @@ class Pages:
         """The player for an iframe, on the sites that may have it."""
         self._on_player(request.match_info["stream"])
         return self._serve(request, "embed.html", self._ancestors)
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Publishing from a browser; in nobody's frame, where a click led astray could open a camera."""
+        return self._serve(request, "publish.html", "'none'")
 
     async def relays(self, request: web.Request) -> web.Response:
         """Where the streams are relayed to."""

@@ -30,7 +30,7 @@ from auth.errors import (
     TokenExpired,
     TokenInvalid,
 )
-from streamer.errors import NoSuchStream, NotLive, StreamerError, Unplayable
+from streamer.errors import AlreadyPublished, NoSuchStream, NotLive, StreamerError, Unplayable
 from streamer.relay.errors import NoSuchDestination, NoSuchRelay, RelayBusy, RelayRefused
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     NoSuchStream: (404, "no_such_stream"),
     NotLive: (409, "not_live"),
+    AlreadyPublished: (409, "already_published"),
     Unplayable: (406, "not_playable"),
     NoSuchRelay: (404, "no_such_relay"),
     NoSuchDestination: (404, "no_such_destination"),
@@ -64,6 +65,8 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
 }
 # As proxies log it; it is never sent.
 _GONE = 499
+# Who vanished without a word gives way after two seconds.
+_PUBLISHED_RETRY_S = 2
 # Who decides is asked again at once when the database is back; a client should not wait longer than that.
 _UNAVAILABLE_RETRY_S = 5
 # A seat whose viewer vanished is free within 30 s. Each try is a join that fails, so not at once either.
@@ -149,6 +152,8 @@ def _retry_after_s(error: StreamerError | AuthError) -> int | None:
     match error:
         case NotLive():
             return error.retry_after_s
+        case AlreadyPublished():
+            return _PUBLISHED_RETRY_S
         case LockedOut() | RateLimited():
             return max(1, math.ceil(error.retry_after_s))
         case AuthUnavailable():

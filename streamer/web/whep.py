@@ -25,18 +25,14 @@ from streamer.egress.webrtc import Full, GaveUp, NoSuchViewer, Viewer, WebRtcEgr
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
-from streamer.web.conditions import names_tag
 from streamer.web.confidential import require_confidential
 from streamer.web.operations import CONTENT_KEY_PATH, Operation
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
+from streamer.web.sdp import FRAGMENT, SDP, check_tag, options_answer, read_body, user_agent_of
 from transport.errors import WireError
 
 _log = logging.getLogger(__name__)
-
-_SDP = "application/sdp"
-_FRAGMENT = "application/trickle-ice-sdpfrag"
-_MAX_OFFER_BYTES = 64 * 1024
 
 
 class Welcome(Interface):
@@ -87,8 +83,8 @@ class Whep:
                     503: "The server is full or stopping",
                     **refused,
                 },
-                content=_SDP,
-                accepts=_SDP,
+                content=SDP,
+                accepts=SDP,
                 needs="watch",
             ),
             Operation(
@@ -113,8 +109,8 @@ class Whep:
                     415: "Not application/trickle-ice-sdpfrag",
                     **gone,
                 },
-                content=_FRAGMENT,
-                accepts=_FRAGMENT,
+                content=FRAGMENT,
+                accepts=FRAGMENT,
             ),
             Operation(
                 "DELETE",
@@ -133,12 +129,12 @@ class Whep:
         # Before anything is done for him; he is in only when there is an answer that he can use.
         action = await self._access.require_play(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
-        offer = await self._body(request, _SDP)
+        offer = await read_body(request, SDP)
         try:
             viewer = await self._egress.join(
                 stream,
                 offer,
-                user_agent=_printable(request.headers.get("User-Agent", "")[:200]),
+                user_agent=user_agent_of(request),
                 signalling=signalling(request).description,
                 sound_only=action is Action.LISTEN,
                 is_waiting=lambda: _is_connected(request),
@@ -157,10 +153,10 @@ class Whep:
             status=201,
             body=viewer.answer.encode(),
             headers={
-                "Content-Type": _SDP,
+                "Content-Type": SDP,
                 "Location": f"/whep/{stream.name}/{viewer.key}",
                 "ETag": viewer.etag,
-                "Accept-Patch": _FRAGMENT,
+                "Accept-Patch": FRAGMENT,
                 **self._links(stream),
             },
         )
@@ -170,15 +166,15 @@ class Whep:
         stream = self._registry.find(request.match_info["stream"])
         await self._access.require_play(request, stream, Protocol.WHEP)
         require_confidential(request, stream)
-        return web.Response(status=204, headers={"Accept-Post": _SDP, **self._links(stream)})
+        return web.Response(status=204, headers={"Accept-Post": SDP, **self._links(stream)})
 
     async def patch(self, request: web.Request) -> web.Response:
         """Take trickled candidates, or restart ICE."""
         viewer = self._viewer(request)
         require_confidential(request, viewer.stream)
-        fragment = await self._body(request, _FRAGMENT)
+        fragment = await read_body(request, FRAGMENT)
         viewer = self._viewer(request)  # it may have left meanwhile
-        _check_tag(request, viewer)
+        check_tag(request, viewer.etag)
         try:
             restarted = self._egress.restart(viewer, fragment)
         except WireError as error:
@@ -186,22 +182,19 @@ class Whep:
         if restarted is None:
             return web.Response(status=204)
         return web.Response(
-            status=200, body=restarted.encode(), headers={"Content-Type": _FRAGMENT, "ETag": viewer.etag}
+            status=200, body=restarted.encode(), headers={"Content-Type": FRAGMENT, "ETag": viewer.etag}
         )
 
     async def leave(self, request: web.Request) -> web.Response:
         """End a session."""
         viewer = self._viewer(request)
-        _check_tag(request, viewer)
+        check_tag(request, viewer.etag)
         self._egress.leave(viewer, "the viewer left")
         return web.Response(status=200)
 
     async def options(self, request: web.Request) -> web.Response:
         """Answer what may be sent; CORS headers are added for every answer."""
-        is_session = "session" in request.match_info
-        allowed = "PATCH, DELETE, OPTIONS" if is_session else "POST, GET, OPTIONS"
-        accepts = {"Accept-Patch": _FRAGMENT} if is_session else {"Accept-Post": _SDP}
-        return web.Response(status=204, headers={"Allow": allowed, **accepts})
+        return options_answer(request)
 
     async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> Entry:
         """From now on his session ends when he may not watch any more."""
@@ -235,38 +228,7 @@ class Whep:
         except NoSuchViewer as error:
             raise Problem(404, "no_such_session", str(error)) from None
 
-    @staticmethod
-    async def _body(request: web.Request, content_type: str) -> str:
-        if request.content_type != content_type:
-            raise Problem(
-                415,
-                "unsupported_media_type",
-                f"expected Content-Type {content_type}, this is {request.content_type}",
-                {"Accept-Post" if request.method == "POST" else "Accept-Patch": content_type},
-            )
-        body = await request.content.read(_MAX_OFFER_BYTES + 1)
-        while len(body) <= _MAX_OFFER_BYTES and not request.content.at_eof():
-            body += await request.content.read(_MAX_OFFER_BYTES + 1 - len(body))
-        if len(body) > _MAX_OFFER_BYTES:
-            raise Problem(413, "too_large", f"expected at most {_MAX_OFFER_BYTES} bytes")
-        try:
-            return body.decode()
-        except UnicodeDecodeError:
-            raise Problem(400, "bad_offer", "expected UTF-8 text") from None
-
-
-def _check_tag(request: web.Request, viewer: Viewer) -> None:
-    """Refuse what is meant for another ICE session. Clients leave If-Match out, or quote the asterisk."""
-    wanted = request.headers.get("If-Match", "")
-    if wanted not in ("", '"*"') and not names_tag(request, "If-Match", viewer.etag):
-        raise Problem(412, "precondition_failed", f"this session's ETag is {viewer.etag}, not {wanted}")
-
 
 def _is_connected(request: web.Request) -> bool:
     """Whether its client is still there; without one, aiohttp lets the handler go on."""
     return request.transport is not None and not request.transport.is_closing()
-
-
-def _printable(header: str) -> str:
-    """A header that is not UTF-8 arrives with lone surrogates, which no JSON answer can carry."""
-    return header.encode(errors="replace").decode()

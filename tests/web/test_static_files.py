@@ -81,6 +81,7 @@ def test_every_page_of_the_server_is_there() -> None:
         "invitation.html",
         "login.html",
         "missing.html",
+        "publish.html",
         "relays.html",
         "setup.html",
         "watch.html",

@@ -1,4 +1,4 @@
-"""SRTP and SRTCP of one viewer, by libsrtp. Not thread-safe: only the plane's thread uses it."""
+"""SRTP and SRTCP of one viewer or publisher, by libsrtp. Not thread-safe: one thread uses it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ class SrtpSession:
             return self._tx.protect(packet)
         except pylibsrtp.Error:
             return None
+
+    def unprotect(self, packet: bytes) -> bytes:
+        """Decrypt one RTP packet.
+
+        Raises:
+            WireError: not authentic, or come before.
+        """
+        try:
+            return self._rx.unprotect(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise WireError(f"srtp: {error}") from error
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """Encrypt one RTCP compound."""

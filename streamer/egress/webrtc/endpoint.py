@@ -20,7 +20,6 @@ from streamer.errors import StreamerError, Unplayable
 from streamer.hub.stream import State, Stream
 from streamer.sections.webrtc import WebRtcConfig
 from transport.errors import LinkError
-from transport.media import Codec
 from transport.plane.events import PeerEvent, PlaneEvents
 from transport.plane.interface import AddressLearned, ConsentLost, DtlsReceived, Feed, Plane
 from transport.webrtc.certificate import ServerCertificate, fresh_certificate, profiles_of
@@ -422,11 +421,15 @@ class WebRtcEgress:
             self.leave(viewer, "it stopped answering")
 
     def _keyframe_wanted(self, feed: Feed) -> None:
-        """Only our own encoder can make a keyframe on request; SRT and RTSP sources have no way to ask."""
+        """Our own encoder makes one on request, as do browsers that publish; SRT and RTSP have no way."""
         for stream, outputs in self._outputs.items():
             output = outputs.owns(feed)
-            if output is not None and output.rendition and output.codec is Codec.H264:
+            if output is None or not output.codec.is_video:
+                continue
+            if output.rendition:
                 stream.h264.request_keyframe()
+            elif (publisher := stream.publisher) is not None:
+                publisher.request_keyframe()
 
     def _reassign(self, stream: Stream) -> None:
         viewers = self._viewers(stream)

@@ -30,6 +30,7 @@ from streamer.config import parse
 from streamer.egress.srt import SrtEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.ingest.whip import WhipIngest
 from streamer.web.access import Access
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
@@ -44,10 +45,11 @@ from streamer.web.status import Status
 from streamer.web.streams import Streams
 from streamer.web.viewers import Viewers
 from streamer.web.whep import Whep
+from streamer.web.whip import Whip
 from tests.auth.rig import CHEAP
 from tests.fakes.units import AAC, H264, picture, sound
 from tests.rigs.databases import make_empty, sqlite_url
-from tests.streamer.egress.webrtc.rig import CHROMIUM, Rig
+from tests.streamer.egress.webrtc.rig import CANDIDATES, CHROMIUM, Rig
 from transport.media import Track
 
 KEY, PASSPHRASE = "key-of-the-encoder", "correct horse battery"
@@ -121,6 +123,7 @@ class WebRig(Rig):
             self.registry, self.egress, lambda: 0.125
         )
         whep = Whep(self.registry, self.egress, access)
+        self.whip = WhipIngest(self.plane, self.events, CANDIDATES)
         self.relays = make_relays(
             self._config.platforms,
             self.registry,
@@ -149,6 +152,7 @@ class WebRig(Rig):
                 tls=lambda: self.tls,
             ),
             whep,
+            Whip(self.registry, self.whip, access),
             pages,
             ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
             relaying,
@@ -162,6 +166,7 @@ class WebRig(Rig):
 
     async def close(self) -> None:
         await self.client.close()
+        await self.whip.close("the test is over", 5.0)
         await self.signin.close()
         for task in (self._following, self._relaying):
             task.cancel()

@@ -20,6 +20,7 @@ PAGES = {
     "/connections",
     "/connections/callback/{platform}",
     "/watch/{stream}",
+    "/publish/{stream}",
     "/embed/{stream}",
     "/static/{path}",
     "/login",

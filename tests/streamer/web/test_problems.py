@@ -58,7 +58,7 @@ async def failing() -> AsyncIterator[Failing]:
         (NoSuchStream("cam"), 404, "no_such_stream"),
         (NotLive("cam", "nobody publishes it"), 409, "not_live"),
         (Unplayable("B-frames"), 406, "not_playable"),
-        (AlreadyPublished("cam", "x"), 500, "server_error"),
+        (AlreadyPublished("cam", "x"), 409, "already_published"),
         (StreamerError("any"), 500, "server_error"),
         (BadCredentials("this needs a login"), 401, "unauthorized"),
         (TokenInvalid("its signature is wrong"), 401, "token_invalid"),

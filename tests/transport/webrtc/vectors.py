@@ -14,6 +14,11 @@ def vector(name: str) -> str:
     return (_FOLDER / "sdp" / f"{name}.sdp").read_bytes().decode()
 
 
+def publishers_vector(name: str) -> str:
+    """As `vector`, of somebody who publishes."""
+    return (_FOLDER / "sdp_publishing" / f"{name}.sdp").read_bytes().decode()
+
+
 def client_hello(name: str) -> list[bytes]:
     """A ClientHello as it was sent, by datagram."""
     lines = (_FOLDER / "dtls" / f"{name}-client-hello.hex").read_text().split()

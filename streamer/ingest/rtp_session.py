@@ -1,0 +1,207 @@
+"""One publisher over WebRTC: protected RTP in, access units into the stream."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+from streamer.encryption import Leg
+from streamer.errors import AlreadyPublished, NoSuchStream
+from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.ingest.succession import SILENT_S, take_place
+from transport.errors import WireError
+from transport.plane.interface import Peer
+from transport.plane.srtp import SrtpSession
+from transport.rtp.receive import RtpReceiver
+from transport.webrtc.dtls import DtlsSession, SrtpKeys
+from transport.webrtc.receiving import Receiving
+
+_log = logging.getLogger(__name__)
+
+#: Why a session is over whose publisher ended it.
+LEFT = "the publisher left"
+#: More than cameras of browsers and OBS send; who sends less is not told to.
+_MAX_BITRATE_BPS = 30_000_000
+_AT_ONCE = 64
+# How long a thread waits that was told to end in the moment before it began to.
+_LOOK_S = 0.25
+# RFC 5761 section 4: payload types that are RTCP's.
+_RTCP = range(192, 224)
+
+
+class Phase(enum.StrEnum):
+    """Where a publisher is in its life."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class RtpSession:
+    """One publisher. `serve` runs in a thread of its own; the rest is the event loop's, except where said.
+
+    Args:
+        stream: what it publishes.
+        peer: it collects.
+        receiving: what was agreed with it.
+        address: where it asked from, for people; once there is one, where its media comes from.
+        user_agent: what it calls itself.
+        stop: ends it from outside, with a reason. Any thread; returns at once.
+
+    Attributes:
+        id: for the log and the API.
+        key: names the WHIP session; whoever knows it may end it.
+        phase: set by whoever keeps the session.
+        cipher: SRTP protection profile, "" until agreed.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        peer: Peer,
+        receiving: Receiving,
+        address: str,
+        user_agent: str,
+        stop: Callable[[RtpSession, str], None],
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.key = secrets.token_urlsafe(24)
+        self.stream = stream
+        self.peer = peer
+        self.receiving = receiving
+        self.address = address
+        self.user_agent = user_agent
+        self.phase = Phase.CONNECTING
+        self.cipher = ""
+        self.remote_ufrag = receiving.remote_ufrag
+        self.dtls: DtlsSession
+        self._stop = stop
+        self._etag = secrets.token_hex(8)
+        self._when_ended: Callable[[], None] | None = None
+        self._over = threading.Event()
+        self._reason = ""
+        self._wants_keyframe = False
+        self._heard_at = time.monotonic()
+        self._refused = 0
+        self._receiver = RtpReceiver(
+            receiving.tracks,
+            ssrc=secrets.randbelow(0xFFFFFFFF) + 1,
+            max_bitrate_bps=_MAX_BITRATE_BPS,
+            now=self._heard_at,
+        )
+
+    @property
+    def answer(self) -> str:
+        """The SDP answer."""
+        return self.receiving.answer
+
+    @property
+    def etag(self) -> str:
+        """Names the ICE session, quoted as HTTP wants it."""
+        return f'"{self._etag}"'
+
+    def restarted(self, remote_ufrag: str) -> None:
+        """ICE was restarted: another ETag, the publisher's other name."""
+        self.remote_ufrag = remote_ufrag
+        self._etag = secrets.token_hex(8)
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Have somebody told that it ended, once; at once when it has."""
+        if self.phase is Phase.ENDED:
+            tell()
+        else:
+            self._when_ended = tell
+
+    def end(self, reason: str) -> None:
+        """Have the thread end, and say why. Idempotent."""
+        if self.phase is Phase.ENDED:
+            return
+        self.phase = Phase.ENDED
+        self._reason = reason
+        self._over.set()
+        if self._when_ended is not None:
+            self._when_ended()
+
+    def serve(self, keys: SrtpKeys) -> str:
+        """Publish until it is over; why it is. The thread's."""
+        self.cipher = keys.profile.value
+        if (address := self.peer.address) is not None:
+            self.address = f"{address[0]}:{address[1]}"
+        self._heard_at = time.monotonic()
+        try:
+            publication = take_place(self.stream, self._publisher())
+        except (AlreadyPublished, NoSuchStream) as error:
+            return str(error)
+        reason = "the server failed"
+        try:
+            reason = self._carry(publication, SrtpSession(keys.profile, keys.tx, keys.rx))
+        except Exception:  # one publisher's trouble must stay its own
+            _log.exception("%s: publisher failed", self.stream.name, extra={"session": self.id})
+        finally:
+            publication.close(reason)
+        return reason
+
+    def _publisher(self) -> Publisher:
+        return Publisher(
+            id=self.id,
+            protocol="whip",
+            address=self.address,
+            describe=self.describe,
+            stop=lambda: self._stop(self, "the server ended it"),
+            encryption=lambda: Leg(_LEGS[self.cipher], "secured", "the SRTP profile of its DTLS handshake"),
+            gives_way=lambda: time.monotonic() - self._heard_at > SILENT_S,
+            request_keyframe=self._request_keyframe,
+        )
+
+    def _request_keyframe(self) -> None:
+        self._wants_keyframe = True
+
+    def _carry(self, publication: Publication, srtp: SrtpSession) -> str:
+        receiver, peer = self._receiver, self.peer
+        while not self._over.is_set():
+            now = time.monotonic()
+            datagrams = peer.take(_AT_ONCE, min(max(0.0, receiver.deadline(now) - now), _LOOK_S))
+            now = time.monotonic()
+            for datagram in datagrams:
+                self._take(datagram, srtp, now)
+            if self._wants_keyframe:
+                self._wants_keyframe = False
+                receiver.request_keyframe()
+            for unit in receiver.units(now):
+                publication.declare(receiver.tracks)
+                publication.write(unit)
+            for packet in receiver.feedback(now):
+                peer.send(srtp.protect_rtcp(packet))
+            if receiver.is_over:
+                return LEFT
+        return self._reason
+
+    def _take(self, datagram: bytes, srtp: SrtpSession, now: float) -> None:
+        is_rtcp = len(datagram) > 1 and datagram[1] in _RTCP
+        try:
+            packet = srtp.unprotect_rtcp(datagram) if is_rtcp else srtp.unprotect(datagram)
+        except WireError:  # not authentic, or come twice
+            self._refused += 1
+            return
+        self._heard_at = now
+        self._receiver.receive(packet, now)
+
+    def describe(self) -> dict[str, object]:
+        """Statistics for the API. Any thread."""
+        return {
+            "webrtc": {
+                **dataclasses.asdict(self._receiver.counters),
+                "refused": self._refused,
+                "dropped": self.peer.datagrams_dropped,
+                "protocol": self.peer.protocol,
+                "user_agent": self.user_agent,
+            }
+        }
+
+
+_LEGS = {"AEAD_AES_256_GCM": "AES-256", "AEAD_AES_128_GCM": "AES-128", "AES128_CM_SHA1_80": "AES-128"}

@@ -1,0 +1,170 @@
+/** The page `/publish/{stream}`: a camera, or the screen, becomes the stream. */
+
+import { showAccount } from "./account_link.js";
+import { streamFromPath } from "./address.js";
+import { QUALITIES, capture, devices } from "./capture.js";
+import { element, showText } from "./dom.js";
+import { showProblem } from "./form.js";
+import { bitrate, duration, number } from "./format.js";
+import { WhipSession, whipEndpoint } from "./whip.js";
+
+/** Before trying again; whoever is silent for 2 s gives way on the server. */
+const PAUSES_MS = [500, 2000, 4000, 8000];
+const MEASURE_EVERY_MS = 1000;
+/** Refusals that another try does not change. */
+const FINAL = new Set([400, 401, 403, 404, 406]);
+
+const byId = (id) => document.getElementById(id);
+const stream = streamFromPath();
+const fields = ["source", "camera", "microphone", "quality", "key"].map(byId);
+
+/** @type {{media: MediaStream, session: WhipSession|null, beganAt: number|null}|null} what is being published */
+let broadcast = null;
+
+showText(byId("title"), `Publish ${stream}`);
+document.title = `Publish ${stream} – Streamer`;
+byId("watch").href = `/watch/${encodeURIComponent(stream)}`;
+byId("key").value = new URLSearchParams(location.hash.slice(1)).get("key") ?? "";
+if (byId("key").value) history.replaceState(history.state, "", location.pathname);
+showAccount(byId("account"));
+if (!navigator.mediaDevices?.getDisplayMedia) byId("source").querySelector('[value="screen"]').remove();
+showDevices();
+byId("source").addEventListener("change", showDevices);
+byId("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!broadcast) start();
+});
+byId("stop").addEventListener("click", () => stop());
+addEventListener("pagehide", () => stop());
+setInterval(measure, MEASURE_EVERY_MS);
+
+async function start() {
+  const [source, camera, microphone, quality] = fields.map(({ value }) => value);
+  showProblem(byId("problem"), null);
+  byId("start").disabled = true;
+  try {
+    const media = await capture({ source, camera, microphone, quality });
+    broadcast = { media, session: null, beganAt: null };
+  } catch (error) {
+    showProblem(byId("problem"), error);
+    return;
+  } finally {
+    byId("start").disabled = false;
+  }
+  show();
+  showDevices(); // which have names now
+  const own = broadcast;
+  // The browser's own "Stop sharing", or a camera that is pulled out.
+  for (const track of own.media.getTracks()) track.addEventListener("ended", () => own === broadcast && stop());
+  byId("preview").srcObject = own.media;
+  await publish(own);
+}
+
+/** Publish until it is stopped, beginning anew whenever the connection ends. */
+async function publish(own) {
+  for (let failures = 0; own === broadcast; failures += 1) {
+    try {
+      await once(own);
+      failures = 0;
+    } catch (error) {
+      if (own !== broadcast) return;
+      if (FINAL.has(error.status)) return stop(error);
+      showProblem(byId("problem"), error);
+    }
+    if (own !== broadcast) return;
+    showText(byId("state"), "Connection lost. Connecting again.");
+    await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)]));
+  }
+}
+
+/** One connection, until it ends. */
+async function once(own) {
+  const { bitrateBps } = QUALITIES[byId("quality").value];
+  const session = new WhipSession(whipEndpoint(stream), byId("key").value.trim(), own.media, bitrateBps);
+  own.session = session;
+  showText(byId("state"), "Connecting");
+  try {
+    await session.start();
+    await ended(session, () => {
+      own.beganAt ??= performance.now();
+      showProblem(byId("problem"), null);
+      show();
+    });
+  } finally {
+    session.close();
+    own.session = null;
+    show();
+  }
+}
+
+function ended(session, onConnected) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (session.state === "connected") onConnected();
+      if (["closed", "failed", "disconnected"].includes(session.state)) resolve();
+    };
+    session.addEventListener("change", look);
+    look();
+  });
+}
+
+function stop(error = null) {
+  if (!broadcast) return;
+  const { media, session } = broadcast;
+  broadcast = null;
+  session?.close();
+  for (const track of media.getTracks()) track.stop();
+  byId("preview").srcObject = null;
+  showText(byId("state"), "Not live");
+  if (error) showProblem(byId("problem"), error);
+  show();
+}
+
+function show() {
+  const isOn = broadcast !== null;
+  byId("live").hidden = broadcast?.session?.state !== "connected";
+  byId("empty").hidden = isOn;
+  byId("start").hidden = isOn;
+  byId("stop").hidden = !isOn;
+  for (const field of fields) field.disabled = isOn;
+}
+
+async function showDevices() {
+  byId("camera-row").hidden = byId("source").value !== "camera";
+  const { cameras, microphones } = await devices();
+  offer(byId("camera"), [["", "Default camera"], ...cameras.map(named)]);
+  offer(byId("microphone"), [["", "Default microphone"], ...microphones.map(named), ["none", "None"]]);
+}
+
+/** @returns {[string, string]} */
+function named({ deviceId, label }, place) {
+  return [deviceId, label || `Device ${place + 1}`];
+}
+
+function offer(select, options) {
+  const { value } = select;
+  select.replaceChildren(...options.map(([id, label]) => element("option", { value: id }, label)));
+  select.value = options.some(([id]) => id === value) ? value : "";
+}
+
+/** What is sent, once a second. */
+async function measure() {
+  const own = broadcast;
+  const session = own?.session;
+  if (session?.state !== "connected") return;
+  const picture = { width: 0, height: 0, framesPerSecond: NaN };
+  let bytes = 0;
+  for (const report of (await session.pc.getStats()).values()) {
+    if (report.type !== "outbound-rtp") continue;
+    bytes += report.bytesSent;
+    if (report.kind === "video") Object.assign(picture, { width: report.frameWidth, height: report.frameHeight, framesPerSecond: report.framesPerSecond });
+  }
+  if (own !== broadcast || own.session !== session) return;
+  const now = performance.now();
+  const { before } = session;
+  session.before = { bytes, now };
+  const words = [`Live for ${duration((now - own.beganAt) / 1000)}`];
+  if (before) words.push(bitrate((8000 * (bytes - before.bytes)) / (now - before.now)));
+  if (picture.width) words.push(`${picture.width}×${picture.height}`, `${number(picture.framesPerSecond)} fps`);
+  showText(byId("state"), words.join(" · "));
+}

@@ -1,0 +1,188 @@
+"""WHIP: how a browser or OBS publishes a stream (RFC 9725).
+
+POST /whip/{stream}            offer → 201, answer, Location, ETag
+PATCH /whip/{stream}/{session} trickle → 204; ICE restart → 200 and a fragment with new credentials
+DELETE /whip/{stream}/{session} → 200
+
+The bearer token is the stream's publish key, a token that may publish it, or an API key.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+
+from auth.errors import AuthError
+from auth.permissions.principals import ANONYMOUS
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Stream
+from streamer.ingest.rtp_session import RtpSession
+from streamer.ingest.whip import NoSuchPublisher, Stopping, Untakable, WhipIngest
+from streamer.web.access import Access
+from streamer.web.confidential import require_confidential
+from streamer.web.operations import Operation
+from streamer.web.origin import client_address
+from streamer.web.problems import Problem
+from streamer.web.sdp import FRAGMENT, SDP, check_tag, options_answer, read_body, user_agent_of
+from transport.errors import WireError
+
+_log = logging.getLogger(__name__)
+
+
+class Whip:
+    """The handlers."""
+
+    def __init__(self, registry: Registry, ingest: WhipIngest, access: Access) -> None:
+        self._registry = registry
+        self._ingest = ingest
+        self._access = access
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+        stream, session = "/whip/{stream}", "/whip/{stream}/{session}"
+        refused = {
+            401: "The publish key, or a token, is needed",
+            403: "This token does not open it, or the stream demands HTTPS",
+            404: "No such stream",
+        }
+        gone = {404: "No such session, or why it ended"}
+        return [
+            Operation(
+                "POST",
+                stream,
+                self.publish,
+                "Publish a stream: send an SDP offer, get the answer",
+                {
+                    201: "The answer; Location names the session",
+                    400: "Not a usable offer",
+                    406: "Nothing that is offered can be taken, or the stream is pulled from its source",
+                    409: "Somebody publishes it; Retry-After says when to ask again",
+                    413: "An offer of more than 64 KiB",
+                    415: "Not application/sdp",
+                    429: "Too many wrong keys from this address; Retry-After says when to ask again",
+                    503: "The server is stopping",
+                    **refused,
+                },
+                content=SDP,
+                accepts=SDP,
+                needs="publish",
+            ),
+            Operation(
+                "GET",
+                stream,
+                self.probe,
+                "See whether there is a WHIP endpoint",
+                {204: "There is", **refused},
+            ),
+            Operation("OPTIONS", stream, self.options, "Ask what may be sent", {204: "Accept-Post tells"}),
+            Operation(
+                "PATCH",
+                session,
+                self.patch,
+                "Trickle candidates, or restart ICE",
+                {
+                    200: "ICE restarted; the new credentials",
+                    204: "Taken note",
+                    403: "The stream demands HTTPS",
+                    400: "Not a usable fragment",
+                    412: "If-Match names another ICE session",
+                    415: "Not application/trickle-ice-sdpfrag",
+                    **gone,
+                },
+                content=FRAGMENT,
+                accepts=FRAGMENT,
+            ),
+            Operation(
+                "DELETE",
+                session,
+                self.leave,
+                "Stop publishing",
+                {200: "Ended", 412: "If-Match names another ICE session", **gone},
+            ),
+            Operation("OPTIONS", session, self.options, "Ask what may be sent", {204: "Accept-Patch tells"}),
+        ]
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Answer an offer."""
+        stream = self._registry.find(request.match_info["stream"])
+        await self._access.require_publish(request, stream)
+        require_confidential(request, stream)
+        offer = await read_body(request, SDP)
+        try:
+            session = self._ingest.join(
+                stream, offer, address=client_address(request), user_agent=user_agent_of(request)
+            )
+        except WireError as error:
+            raise Problem(400, "bad_offer", f"this offer cannot be used: {error}") from None
+        except Untakable as error:
+            raise Problem(406, "not_takable", str(error)) from None
+        except Stopping as error:
+            raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
+        await self._let_in(request, stream, session)
+        return web.Response(
+            status=201,
+            body=session.answer.encode(),
+            headers={
+                "Content-Type": SDP,
+                "Location": f"/whip/{stream.name}/{session.key}",
+                "ETag": session.etag,
+                "Accept-Patch": FRAGMENT,
+            },
+        )
+
+    async def probe(self, request: web.Request) -> web.Response:
+        """Say that there is an endpoint here, for clients that look first."""
+        stream = self._registry.find(request.match_info["stream"])
+        await self._access.require_publish(request, stream)
+        require_confidential(request, stream)
+        return web.Response(status=204, headers={"Accept-Post": SDP})
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Take trickled candidates, or restart ICE."""
+        session = self._session(request)
+        require_confidential(request, session.stream)
+        fragment = await read_body(request, FRAGMENT)
+        session = self._session(request)  # it may have left meanwhile
+        check_tag(request, session.etag)
+        try:
+            restarted = self._ingest.restart(session, fragment)
+        except WireError as error:
+            raise Problem(400, "bad_fragment", f"this fragment cannot be used: {error}") from None
+        if restarted is None:
+            return web.Response(status=204)
+        headers = {"Content-Type": FRAGMENT, "ETag": session.etag}
+        return web.Response(status=200, body=restarted.encode(), headers=headers)
+
+    async def leave(self, request: web.Request) -> web.Response:
+        """End a session."""
+        try:
+            self._ingest.end(request.match_info["session"], lambda session: check_tag(request, session.etag))
+        except NoSuchPublisher as error:
+            raise Problem(404, "no_such_session", str(error)) from None
+        return web.Response(status=200)
+
+    async def options(self, request: web.Request) -> web.Response:
+        """Answer what may be sent."""
+        return options_answer(request)
+
+    async def _let_in(self, request: web.Request, stream: Stream, session: RtpSession) -> None:
+        """From now on his session ends when he may not publish any more."""
+        try:
+            entry = await self._access.enter_to_publish(
+                request, stream, lambda why: self._ingest.leave(session, why)
+            )
+        except BaseException as error:
+            refused = isinstance(error, AuthError)
+            self._ingest.leave(session, str(error) if refused else "it did not wait for the answer")
+            raise
+        session.when_ended(entry.close)
+        if entry.permit.principal is not ANONYMOUS:
+            who = entry.permit.principal.name
+            _log.info("%s: publisher is %s", stream.name, who, extra={"session": session.id})
+
+    def _session(self, request: web.Request) -> RtpSession:
+        try:
+            return self._ingest.by_key(request.match_info["session"])
+        except NoSuchPublisher as error:
+            raise Problem(404, "no_such_session", str(error)) from None

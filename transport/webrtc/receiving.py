@@ -1,0 +1,139 @@
+"""A publisher's offer, answered so that it sends what can be passed on: H.264 or H.265, and Opus. No I/O.
+
+The counterpart of `negotiate.py`, which is about sending. RFC 9725 section 4.4: one picture and one sound at
+most, over one transport; of several layers of a picture (simulcast) none is agreed on, so that one is sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transport.errors import WireError
+from transport.media import Codec
+from transport.rtp.receive import IncomingTrack
+from transport.webrtc import answer
+from transport.webrtc.answer import Accepted, Identity, LocalParameters
+from transport.webrtc.codecs import OPUS_FMTP, find_opus
+from transport.webrtc.offered import NoUsableCodec, Offered
+from transport.webrtc.wire import Fingerprint, Format, Offer, OfferedMedia
+
+#: Feedback that `RtpReceiver` gives.
+_FEEDBACK = frozenset({"nack", "nack pli", "goog-remb"})
+_EXPECTED = "H264 with packetization-mode=1, or H265; and opus/48000/2 for sound"
+_VIDEO_ID, _AUDIO_ID = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """What was agreed.
+
+    Attributes:
+        answer: SDP.
+        tracks: what will come, by payload type.
+        fingerprints: of the publisher's certificate.
+        role: ours in DTLS, "server" or "client".
+        remote_ufrag: the publisher's; connectivity checks carry `<local>:<remote>`.
+        media_line: the m-line that carries the transport, for `restart_answer`.
+        mids: the accepted m-lines', in order; the first carries the transport.
+    """
+
+    answer: str
+    tracks: tuple[IncomingTrack, ...]
+    fingerprints: tuple[Fingerprint, ...]
+    role: str
+    remote_ufrag: str
+    media_line: str
+    mids: tuple[str, ...]
+
+
+def receive(offer: Offer, local: LocalParameters) -> Receiving:
+    """Choose formats for one publisher and write the answer (RFC 3264, RFC 8829).
+
+    A sound that cannot be taken is refused alone, a picture refuses the whole: nobody wants to find out from
+    an empty player that only sound arrives.
+
+    Raises:
+        NoUsableCodec: nothing that is offered can be taken, or not its picture.
+        WireError: the publisher wants to send nothing, or formats that cannot be told apart.
+    """
+    sendable = [media for media in offer.media if media.is_sendable]
+    if not sendable:
+        raise WireError("sdp: no m-line sends audio or video over the bundled transport")
+    picture = _find_video(sendable)
+    sound = find_opus(sendable)
+    wants_video = any(media.kind == "video" for media in sendable)
+    if (wants_video and picture is None) or (picture is None and sound is None):
+        raise NoUsableCodec(Offered.by(sendable), _EXPECTED)
+    accepted: list[Accepted] = []
+    tracks: list[IncomingTrack] = []
+    if picture is not None:
+        media, chosen, codec = picture
+        rtx = media.rtx_of(chosen)
+        tracks.append(_track(_VIDEO_ID, codec, chosen, rtx))
+        accepted.append(_accepted(media, chosen, chosen.fmtp, rtx))
+    if sound is not None:
+        media, chosen = sound
+        tracks.append(_track(_AUDIO_ID, Codec.OPUS, chosen, None))
+        accepted.append(_accepted(media, chosen, OPUS_FMTP, None))
+    _check_distinct(tracks)
+    by_media = {id(item.media): item for item in accepted}
+    sections = [(media, by_media.get(id(media))) for media in offer.media]
+    role = "client" if offer.setup == "passive" else "server"
+    identity = Identity(
+        stream=secrets.token_hex(8), cname=secrets.token_hex(8), session_id=secrets.randbits(62)
+    )
+    first = next(item for _, item in sections if item is not None)
+    return Receiving(
+        answer=answer.serialize(sections, offer.has_bundle, local, identity, role),
+        tracks=tuple(tracks),
+        fingerprints=offer.fingerprints,
+        role=role,
+        remote_ufrag=offer.ufrag,
+        media_line=answer.media_line(first),
+        mids=tuple(media.mid for media, item in sections if item is not None),
+    )
+
+
+def _find_video(sendable: Sequence[OfferedMedia]) -> tuple[OfferedMedia, Format, Codec] | None:
+    """The publisher's first choice of H.264, which every browser plays; else of H.265."""
+    formats = [(media, each) for media in sendable if media.kind == "video" for each in media.formats]
+    for media, each in formats:
+        mode = each.parameters.get("packetization-mode", "0")
+        if each.name.upper() == "H264" and each.clock_rate == 90_000 and mode == "1":
+            return media, each, Codec.H264
+    for media, each in formats:
+        tx_mode = each.parameters.get("tx-mode", "SRST").upper()
+        if each.name.upper() == "H265" and each.clock_rate == 90_000 and tx_mode == "SRST":
+            return media, each, Codec.H265
+    return None
+
+
+def _track(id: int, codec: Codec, chosen: Format, rtx: Format | None) -> IncomingTrack:
+    return IncomingTrack(
+        id=id,
+        codec=codec,
+        payload_type=chosen.payload_type,
+        clock_rate=chosen.clock_rate,
+        rtx_payload_type=rtx.payload_type if rtx is not None else None,
+    )
+
+
+def _accepted(media: OfferedMedia, chosen: Format, fmtp: str, rtx: Format | None) -> Accepted:
+    return Accepted(
+        media=media,
+        format=chosen,
+        fmtp=fmtp,
+        rtx_payload_type=rtx.payload_type if rtx is not None else None,
+        feedback=tuple(value for value in chosen.feedback if value in _FEEDBACK),
+        direction="recvonly",
+    )
+
+
+def _check_distinct(tracks: Sequence[IncomingTrack]) -> None:
+    """Payload types tell the tracks apart, as in any bundle without the MID extension (RFC 9143 9.2)."""
+    numbers = [number for track in tracks for number in (track.payload_type, track.rtx_payload_type)]
+    used = [number for number in numbers if number is not None]
+    if len(set(used)) != len(used):
+        raise WireError("sdp: one payload type for two formats within the bundle")
