@@ -27,6 +27,7 @@ from transport.rtp import header, rtcp
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
 from transport.rtp.packetize import packetize
+from transport.rtp.receive import IncomingTrack, RtpReceiver
 from transport.srt.wire import parse_srt_url, parse_stream_id
 from transport.webrtc.offers import read_offer
 from transport.webrtc.wire import parse_offer, parse_trickle_fragment
@@ -79,13 +80,42 @@ def _stream(rng: random.Random) -> bytes:
 
 
 def _read_payloads(data: bytes) -> None:
-    for codec in (Codec.H264, Codec.H265, Codec.OPUS):
+    for codec in _SENT:
         depacketizer = Depacketizer(codec)
         for number, at in enumerate(range(0, len(data), 50)):
             try:
                 depacketizer.push(RtpPacket(96, number, 0, 1, data[at : at + 50], number % 5 == 4))
             except WireError:
                 pass
+
+
+def _receive(data: bytes) -> None:
+    tracks = [IncomingTrack(n, codec, 96 + n, 90_000, 100 + n) for n, codec in enumerate(_SENT)]
+    receiver = RtpReceiver(tracks, ssrc=1, max_bitrate_bps=1_000_000, now=0.0)
+    at, now = 0, 0.0
+    while at < len(data):
+        size = data[at]
+        receiver.receive(data[at + 1 : at + 1 + size], now)
+        receiver.units(now)
+        receiver.feedback(now)
+        at, now = at + 1 + size, max(now + 0.01, receiver.deadline(now) if size & 1 else 0.0)
+    assert len(receiver.tracks) == len(tracks)
+
+
+def _published(rng: random.Random) -> bytes:
+    """Packets behind their lengths, in order but for a few."""
+    packets = [nonsense.reports(rng)[:255]]
+    for number, track in enumerate((VIDEO, VIDEO_H265, AUDIO)):
+        try:
+            payloads = packetize(nonsense.unit(track, 0, rng), 64)
+        except WireError:
+            continue
+        packets += [
+            header.serialize(RtpPacket(96 + number, seq, 0, 7 + number, payload, payload is payloads[-1]))
+            for seq, payload in enumerate(payloads)
+            if rng.random() > 0.1
+        ]
+    return b"".join(bytes((len(packet),)) + packet for packet in packets)
 
 
 def _packetize(data: bytes) -> None:
@@ -147,6 +177,7 @@ def _bent_behind_the_handshake(said: bytes, rng: random.Random) -> bytes:
     return greeting + rest
 
 
+_SENT = (Codec.H264, Codec.H265, Codec.OPUS)
 _RANDOM = bytes(HANDSHAKE_BYTES - 8)
 _TARGET = parse_rtmp_url("rtmp://host/live?a=b", "key")
 _TO_SERVER, _TO_CLIENT = _rtmp_dialogue()
@@ -178,6 +209,7 @@ PARSERS = {
     ),
     "framing": Parser(_read_frames, lambda rng: b"".join(nonsense.frames([nonsense.noise(rng)] * 3, rng))),
     "depacketize": Parser(_read_payloads, lambda rng: rng.randbytes(rng.randrange(400)), ()),
+    "rtp receiver": Parser(_receive, _published, ()),
     "packetize": Parser(_packetize, lambda rng: rng.randbytes(8), ()),
     "sdp": Parser(parse_offer, lambda rng: rng.choice(_OFFERS)),
     "offer": Parser(lambda data: read_offer(data.decode(errors="replace")), lambda rng: rng.choice(_OFFERS)),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from av.video.frame import VideoFrame
 
+from tests.transport.media.sources import picture_units, sound_units, tone
 from transport.media import AccessUnit, Codec
 from transport.rtp import header, rtcp
 from transport.rtp.header import RtpPacket
@@ -18,6 +19,8 @@ from transport.rtp.receive import IncomingTrack, RtpReceiver
 VIDEO = IncomingTrack(1, Codec.H264, 96, 90_000, 97)
 AUDIO = IncomingTrack(2, Codec.OPUS, 111, 48_000, None)
 OWN_SSRC = 0xABCD
+#: 25 pictures a second.
+FRAME = 3_600
 
 
 class Sender:
@@ -82,6 +85,29 @@ def grain(index: int, width: int, height: int) -> VideoFrame:
     """Pictures that have nothing in common, so that each is many packets long."""
     rgb = np.random.default_rng(index).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return VideoFrame.from_ndarray(rgb, format="rgb24")
+
+
+def pictures(count: int, *, gop: int = 25, size: int = 64) -> list[AccessUnit]:
+    """Pictures of several packets each; a keyframe now and then."""
+    options = {"tune": "zerolatency", "g": str(gop), "keyint_min": str(gop), "sc_threshold": "0"}
+    units = picture_units(Codec.H264, count, width=size * 2, height=size, options=options, draw=grain)
+    return [replace(unit, pts=n * FRAME, dts=n * FRAME) for n, unit in enumerate(units)]
+
+
+def sounds(count: int) -> list[AccessUnit]:
+    """A tone in packets of 20 ms."""
+    units = sound_units(Codec.OPUS, tone(count / 50, 48_000), 48_000, clock_rate=48_000)[:count]
+    return [replace(unit, pts=n * 960, dts=n * 960) for n, unit in enumerate(units)]
+
+
+def feed(receiving: RtpReceiver, packets: list[bytes], now: float = 0.0) -> list[AccessUnit]:
+    for packet in packets:
+        receiving.receive(packet, now)
+    return receiving.units(now)
+
+
+def data_of(units: list[AccessUnit]) -> list[bytes]:
+    return [unit.data for unit in units]
 
 
 def receiver(*tracks: IncomingTrack, max_bitrate_bps: int = 2_500_000, now: float = 0.0) -> RtpReceiver:

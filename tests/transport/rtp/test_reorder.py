@@ -1,4 +1,6 @@
 import math
+import random
+from itertools import pairwise
 
 import pytest
 
@@ -151,3 +153,30 @@ def test_what_waits_is_bounded_in_number_and_in_bytes(count: int, size: int) -> 
     assert buffer.lost == 1
     assert ready == list(range(3, 3 + count))
     assert buffer.deadline() == math.inf
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_the_network_does_packets_come_out_once_and_in_order(seed: int) -> None:
+    rng = random.Random(seed)
+    buffer = ReorderBuffer(0.4)
+    arrivals = [(seq / 500, seq) for seq in range(1, 2_000)]
+    arrivals = [(at + rng.expovariate(100), seq) for at, seq in arrivals if rng.random() > 0.1]
+    arrivals.append((0.0, 1))
+    arrivals += rng.sample(arrivals, 200)
+    arrivals += [(at + rng.random(), seq) for at, seq in rng.sample(arrivals, 200)]
+    arrivals += [(5.0 + seq / 500, seq) for seq in range(2_000, 2_010)]
+    out: list[tuple[int, bool]] = []
+    for at, seq in sorted(arrivals):
+        ready = buffer.push(seq, packet(seq), at) + buffer.give_up(at)
+        out += [(found.seq, broken) for found, _, broken in ready]
+        while buffer.deadline() <= at:
+            asked = buffer.requests(at)
+            assert all(number > out[-1][0] for number in asked)
+            assert asked or buffer.deadline() > at
+    out += [(found.seq, broken) for found, _, broken in buffer.give_up(99.0)]
+    seqs = [seq for seq, _ in out]
+    assert seqs == sorted(set(seqs))
+    assert seqs[-1] == 2_009
+    assert buffer.lost == 2_009 - len(seqs)
+    gaps = [after != before + 1 for before, after in pairwise(seqs)]
+    assert [broken for _, broken in out] == [False, *gaps]
