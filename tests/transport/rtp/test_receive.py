@@ -89,10 +89,10 @@ def test_every_compound_begins_with_a_report_and_says_who_sends_it() -> None:
 
 def test_who_loses_much_is_told_to_send_less() -> None:
     sender, receiving = Sender(AUDIO), receiver(AUDIO, max_bitrate_bps=1_000_000)
-    units = [replace(unit, data=unit.data[:1] + bytes(999)) for unit in sounds(300)]
+    units = [replace(unit, data=unit.data[:1] + bytes(999)) for unit in sounds(500)]
     packets = [(u.dts_s, p) for u in units for p in sender.packets(u)]
     arrivals = [(at, p) for n, (at, p) in enumerate(packets) if at > 3.0 or n % 5 or n == 0]
-    _, said = run(receiving, arrivals, 5.9)
+    _, said = run(receiving, arrivals, 9.9)
     limits = [(at, packet.bitrate_bps) for at, packet in said if isinstance(packet, rtcp.Remb)]
     assert limits[0][1] == pytest.approx(1_000_000, rel=0.001)
     # 50 packets of 1012 bytes a second, 40 of them arrive.
