@@ -40,7 +40,7 @@ class BandwidthLimit:
             elapsed_s: how long it was.
             received_bytes: of all sources and retransmissions.
             expected: packets sent, by their sequence numbers.
-            lost: of those, not received, whether they were repaired or not.
+            lost: packets that did not come in time, whether they were repaired or not.
         """
         self._elapsed_s += elapsed_s
         self._bytes += received_bytes

@@ -81,7 +81,7 @@ class IncomingStream:
         self._clock = clock
         self._assembler = _assembler(agreed, clock)
         self._give_up_s = _GIVE_UP_PICTURE_S if agreed.codec.is_video else _GIVE_UP_SOUND_S
-        self._buffer = ReorderBuffer(self._give_up_s)
+        self._buffer = ReorderBuffer(self._give_up_s, 0)
         self._depacketizer = Depacketizer(agreed.codec)
         self._lost_before = 0
         self._recovered_before = 0
@@ -193,8 +193,7 @@ class IncomingStream:
         if packet.ssrc in self._retired:
             self._retired.remove(packet.ssrc)
         self._lost_before, self._recovered_before = self.lost, self.recovered
-        self._buffer = ReorderBuffer(self._give_up_s)
-        self._buffer.highest = packet.seq - 1
+        self._buffer = ReorderBuffer(self._give_up_s, packet.seq)
         self._depacketizer = Depacketizer(self.agreed.codec)
         self._first_arrival = None
         self._stray = None

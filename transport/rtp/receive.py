@@ -98,6 +98,7 @@ class RtpReceiver:
         self._report_at = now + _FIRST_INTERVAL_S
         self._reported_at = now
         self._reported_bytes = 0
+        self._reported_missing = 0
         self._packets = 0
         self._bytes = 0
         self._nacks = 0
@@ -241,11 +242,13 @@ class RtpReceiver:
         """Report on what was heard since the last report, and learn from it how fast the sender may send."""
         heard = [stream.reception for stream in streams if stream.reception and stream.reception.is_heard]
         blocks = tuple(reception.block(now) for reception in heard)
+        # What was sent again under its old number is not lost in a report, but was so on the way.
+        missing = sum(stream.lost + stream.recovered for stream in self._streams)
         self._limit.interval(
             now - self._reported_at,
             self._bytes - self._reported_bytes,
             sum(reception.interval_expected for reception in heard),
-            sum(reception.interval_lost for reception in heard),
+            missing - self._reported_missing,
         )
-        self._reported_at, self._reported_bytes = now, self._bytes
+        self._reported_at, self._reported_bytes, self._reported_missing = now, self._bytes, missing
         return blocks[:31]

@@ -18,8 +18,7 @@ class Reception:
     Attributes:
         highest_seq: extended highest sequence number received.
         received: packets, those that came twice too.
-        interval_expected: packets between the last two reports.
-        interval_lost: of those, not received; never negative.
+        interval_expected: packets between the last two reports, by their sequence numbers.
     """
 
     def __init__(self, ssrc: int, clock_rate: int, seq: int) -> None:
@@ -27,7 +26,6 @@ class Reception:
         self.highest_seq = seq - 1
         self.received = 0
         self.interval_expected = 0
-        self.interval_lost = 0
         self._clock_rate = clock_rate
         self._base_seq = seq
         self._jitter = 0.0
@@ -70,9 +68,9 @@ class Reception:
         expected = self.highest_seq - self._base_seq + 1
         self.interval_expected = expected - self._expected_before
         received = self.received - self._received_before
-        self.interval_lost = max(0, self.interval_expected - received)
+        lost = max(0, self.interval_expected - received)
         self._expected_before, self._received_before = expected, self.received
-        fraction = self.interval_lost / self.interval_expected if self.interval_lost else 0.0
+        fraction = lost / self.interval_expected if lost else 0.0
         lsr, came_at = self._report or (0, now)
         return ReportBlock(
             ssrc=self.ssrc,

@@ -36,6 +36,7 @@ class ReorderBuffer:
 
     Args:
         give_up_s: how long a missing packet is waited for.
+        first_seq: of the packet that is the first; what comes of before counts as a duplicate.
 
     Attributes:
         highest: the highest sequence number that came.
@@ -44,13 +45,13 @@ class ReorderBuffer:
         duplicates: packets that came again, or after they were given up.
     """
 
-    def __init__(self, give_up_s: float) -> None:
-        self.highest = 0
+    def __init__(self, give_up_s: float, first_seq: int) -> None:
+        self.highest = first_seq - 1
         self.lost = 0
         self.recovered = 0
         self.duplicates = 0
         self._give_up_s = give_up_s
-        self._next: int | None = None
+        self._next = first_seq
         # In ascending order, which is also the order in which they were missed.
         self._missing: dict[int, _Missing] = {}
         self._waiting: dict[int, tuple[RtpPacket, float]] = {}
@@ -63,8 +64,6 @@ class ReorderBuffer:
 
     def push(self, seq: int, packet: RtpPacket, now: float) -> list[Ordered]:
         """Take a packet, whichever way it came; return all that are in order now."""
-        if self._next is None:
-            self._next, self.highest = seq, seq - 1
         if seq == self._next and not self._waiting:
             self._next, self.highest = seq + 1, seq
             broken, self._broken = self._broken, False
@@ -155,7 +154,6 @@ class ReorderBuffer:
         self._ask_at = math.inf
 
     def _release(self) -> list[Ordered]:
-        assert self._next is not None
         ready: list[Ordered] = []
         while self._waiting:
             found = self._waiting.pop(self._next, None)

@@ -101,6 +101,22 @@ def test_who_loses_much_is_told_to_send_less() -> None:
     assert limits[-1][1] > lowest * 1.08
 
 
+def test_what_is_repaired_was_lost_all_the_same() -> None:
+    sender, receiving = Sender(AUDIO), receiver(AUDIO, max_bitrate_bps=1_000_000)
+    packets = [(unit.dts_s, p) for unit in sounds(300) for p in sender.packets(unit)]
+    arrivals = [(at, p) for n, (at, p) in enumerate(packets) if n % 5 or n == 0]
+
+    def answer(packet: rtcp.RtcpPacket, now: float) -> list[tuple[float, bytes]]:
+        asked = packet.seqs if isinstance(packet, rtcp.Nack) else ()
+        return [(now + 0.03, sender.again(seq)) for seq in asked]
+
+    out, said = run(receiving, arrivals, 5.5, answer=answer)
+    assert len(out) > 270 and receiving.counters.lost == 0
+    assert min(packet.bitrate_bps for _, packet in said if isinstance(packet, rtcp.Remb)) < 250_000
+    blocks = [b for _, packet in said if isinstance(packet, rtcp.ReceiverReport) for b in packet.blocks]
+    assert blocks[-1].cumulative_lost <= 1
+
+
 def test_it_is_over_when_all_sources_said_goodbye() -> None:
     picture, sound, receiving = Sender(), Sender(AUDIO, ssrc=0x2222), receiver()
     assert not receiving.is_over

@@ -21,14 +21,14 @@ def seqs_of(ready: list[Ordered]) -> list[int]:
 
 
 def test_packets_in_order_never_wait() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 65_530)
     for seq in range(65_530, 65_550):
         assert push(buffer, seq) == [seq & 0xFFFF]
     assert buffer.deadline() == math.inf
 
 
 def test_overtaken_packets_come_out_in_order_and_nothing_is_asked_for() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     assert push(buffer, 1, 3, 4, now=0.0) == [1]
     assert buffer.requests(0.005) == []
     assert push(buffer, 2, now=0.009) == [2, 3, 4]
@@ -37,7 +37,7 @@ def test_overtaken_packets_come_out_in_order_and_nothing_is_asked_for() -> None:
 
 
 def test_arrival_times_stay_with_their_packets() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     buffer.push(1, packet(1), 1.0)
     buffer.push(3, packet(3), 2.0)
     ready = buffer.push(2, packet(2), 3.0)
@@ -48,7 +48,7 @@ def test_arrival_times_stay_with_their_packets() -> None:
 
 
 def test_a_gap_is_asked_for_after_ten_milliseconds() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 4)
     assert buffer.deadline() == pytest.approx(0.010)
     assert buffer.requests(0.0099) == []
@@ -56,7 +56,7 @@ def test_a_gap_is_asked_for_after_ten_milliseconds() -> None:
 
 
 def test_a_gap_is_asked_for_at_once_when_three_later_packets_came() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 3, 4)
     assert buffer.requests(0.0) == []
     push(buffer, 5)
@@ -66,7 +66,7 @@ def test_a_gap_is_asked_for_at_once_when_three_later_packets_came() -> None:
 
 
 def test_a_gap_is_asked_for_again_until_it_is_given_up() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 3)
     asked = []
     now = 0.0
@@ -83,7 +83,7 @@ def test_a_gap_is_asked_for_again_until_it_is_given_up() -> None:
 
 
 def test_each_gap_has_its_own_time() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 3, now=0.0)
     push(buffer, 5, now=0.2)
     assert seqs_of(buffer.give_up(0.4)) == [3]
@@ -93,7 +93,7 @@ def test_each_gap_has_its_own_time() -> None:
 
 
 def test_a_packet_that_came_because_it_was_asked_for_is_recovered() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 3)
     assert buffer.requests(0.02) == [2]
     assert push(buffer, 2, now=0.05) == [2, 3]
@@ -101,7 +101,7 @@ def test_a_packet_that_came_because_it_was_asked_for_is_recovered() -> None:
 
 
 def test_no_second_request_before_the_answer_to_the_first_can_be_here() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 3)
     assert buffer.requests(0.010) == [2]
     push(buffer, 2, now=0.050)
@@ -110,7 +110,7 @@ def test_no_second_request_before_the_answer_to_the_first_can_be_here() -> None:
     assert buffer.deadline() == pytest.approx(1.070)
     push(buffer, 4, now=1.020)
 
-    slow = ReorderBuffer(0.4)
+    slow = ReorderBuffer(0.4, 1)
     push(slow, 1, 3)
     assert slow.requests(0.010) == [2]
     push(slow, 2, now=0.060)
@@ -120,13 +120,13 @@ def test_no_second_request_before_the_answer_to_the_first_can_be_here() -> None:
 
 
 def test_duplicates_come_out_once() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     assert push(buffer, 1, 1, 3, 3, 2, 2, 3) == [1, 2, 3]
     assert buffer.duplicates == 4
 
 
 def test_of_many_missing_packets_128_are_asked_for_at_once() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     push(buffer, 1, 302)
     assert buffer.requests(0.02) == list(range(2, 130))
     assert buffer.deadline() <= 0.02
@@ -136,7 +136,7 @@ def test_of_many_missing_packets_128_are_asked_for_at_once() -> None:
 
 
 def test_a_gap_that_is_too_long_is_not_waited_for() -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     assert push(buffer, 1, 1500) == [1, 1500]
     assert buffer.lost == 1498
     assert buffer.deadline() == math.inf
@@ -145,7 +145,7 @@ def test_a_gap_that_is_too_long_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize(("count", "size"), [(2_500, 1), (300, 60_000)])
 def test_what_waits_is_bounded_in_number_and_in_bytes(count: int, size: int) -> None:
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     buffer.push(1, packet(1), 0.0)
     ready: list[int] = []
     for seq in range(3, 3 + count):
@@ -158,7 +158,7 @@ def test_what_waits_is_bounded_in_number_and_in_bytes(count: int, size: int) -> 
 @pytest.mark.parametrize("seed", range(8))
 def test_whatever_the_network_does_packets_come_out_once_and_in_order(seed: int) -> None:
     rng = random.Random(seed)
-    buffer = ReorderBuffer(0.4)
+    buffer = ReorderBuffer(0.4, 1)
     arrivals = [(seq / 500, seq) for seq in range(1, 2_000)]
     arrivals = [(at + rng.expovariate(100), seq) for at, seq in arrivals if rng.random() > 0.1]
     arrivals.append((0.0, 1))
