@@ -183,7 +183,9 @@ class IncomingStream:
         return at if self.keyframes is None else min(at, self.keyframes.deadline())
 
     def _begin(self, packet: RtpPacket, now: float) -> Reception:
-        """Start anew with the source, or the sequence, of a packet."""
+        """Start anew with the source, or the sequence, of a packet; only another source has another clock."""
+        if self.reception is None or self.reception.ssrc != packet.ssrc:
+            self._clock.begin(packet.timestamp, now)
         if self.reception is not None and self.reception.ssrc != packet.ssrc:
             self._retired.append(self.reception.ssrc)
             self._retired_until = now + _RETIRED_S
@@ -198,7 +200,6 @@ class IncomingStream:
         self._first_arrival = None
         self._stray = None
         self.is_over = False
-        self._clock.begin(packet.timestamp, now)
         if self.keyframes is not None:
             self.keyframes.begin(now, with_keyframe=may_begin_keyframe(self.agreed.codec, packet.payload))
         self.reception = Reception(packet.ssrc, self.agreed.clock_rate, packet.seq)

@@ -83,7 +83,11 @@ class ReorderBuffer:
 
     def give_up(self, now: float) -> list[Ordered]:
         """Wait no longer for what has been missing too long; return all that are in order then."""
-        late = [seq for seq, missing in self._missing.items() if missing.since + self._give_up_s <= now]
+        late: list[int] = []
+        for seq, missing in self._missing.items():
+            if missing.since + self._give_up_s > now:
+                break
+            late.append(seq)
         if not late:
             return []
         for seq in late:

@@ -280,6 +280,7 @@ def test_a_sender_whose_sequence_starts_again() -> None:
     sender.next_seq = 30_000
     out += feed(receiving, sender.packets(units[25]) + sender.packets(units[26]), 0.2)
     assert data_of(out) == data_of(units[:5] + units[25:27])
+    assert [unit.pts for unit in out] == [unit.pts for unit in units[:5] + units[25:27]]
     assert receiving.counters.lost == 0
     assert nacked(feedback(receiving, 0.3)) == []
 
