@@ -24,6 +24,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 )
+#: A camera and a microphone that are made up, and that no page has to ask for.
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 _ANSWER_S = 30
 
@@ -52,15 +54,18 @@ def chromium_path() -> str:
 
 
 @asynccontextmanager
-async def chromium(path: Path | None = None) -> AsyncIterator[Browser]:
+async def chromium(path: Path | None = None, *, has_camera: bool = False) -> AsyncIterator[Browser]:
     """A headless browser.
 
     Args:
         path: a program that starts one, None for the machine's own.
+        has_camera: it has a camera and a microphone.
     """
     path = path or Path(chromium_path())
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=[*ARGUMENTS, *(CAMERA if has_camera else ())]
+        )
         try:
             yield browser
         finally:

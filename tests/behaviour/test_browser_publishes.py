@@ -1,0 +1,87 @@
+"""Whoever has a browser and the key publishes with its camera, and is seen; also after the page was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from loadtests.rig.browser import Watcher, chromium
+from loadtests.rig.server import Server
+from tests.behaviour.streams import KEY, OPEN
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+async def studio(browser: Browser, server: Server, key: str = KEY) -> Page:
+    """The page that publishes, in a context of its own."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{server.url}/publish/cam#key={key}")
+    return page
+
+
+async def go_live(page: Page) -> None:
+    await page.click("#start")
+    await expect(page.locator("#state")).to_contain_text("Live for", timeout=20_000)
+
+
+def streams_over_srt(server: Server) -> list[dict[str, object]]:
+    """What a reader of another kind finds in it."""
+    url = f"srt://127.0.0.1:{server.srt_port}?streamid=read:cam"
+    command = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", url]
+    found = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    streams: list[dict[str, object]] = json.loads(found.stdout)["streams"]
+    return streams
+
+
+async def test_it_is_seen_and_heard_by_browsers_and_over_srt() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server)
+            assert "key" not in page.url
+            await go_live(page)
+            assert server.stream("cam")["publisher"]["protocol"] == "whip"
+            watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
+            report = await watcher.wait_playing()
+            assert report["codec"] == "video/H264"
+            await watcher.unmute()
+            await watcher.wait_for(
+                lambda r: bool(r["audio"] and r["audio"].get("totalAudioEnergy", 0) > 0.0001), 20, "its sound"
+            )
+            (viewer,) = server.viewers()
+            assert viewer["video_source"] == "source"
+            found = await asyncio.to_thread(streams_over_srt, server)
+            assert {each["codec_name"] for each in found} == {"h264", "opus"}
+            await page.click("#stop")
+            await watcher.wait_for(lambda r: r["state"] != "playing", 20, "the end of it")
+            assert watcher.problems == []
+
+
+async def test_a_reload_goes_on_where_it_was() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server)
+            await go_live(page)
+            watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
+            await watcher.wait_playing()
+            # No goodbye: a tab that crashed says nothing.
+            await page.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
+            await page.goto("about:blank")
+            again = await studio(browser, server)
+            await go_live(again)
+            await watcher.wait_more(20, 20.0)
+            assert watcher.problems == []
+
+
+async def test_a_wrong_key_is_told_once() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server, key="wrong")
+            await page.click("#start")
+            await expect(page.locator("#problem")).to_contain_text("key", timeout=20_000)
+            await expect(page.locator("#state")).to_have_text("Not live")
+            assert await page.is_visible("#start")
