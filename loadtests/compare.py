@@ -117,12 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = Load(given.viewers, given.mbps, given.seconds, given.rate)
     rounds, kernel_us = [], []
     for _ in range(given.rounds):
-        kernel_us.append(floor.send_us(given.viewers, 10, 3.0))
+        alone = floor.send_us(given.viewers, 10, 3.0), floor.send_us(given.viewers, 10, 3.0, per_s=floor.FPS)
+        kernel_us.append(alone)
         rounds.append(measure(load, given.peers))
-    kernel = ", ".join(f"{each:.2f}" for each in kernel_us)
+    kernel = ", ".join(f"{most:.2f}/{paced:.2f}" for most, paced in kernel_us)
     body = (
         f"{table(middle(rounds))}\n{ratios(rounds)}\n"
-        f"The kernel alone, runs of 10 packets, before each round: {kernel} µs a packet. {stolen(rounds)}\n"
+        f"The kernel alone, runs of 10 packets, before each round: {kernel} µs a packet, without a pause and "
+        f"with {floor.FPS} runs a second to each. {stolen(rounds)}\n"
     )
     report(body, [[asdict(result) for result in results] for results in rounds], given)
     return 0

@@ -7,12 +7,14 @@ from loadtests import floor
 
 def test_it_sends_runs_and_tells_what_they_cost(capsys: pytest.CaptureFixture[str]) -> None:
     assert floor.main(["--viewers", "40", "--packets", "5", "--seconds", "0.1"]) == 0
-    cut, whole = capsys.readouterr().out.split("; ")
+    cut, whole, paced = capsys.readouterr().out.split("; ")
     used, _, rest = cut.partition(" ")
     assert rest == "µs of processor time per packet, 5 packets a run"
     least, _, rest = whole.partition(" ")
-    assert rest == "where runs are taken as they are\n"
-    assert float(used) > 0 and float(least) > 0
+    assert rest == "where runs are taken as they are"
+    most, _, rest = paced.partition(" ")
+    assert rest == "with 30 runs a second to each\n"
+    assert float(used) > 0 and float(least) > 0 and float(most) > 0
 
 
 @pytest.mark.parametrize("wrong", [["--viewers", "0"], ["--packets", "51"], ["--seconds", "0"]])
