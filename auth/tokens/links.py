@@ -13,6 +13,7 @@ from enum import StrEnum
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from auth.errors import BadGrant
+from auth.permissions.actions import Action
 from auth.permissions.patterns import EVERYTHING, check_pattern
 from auth.tokens.claims import MAX_TOKEN_CHARACTERS
 
@@ -27,13 +28,19 @@ class Target(StrEnum):
 
     WATCH = "watch"
     EMBED = "embed"
+    PUBLISH = "publish"
     WHEP = "whep"
     WHIP = "whip"
 
     @property
     def is_page(self) -> bool:
         """Whether a browser opens it, which keeps a fragment to itself."""
-        return self in (Target.WATCH, Target.EMBED)
+        return self not in (Target.WHEP, Target.WHIP)
+
+    @property
+    def action(self) -> Action:
+        """What its token must allow."""
+        return Action.PUBLISH if self in (Target.PUBLISH, Target.WHIP) else Action.WATCH
 
 
 @dataclass(frozen=True, slots=True)

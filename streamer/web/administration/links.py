@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from auth.errors import BadGrant
-from auth.permissions.actions import Action
 from auth.tokens.links import Link, build_link
 from auth.tokens.tokens import implied
 from streamer.web.administration import models, requests
@@ -65,7 +64,7 @@ class Links:
         base = self._desk.base_url(request)
         _check(Link(base, wanted.target, wanted.stream))
         made = await self._desk.issue(
-            request, asker, wanted, implied([Action.WATCH]), (wanted.stream,), wanted.target
+            request, asker, wanted, implied([wanted.target.action]), (wanted.stream,), wanted.target
         )
         claims = made.claims
         link = build_link(Link(base, wanted.target, wanted.stream, made.token))

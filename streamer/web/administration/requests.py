@@ -156,10 +156,10 @@ class NewToken(Body):
 
 
 class NewLink(Body):
-    """A link to one stream, with a token to watch it; of the targets, only to what this server has."""
+    """A link to one stream, with a token to watch it, or to publish it where the target is for that."""
 
     stream: Annotated[str, Field(min_length=1, max_length=64)]
-    target: Literal[Target.WATCH, Target.EMBED, Target.WHEP] = Target.WATCH
+    target: Target = Target.WATCH
     lifetime_s: Lifetime
     limits: NewLimits = NewLimits()
     note: Note = ""

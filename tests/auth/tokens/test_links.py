@@ -28,6 +28,10 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiJvbmUifQ.c2lnbmF0dXJl"
             Link("https://live.example/tv", Target.WHIP, "cam", TOKEN),
             f"https://live.example/tv/whip/cam?token={TOKEN}",
         ),
+        (
+            Link("https://live.example", Target.PUBLISH, "cam", TOKEN),
+            f"https://live.example/publish/cam#token={TOKEN}",
+        ),
         (Link("https://live.example", Target.WATCH, "cam"), "https://live.example/watch/cam"),
     ],
 )

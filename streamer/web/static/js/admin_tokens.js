@@ -3,7 +3,7 @@
 import { check, choice, field, folded, LIFETIMES, row, rows, sheet, showSecret, sureButton, tag, when } from "./admin_parts.js";
 import { ask } from "./session.js";
 
-const LINKS = { watch: "page to watch", embed: "player for an iframe", whep: "WHEP address" };
+const LINKS = { watch: "page to watch", embed: "player for an iframe", publish: "page to publish", whep: "WHEP address", whip: "WHIP address, for OBS" };
 const HOW_LONG = choice.bind(null, "How long", "lifetime", LIFETIMES);
 
 export async function tokens(show) {
@@ -17,7 +17,7 @@ export async function tokens(show) {
       field("Stream", "stream", { required: true, maxlength: 64 }),
       choice("What it opens", "target", Object.entries(LINKS)),
       HOW_LONG(),
-      field("Viewers at once", "viewers", { type: "number", min: 1, placeholder: "any number" }),
+      field("Sessions at once", "viewers", { type: "number", min: 1, placeholder: "any number" }),
       field("From addresses", "networks", { placeholder: "anywhere, or 192.0.2.0/24" }),
       field("For your list", "note", { maxlength: 256 }),
       check("Opens one session and no other after it", "once"),

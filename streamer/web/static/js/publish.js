@@ -1,7 +1,7 @@
 /** The page `/publish/{stream}`: a camera, or the screen, becomes the stream. */
 
 import { showAccount } from "./account_link.js";
-import { streamFromPath } from "./address.js";
+import { streamFromPath, tokenFromAddress } from "./address.js";
 import { QUALITIES, capture, devices } from "./capture.js";
 import { element, showText } from "./dom.js";
 import { showProblem } from "./form.js";
@@ -24,8 +24,7 @@ let broadcast = null;
 showText(byId("title"), `Publish ${stream}`);
 document.title = `Publish ${stream} – Streamer`;
 byId("watch").href = `/watch/${encodeURIComponent(stream)}`;
-byId("key").value = new URLSearchParams(location.hash.slice(1)).get("key") ?? "";
-if (byId("key").value) history.replaceState(history.state, "", location.pathname);
+byId("key").value = new URLSearchParams(location.hash.slice(1)).get("key") || tokenFromAddress();
 showAccount(byId("account"));
 if (!navigator.mediaDevices?.getDisplayMedia) byId("source").querySelector('[value="screen"]').remove();
 showDevices();

@@ -69,29 +69,32 @@ async def test_who_manages_nothing_issues_nothing(desk: Desk) -> None:
 
 class TestLinks:
     @pytest.mark.parametrize(
-        ("target", "begins"),
+        ("target", "begins", "opens"),
         [
-            ("watch", "/watch/closed#token="),
-            ("embed", "/embed/closed#token="),
-            ("whep", "/whep/closed?token="),
+            ("watch", "/watch/closed#token=", "/whep/closed"),
+            ("embed", "/embed/closed#token=", "/whep/closed"),
+            ("whep", "/whep/closed?token=", "/whep/closed"),
+            ("publish", "/publish/closed#token=", "/whip/closed"),
+            ("whip", "/whip/closed?token=", "/whip/closed"),
         ],
     )
-    async def test_it_opens_one_stream(self, desk: Desk, target: str, begins: str) -> None:
+    async def test_it_opens_one_stream(self, desk: Desk, target: str, begins: str, opens: str) -> None:
         made = await desk.done(
             "POST", "/links", {"stream": "closed", "target": target, "lifetime_s": 60, "note": "for friends"}
         )
         assert made["link"].startswith(str(desk.client.make_url("/")).rstrip("/") + begins)
         bearer = {"Authorization": f"Bearer {made['link'].partition('token=')[2]}"}
-        assert (await desk.answer("GET", "/whep/closed", headers=bearer))[0] == 204
+        other = {"/whep/closed": "/whip/closed", "/whip/closed": "/whep/closed"}[opens]
+        assert (await desk.answer("GET", opens, headers=bearer))[0] == 204
+        assert (await desk.answer("GET", other, headers=bearer))[0] == 403
         (listed,) = (await desk.done("GET", "/links"))["tokens"]
         assert (listed["link"], listed["streams"], listed["note"]) == (target, ["closed"], "for friends")
         await desk.done("DELETE", f"/links/{made['id']}")
         await desk.identity.authority.refresh()
-        assert (await desk.answer("GET", "/whep/closed", headers=bearer))[0] == 401
+        assert (await desk.answer("GET", opens, headers=bearer))[0] == 401
 
     async def test_to_what_is_not_offered_there_is_none(self, desk: Desk) -> None:
-        """Else who publishes would be handed an address at which nothing answers."""
-        wrong = {"stream": "closed", "target": "whip", "lifetime_s": 60}
+        wrong = {"stream": "closed", "target": "hls", "lifetime_s": 60}
         assert await desk.refused("POST", "/links", wrong) == (400, "bad_request")
         assert (await desk.done("GET", "/links"))["tokens"] == []
 
