@@ -289,8 +289,8 @@ class Plane(Protocol):
         """Make a viewer, or a publisher, that will prove itself with these local ICE credentials.
 
         Args:
-            ufrag: user name fragment, 1-256 bytes.
-            pwd: password, as long.
+            ufrag: user name fragment; no other peer has it.
+            pwd: password.
             collects: it is a publisher (WHIP, RFC 9725). What comes from its proved addresses as RTP or RTCP
                 is kept for `Peer.take`: 2,048 datagrams (4 MiB) at most, then the newest are dropped. It is
                 not authenticated here, so it proves neither an address nor consent; only STUN does.

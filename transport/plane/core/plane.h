@@ -3,7 +3,8 @@
  * A viewer (`peer`) belongs to one shard; everything of it that is not marked otherwise is touched by that
  * shard's thread alone. Other threads talk to a shard through its inbox: commands from Python, datagrams and
  * notes from the thread that receives. `tables` finds a peer by the user name fragment of its ICE credentials
- * or by its address. What a publisher sends waits in an inbox of its own (`inbox.h`). No lock is held across a system call, and none is taken while another is held.
+ * or by its address. What a publisher sends waits in its own inbox (`inbox.h`). No lock is held across a system call,
+ * and none is taken while another is held.
  */
 #ifndef PLANE_PLANE_H
 #define PLANE_PLANE_H

@@ -131,8 +131,9 @@ bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int so
 
 static void sort(shard *s, uint8_t *data, size_t bytes, int socket, const address *from, double now) {
     peer *owner = bytes > 0 && data[0] >= 4 ? tables_by_address(s->plane, socket, from) : NULL;
+    /* Whichever shard's it is: what is listed is proved, and an inbox has a lock of its own. */
     if (is_collected(owner, data, bytes))
-        collect(s, owner, data, bytes); /* whichever shard's it is: an inbox is no thread's, and this address is proved */
+        collect(s, owner, data, bytes);
     else if (owner != NULL && owner->shard != s)
         shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes);
     else
