@@ -134,7 +134,7 @@ async def test_somebody_is_let_in_by_pages_alone(browser: Browser, server: Serve
     await expect(sections.get_by_role("link")).to_have_text(["Tokens and links"])
     await anna.get_by_text("Make a link").click()
     await expect(anna.get_by_label("What it opens").locator("option")).to_have_text(
-        ["page to watch", "player for an iframe", "WHEP address"]
+        ["page to watch", "player for an iframe", "page to publish", "WHEP address", "WHIP address, for OBS"]
     )
     await anna.locator("details[open]").get_by_role("textbox", name="Stream").fill("cam")
     await anna.get_by_role("button", name="Make it").click()
