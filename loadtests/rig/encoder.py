@@ -23,9 +23,10 @@ class Programme:
 
     Attributes:
         size: width x height.
-        fps: pictures a second.
+        fps: pictures a second; of "mpeg2" fields.
         gop_s: seconds between keyframes.
-        video: "h264", "h264-b" (with B-frames), "h265", or "" for none.
+        video: "h264", "h264-b" (with B-frames), "h265", "mpeg2" (interlaced, with B-frames, of pixels that
+            are not square), or "" for none.
         audio: "aac", "mp2", "ac3", "opus", or "" for none.
         bitrate_kbps: of the picture.
     """
@@ -50,6 +51,16 @@ _VIDEO = {
         "zerolatency",
         "-x265-params",
         "log-level=none",
+    ),
+    "mpeg2": (
+        "-vf",
+        "tinterlace=interleave_top,setfield=tff,setdar=16/9",
+        "-c:v",
+        "mpeg2video",
+        "-flags",
+        "+ildct+ilme",
+        "-bf",
+        "2",
     ),
 }
 _AUDIO = {

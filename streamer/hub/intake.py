@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from fractions import Fraction
 
 from streamer.hub.fanout import Fanout, FirstTrack
 from streamer.hub.reader import Reader
 from streamer.hub.rendition import Rendition
 from streamer.hub.stream import Stream
 from transport.media import AccessUnit, Codec, Track
+from transport.media.shape import fitting_size
 
 
 class Intake:
@@ -54,6 +56,16 @@ class Intake:
     def video_codec(self) -> Codec | None:
         """What the picture is taken as; None when there is none."""
         return self._codec(self.video, Codec.H264)
+
+    @property
+    def video_size(self) -> tuple[int, int]:
+        """Width and height as the picture is taken, in pixels; 0 while unknown."""
+        video = self.video
+        if video is None or not video.width:
+            return 0, 0
+        if not self.is_transcoded:
+            return video.width, video.height
+        return fitting_size(video.width, video.height, Fraction(video.pixel_aspect))
 
     @property
     def is_transcoded(self) -> bool:

@@ -85,7 +85,12 @@ class Meter:
         found = []
         video = next((track for track in tracks if track.is_video), None)
         cost = "an H.264 rendition is being made" if transcoding else "an H.264 rendition is made when needed"
-        if video is not None and video.has_b_frames:
+        if video is not None and not video.codec.in_browsers:
+            found.append(
+                f"The picture is {video.codec.upper()}, which browsers do not play; {cost}, which costs "
+                "about a core. To avoid it, encode H.264."
+            )
+        elif video is not None and video.has_b_frames:
             found.append(
                 f"The picture has B-frames, which browsers cannot play over WebRTC; {cost}, which costs "
                 f"about a core. To avoid it, {_ADVISE_B_FRAMES}."

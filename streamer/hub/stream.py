@@ -231,7 +231,8 @@ class Stream:
         if audio is not None and self.audio_source() is self.opus:
             self.opus.expect()
         # Whether this browser lacks the codec is not known yet; what hinders all of them is.
-        if video is not None and video.hindrance and self.config.renditions == "auto":
+        is_hindered = video is not None and (video.hindrance or not video.codec.in_browsers)
+        if is_hindered and self.config.renditions == "auto":
             self.h264.expect()
 
     def expire(self, now: float) -> None:

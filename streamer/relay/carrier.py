@@ -171,17 +171,13 @@ class Carrier:
 
     def _prepare_still(self, programme: Programme) -> None:
         """Have the still picture at hand before it is needed."""
-        video, codec = self._intake.video, self._intake.video_codec
-        if video is not None and codec is not None and video.width:
+        codec, (width, height) = self._intake.video_codec, self._intake.video_size
+        if codec is not None and width:
             known = self.look
-            same = known is not None and (known.codec, known.width, known.height) == (
-                codec,
-                video.width,
-                video.height,
-            )
+            same = known is not None and (known.codec, known.width, known.height) == (codec, width, height)
             rate = usual_rate(self._stream.meter.fps)
             if not same or (rate is not None and known is not None and abs(rate - known.rate) > 1):
-                self.look = Look(codec, video.width, video.height, rate or ASSUMED_RATE)
+                self.look = Look(codec, width, height, rate or ASSUMED_RATE)
         audio = self._intake.audio
         if audio is not None and audio.codec is Codec.AAC and audio.sample_rate:
             track = programme.silence.track

@@ -15,7 +15,7 @@ from transport.errors import WireError
 from transport.media.shape import square_size
 from transport.media.unit import AccessUnit, Codec
 
-_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc"}
+_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.MPEG2: "mpeg2video"}
 _QUALITY = 5  # of mjpeg's 2 (best) to 31
 
 
@@ -23,7 +23,7 @@ def render_thumbnail(unit: AccessUnit, width: int = 480) -> bytes:
     """Decode a keyframe and make a JPEG of it.
 
     Args:
-        unit: a keyframe of an H.264 or H.265 track.
+        unit: a keyframe of a picture track.
         width: pixels; the height follows from the picture's shape. Never enlarged.
 
     Returns:

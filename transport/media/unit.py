@@ -11,6 +11,7 @@ class Codec(enum.StrEnum):
 
     H264 = "h264"
     H265 = "h265"
+    MPEG2 = "mpeg2"
     AAC = "aac"
     OPUS = "opus"
     MP2 = "mp2"
@@ -30,8 +31,14 @@ class Codec(enum.StrEnum):
         """True for a picture track, False for sound."""
         return self in _VIDEO
 
+    @property
+    def in_browsers(self) -> bool:
+        """Whether there are browsers that receive it over WebRTC."""
+        return self in _IN_BROWSERS
 
-_VIDEO = frozenset({Codec.H264, Codec.H265})
+
+_VIDEO = frozenset({Codec.H264, Codec.H265, Codec.MPEG2})
+_IN_BROWSERS = frozenset({Codec.H264, Codec.H265, Codec.OPUS})
 _SAMPLE_BYTES = {Codec.PCMA: 1, Codec.PCMU: 1, Codec.L16: 2}
 # First byte of the profile-level-id: Baseline, Main, Extended and High, all of 4:2:0 and 8 bits.
 _PLAIN_PROFILES = frozenset({"42", "4d", "58", "64"})
@@ -47,7 +54,8 @@ class Track:
         id: stays the same for the track's life within its stream.
         clock_rate: ticks per second of the units' pts and dts.
         parameter_sets: H.264: (SPS, PPS…); H.265: (VPS, SPS, PPS…), NAL units without start codes;
-            AAC: (AudioSpecificConfig,); empty while unknown.
+            MPEG-2: (sequence header with its extensions and start codes,); AAC: (AudioSpecificConfig,); empty
+            while unknown.
         profile: H.264: profile-level-id in lower-case hexadecimal ("42e01f"); otherwise "".
         width: pixels after cropping, 0 while unknown or for sound.
         height: as width.
@@ -107,10 +115,11 @@ class AccessUnit:
         pts: presentation time in ticks of `track.clock_rate`, unwrapped (never jumps back at 2**33).
         dts: decoding time in the same ticks; non-decreasing within a track.
         data: H.264 and H.265: Annex B with 4-byte start codes, no access unit delimiters or filler, and on
-            a keyframe the parameter sets first. AAC: raw frame without ADTS header. Opus: one packet.
-            MP2 and AC-3: one whole frame with its header.
-        keyframe: a decoder can start here (IDR; for H.265 any IRAP), though what it shows may be whole only
-            later, see `Track.gradual`. True for every sound unit.
+            a keyframe the parameter sets first. MPEG-2: one picture (of one in two fields, one or both), on a
+            keyframe the sequence header first. AAC: raw frame without ADTS header. Opus: one packet. MP2 and
+            AC-3: one whole frame with its header.
+        keyframe: a decoder can start here (IDR; for H.265 any IRAP, for MPEG-2 an I picture), though what it
+            shows may be whole only later, see `Track.gradual`. True for every sound unit.
         received_at: time.monotonic() when its last byte arrived, seconds.
     """
 

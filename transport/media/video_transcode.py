@@ -20,7 +20,7 @@ from transport.media.shape import PictureShaper
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video import VideoNormalizer
 
-_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc"}
+_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.MPEG2: "mpeg2video"}
 
 _ASSUMED_RATE = Fraction(30)
 _RATE_WINDOW = 30  # pictures
@@ -56,7 +56,7 @@ class H264Options:
 
 
 class H264Transcoder:
-    """Turns one H.264 or H.265 track into H.264 Constrained Baseline on the same clock.
+    """Turns one picture track into H.264 Constrained Baseline on the same clock.
 
     Latency: a unit's picture leaves in the same call when the source has no reordering. With B-frames a
     picture leaves when its turn has come, that is as many units later as the source's reordering depth (2 for

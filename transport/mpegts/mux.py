@@ -18,6 +18,7 @@ _PROGRAM = 1
 _STREAM_TYPES = {
     Codec.H264: 0x1B,
     Codec.H265: 0x24,
+    Codec.MPEG2: 0x02,
     Codec.AAC: 0x0F,
     Codec.MP2: 0x03,
     Codec.AC3: 0x81,
@@ -26,7 +27,7 @@ _STREAM_TYPES = {
 #: What a transport stream can carry.
 CARRIED = frozenset(_STREAM_TYPES)
 _MPEG2_AUDIO, _LOWEST_OF_MPEG1 = 0x04, 32_000
-# Every access unit begins with a delimiter (2.14.1, 2.17.1).
+# Every access unit of these begins with a delimiter (2.14.1, 2.17.1).
 _DELIMITERS = {Codec.H264: b"\0\0\0\1\x09\xf0", Codec.H265: b"\0\0\0\1\x46\x01\x50"}
 _VIDEO_STREAM_ID, _AUDIO_STREAM_ID, _PRIVATE_STREAM_ID = 0xE0, 0xC0, 0xBD
 _OPUS_CONTROL = b"\x7f\xe0"
@@ -121,7 +122,7 @@ class TsMuxer:
     def _framed(self, unit: AccessUnit) -> bytes:
         codec = unit.track.codec
         if codec.is_video:
-            return _DELIMITERS[codec] + unit.data
+            return _DELIMITERS.get(codec, b"") + unit.data
         if codec is Codec.OPUS:
             whole, rest = divmod(len(unit.data), 255)
             return _OPUS_CONTROL + b"\xff" * whole + bytes((rest,)) + unit.data

@@ -1,17 +1,16 @@
 """Pictures out of PES packets: usually one access unit each, but not always.
 
-`transport/media/video.py` makes the units fit for every output; this file decides where they begin and end,
-when they are shown, and what happens to damaged ones.
+`transport/media/video.py` and `mpeg2.py` make the units fit for every output, `pictures.py` finds where they
+begin and end; this file decides when they are shown, and what happens to damaged ones.
 """
 
 from __future__ import annotations
 
-from transport.errors import WireError
-from transport.media import AccessUnit, Codec, Track, VideoNormalizer, h264, h265
-from transport.media.annexb import split_annexb
+from transport.media import AccessUnit, Codec, Track
 from transport.mpegts.clock import MAX_HELD, TICKS_PER_S
 from transport.mpegts.counters import DemuxCounters
 from transport.mpegts.pes import MAX_PES_BYTES
+from transport.mpegts.pictures import picture_framing
 
 # A frame of 30 per second, while nothing better is known.
 _DEFAULT_STEP = 3_000
@@ -32,8 +31,7 @@ class VideoTrack:
     """
 
     def __init__(self, track_id: int, codec: Codec, language: str, counters: DemuxCounters) -> None:
-        self._normalizer = VideoNormalizer(track_id, codec, TICKS_PER_S, language=language)
-        self._codec = codec
+        self._framing = picture_framing(track_id, codec, language)
         self._counters = counters
         self._waiting = True
         self._dts: int | None = None
@@ -48,7 +46,7 @@ class VideoTrack:
     @property
     def track(self) -> Track:
         """As known so far."""
-        return self._normalizer.track
+        return self._framing.track
 
     @property
     def reason(self) -> str:
@@ -57,7 +55,7 @@ class VideoTrack:
 
     def relabel(self, language: str) -> None:
         """Change the track's language."""
-        self._normalizer.relabel(language)
+        self._framing.relabel(language)
 
     def take(
         self, segments: list[bytes], pts: int | None, dts: int | None, now: float, *, broken: bool
@@ -79,7 +77,7 @@ class VideoTrack:
         if broken or len(segments) > 1:
             self._counters.damaged_units += 1
         if pts is None or dts is None:
-            if not self._begins_unit(data):
+            if not self._framing.begins_unit(data):
                 return self._continue(data)
             if self._unused_stamp is not None:
                 pts, dts = self._unused_stamp
@@ -119,14 +117,13 @@ class VideoTrack:
         return []
 
     def _units(self, data: bytes, pts: int, dts: int, now: float) -> list[AccessUnit]:
-        nals = split_annexb(data)
         units = []
-        for part in self._pictures(nals):
+        for part in self._framing.split(data):
             if self._dts is not None and 0 < self._dts - dts <= MAX_HELD:
                 # The pts stays: it is the order of the pictures on the screen.
                 self._counters.clamped_timestamps += 1
                 dts = self._dts
-            unit = self._normalizer.unit_of_nals(part, pts, dts, now)
+            unit = self._framing.unit(part, pts, dts, now)
             if unit is None:
                 self._unused_stamp = (pts, dts)
                 continue
@@ -142,34 +139,6 @@ class VideoTrack:
             dts += self._frame_ticks()
         return units
 
-    def _pictures(self, nals: list[bytes]) -> list[list[bytes]]:
-        """Split at access unit delimiters when one PES packet holds several pictures.
-
-        Not with interlaced H.264, whose two fields belong together and have a delimiter each.
-        """
-        is_h264 = self._codec is Codec.H264
-        delimiter = h264.NAL_AUD if is_h264 else h265.NAL_AUD
-        parse = h264.nal_type if is_h264 else h265.nal_type
-        cuts = [index for index, nal in enumerate(nals) if index and parse(nal) == delimiter]
-        if not cuts or self._normalizer.picture.interlaced:
-            return [nals]
-        return [nals[a:b] for a, b in zip([0, *cuts], [*cuts, len(nals)], strict=True)]
-
-    def _begins_unit(self, data: bytes) -> bool:
-        if not data.lstrip(b"\x00").startswith(b"\x01") or not data.startswith(b"\x00\x00"):
-            return False
-        nal = next(iter(split_annexb(data[:64])), b"")
-        if not nal:
-            return False
-        if self._codec is Codec.H265:
-            return h265.nal_type(nal) >= h265.NAL_VPS or h265.starts_picture(nal)
-        if h264.nal_type(nal) > h264.NAL_IDR:
-            return True
-        try:
-            return h264.first_slice(nal)[0] == 0
-        except WireError:
-            return False
-
     def _measure(self, dts: int) -> None:
         """Learn how long a frame lasts, for units that have no timestamp of their own."""
         if self._dts is not None and self._units_since_stamp:
@@ -179,7 +148,7 @@ class VideoTrack:
         self._units_since_stamp = 0
 
     def _frame_ticks(self) -> int:
-        rate = self._normalizer.picture.frame_rate
+        rate = self._framing.frame_rate
         if 1.0 <= rate <= 300.0:
             return round(TICKS_PER_S / rate)
         return self._step or _DEFAULT_STEP

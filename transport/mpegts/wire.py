@@ -24,6 +24,8 @@ _OPUS_EXTENSION = 0x80
 _PRIVATE_DATA = 0x06
 
 _CODECS = {
+    0x01: Codec.MPEG2,
+    0x02: Codec.MPEG2,
     0x03: Codec.MP2,
     0x04: Codec.MP2,
     0x0F: Codec.AAC,
@@ -34,8 +36,6 @@ _CODECS = {
 }
 _LATM = 0x11
 _NAMES = {
-    0x01: "MPEG-1 video",
-    0x02: "MPEG-2 video",
     0x05: "private sections",
     0x06: "private data",
     0x10: "MPEG-4 part 2 video",

@@ -60,6 +60,19 @@ def test_another_codec_is_made_into_one_that_is_taken() -> None:
     takes_it.close()
 
 
+def test_a_picture_that_is_made_has_square_pixels() -> None:
+    stream, publication = published()
+    track = dataclasses.replace(H264, codec=Codec.MPEG2, width=720, height=576, pixel_aspect=64 / 45)
+    assert Intake(stream, TAKES, lambda: None).video_size == (0, 0)
+    publication.write(picture(0.0, keyframe=True, track=track))  # type: ignore[attr-defined]
+    intake = Intake(stream, TAKES, lambda: None)
+    assert (intake.video_codec, intake.video_size) == (Codec.H264, (1024, 576))
+    intake.close()
+    takes_it = Intake(stream, TAKES | {Codec.MPEG2}, lambda: None)
+    assert (takes_it.video_codec, takes_it.video_size) == (Codec.MPEG2, (720, 576))
+    takes_it.close()
+
+
 def test_without_renditions_the_codec_is_refused_in_words() -> None:
     stream, publication = published(renditions="off")
     publication.write(picture(0.0, keyframe=True, track=H265))  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import pytest
 
 from streamer.hub.meter import Meter
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, picture, programme
-from transport.media import Track
+from transport.media import Codec, Track
 
 
 def measured(meter: Meter, *, seconds: int = 5, fps: int = 25, gop: int = 50) -> None:
@@ -78,6 +78,11 @@ class TestAdvice:
         (text,) = Meter().warnings((H265,), transcoding=True)
         assert "H.265" in text
         assert "is being made" in text
+
+    def test_what_no_browser_plays(self) -> None:
+        (text,) = Meter().warnings((replace(H264, codec=Codec.MPEG2, has_b_frames=True),), transcoding=False)
+        assert "MPEG2, which browsers do not play" in text
+        assert "encode H.264" in text
 
     def test_keyframes_far_apart(self) -> None:
         meter = Meter()

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from streamer.hub.stream import IngestStatus, Publication, Publisher, State, Str
 from streamer.sections.stream import StreamConfig
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
 from tests.streamer.hub.sinks import Collector
+from transport.media import Codec
 
 
 def publisher(id: str = "one", address: str = "192.0.2.1:4000") -> Publisher:
@@ -212,6 +214,11 @@ class TestExpect:
         publication.write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
         publication.write(sound(0.0, track=AAC))
         assert self.made(cam) == ["opus", "h264"]
+
+    def test_a_picture_of_a_codec_that_no_browser_knows(self) -> None:
+        cam = stream()
+        cam.publish(publisher()).write(picture(0.0, keyframe=True, track=replace(H264, codec=Codec.MPEG2)))
+        assert self.made(cam) == ["h264"]
 
     def test_what_browsers_play_or_may_play_is_not_made(self) -> None:
         cam = stream()

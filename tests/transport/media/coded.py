@@ -23,17 +23,19 @@ def coded_pictures(
     encoder.width, encoder.height = width, height
     encoder.pix_fmt = "yuv420p"
     encoder.framerate = Fraction(30)
-    encoder.time_base = Fraction(1, 90_000)
+    # MPEG-1 and MPEG-2 know no other times than those of pictures.
+    encoder.time_base = Fraction(1, 90_000 if codec.startswith("lib") else 30)
     encoder.thread_count = 1
     if codec == "libx265":
         options.setdefault("x265-params", "log-level=none:keyint=6:pools=none")
-    encoder.options = {"preset": "ultrafast", **options}
+    encoder.options = {"preset": "ultrafast", **options} if codec.startswith("lib") else options
     noise = np.random.default_rng(7).integers(0, 255, (height * 3 // 2, width), dtype=np.uint8)
     packets = []
     for index in range(count):
         frame = av.VideoFrame.from_ndarray(np.roll(noise, index, axis=1), format="yuv420p")
         frame.pts = 3000 * index
-        frame.time_base = encoder.time_base
+        frame.time_base = Fraction(1, 90_000)
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
-    return tuple((bytes(p), p.pts or 0, p.dts or 0, p.is_keyframe) for p in packets)
+    ticks = int(90_000 * encoder.time_base)
+    return tuple((bytes(p), (p.pts or 0) * ticks, (p.dts or 0) * ticks, p.is_keyframe) for p in packets)

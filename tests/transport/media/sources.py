@@ -15,6 +15,7 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
+from transport.media.mpeg2 import Mpeg2Normalizer
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video import VideoNormalizer
 
@@ -29,6 +30,7 @@ _ENCODERS = {
     Codec.PCMU: "pcm_mulaw",
     Codec.L16: "pcm_s16be",
 }
+_PICTURE_ENCODERS = {Codec.H264: "libx264", Codec.H265: "libx265", Codec.MPEG2: "mpeg2video"}
 _FORMATS = {Codec.AAC: "fltp", Codec.AC3: "fltp", Codec.OPUS: "flt"}
 # Of codings without frames as many samples go into a packet as cameras send: 20 ms.
 _PACKETS_PER_S = 50
@@ -163,16 +165,19 @@ def picture_units(
     draw: Callable[[int, int, int], VideoFrame] = picture,
 ) -> list[AccessUnit]:
     """Encode `count` of `draw`, in decoding order; picture 0 is shown at `start_s`."""
-    encoder = VideoCodecContext.create("libx264" if codec is Codec.H264 else "libx265", "w")
+    encoder = VideoCodecContext.create(_PICTURE_ENCODERS[codec], "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.width = width
     encoder.height = height
     encoder.pix_fmt = fmt
-    encoder.time_base = Fraction(1, clock_rate)
+    # MPEG-2 knows no other times than those of pictures.
+    encoder.time_base = Fraction(1, rate if codec is Codec.MPEG2 else clock_rate)
     encoder.framerate = Fraction(rate)
     encoder.gop_size = rate
     encoder.thread_count = 1  # or x264 cuts as many slices as there are processors
-    encoder.options = {"preset": "ultrafast", **(options or {})}
+    encoder.options = (
+        {"preset": "ultrafast", **(options or {})} if codec is not Codec.MPEG2 else options or {}
+    )
     if codec is Codec.H265:
         encoder.options = {**encoder.options, "x265-params": "log-level=none:bframes=3"}
     if interlaced:
@@ -185,15 +190,19 @@ def picture_units(
         frame = draw(index, width, height).reformat(format=fmt)
         frame.pict_type = PictureType.NONE
         frame.pts = round((start_s + index / rate) * clock_rate)
-        frame.time_base = encoder.time_base
+        frame.time_base = Fraction(1, clock_rate)
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
-    normalizer = VideoNormalizer(3, codec, clock_rate)
+    normalizer = (
+        Mpeg2Normalizer(3, clock_rate) if codec is Codec.MPEG2 else VideoNormalizer(3, codec, clock_rate)
+    )
+    ticks = int(clock_rate * encoder.time_base)
     units = []
     for packet in packets:
         assert packet.pts is not None
         assert packet.dts is not None
-        unit = normalizer.unit(bytes(packet), packet.pts, packet.dts, packet.dts / clock_rate)
+        pts, dts = packet.pts * ticks, packet.dts * ticks
+        unit = normalizer.unit(bytes(packet), pts, dts, dts / clock_rate)
         assert unit is not None
         units.append(unit)
     return units

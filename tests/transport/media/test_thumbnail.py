@@ -33,6 +33,15 @@ def test_a_keyframe_becomes_a_small_picture_of_the_same_colours(codec: Codec, fm
     assert psnr(frame, expected) > 26
 
 
+def test_mpeg2_becomes_a_small_picture() -> None:
+    unit = picture_units(
+        Codec.MPEG2, 5, width=720, height=576, interlaced=True, pixel_aspect=Fraction(16, 15)
+    )[0]
+    frame = shown(render_thumbnail(unit))
+    assert (frame.width, frame.height) == (480, 360)
+    assert psnr(frame, picture(0, 720, 576).reformat(width=480, height=360)) > 26
+
+
 def test_the_default_width_is_480_and_small_pictures_stay_small() -> None:
     wide = picture_units(Codec.H264, 1, width=1280, height=720)[0]
     assert (shown(render_thumbnail(wide)).width, shown(render_thumbnail(wide)).height) == (480, 270)

@@ -13,6 +13,7 @@ from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video_transcode import H264Options, H264Transcoder, suggested_bitrate
 
 B_FRAMES = {"bf": "3", "b_strategy": "0"}
+MPEG2 = {"bf": "2", "b": "6M"}
 
 
 def run(units: list[AccessUnit], options: H264Options | None = None) -> list[AccessUnit]:
@@ -100,6 +101,32 @@ def test_output_begins_at_a_keyframe() -> None:
     assert transcoder.skipped == 20
     assert out[0].pts == units[25].pts
     assert out[0].keyframe
+
+
+def test_mpeg2_of_standard_definition_is_deinterlaced_and_has_square_pixels() -> None:
+    units = picture_units(
+        Codec.MPEG2, 30, width=720, height=576, interlaced=True, pixel_aspect=Fraction(64, 45), options=MPEG2
+    )
+    track = units[-1].track
+    assert (track.width, track.height, track.interlaced, track.has_b_frames) == (720, 576, True, True)
+    assert track.pixel_aspect == pytest.approx(64 / 45)
+    assert any(after.pts < before.pts for before, after in pairwise(units)), "the source must be reordered"
+    out = run(units)
+    assert (out[-1].track.width, out[-1].track.height) == (1024, 576)
+    assert [unit.pts for unit in out] == sorted(unit.pts for unit in units)[:-1]
+    shown = decoded_pictures(out)
+    assert not any(frame.interlaced_frame for frame in shown)
+    for index, frame in enumerate(shown):
+        assert psnr(frame, picture(index, 720, 576).reformat(width=1024, height=576)) > 24
+
+
+def test_mpeg2_begins_at_an_open_group_without_what_cannot_be_decoded() -> None:
+    units = picture_units(Codec.MPEG2, 60, options=MPEG2 | {"g": "12"})
+    (start, *_) = (index for index, unit in enumerate(units) if unit.keyframe and index)
+    assert [unit.pts < units[start].pts for unit in units[start + 1 : start + 3]] == [True, True]
+    out = run(units[start:])
+    assert out[0].pts == units[start].pts
+    assert psnr(decoded_pictures(out)[0], picture(round((out[0].pts_s - 1) * 25), 320, 240)) > 26
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])

@@ -12,7 +12,7 @@ from transport.mpegts import DemuxCounters, TsDemuxer
 from transport.mpegts.wire import PACKET_BYTES
 
 NAMES = [*FFMPEG, *GSTREAMER]
-LIBAV_NAMES = {"hevc": Codec.H265, "aac_latm": Codec.AAC}
+LIBAV_NAMES = {"hevc": Codec.H265, "mpeg2video": Codec.MPEG2, "aac_latm": Codec.AAC}
 
 
 def demuxed(data: bytes, step: int = 7 * PACKET_BYTES) -> tuple[TsDemuxer, list[AccessUnit]]:
@@ -81,7 +81,9 @@ def test_every_unit_decodes(name: str, recordings: Recordings) -> None:
     _, units = demuxed(recordings.read(name))
     for track_units in by_track(units).values():
         track = track_units[-1].track
-        decoder = av.CodecContext.create({"h265": "hevc"}.get(track.codec.value, track.codec.value), "r")
+        decoder = av.CodecContext.create(
+            {"h265": "hevc", "mpeg2": "mpeg2video"}.get(track.codec.value, track.codec.value), "r"
+        )
         if track.codec is Codec.AAC:
             decoder.extradata = track.parameter_sets[0]
         frames = [frame for unit in track_units for frame in decoder.decode(av.Packet(unit.data))]

@@ -19,7 +19,7 @@ def muxed(units: list[AccessUnit], tracks: tuple[Track, ...] = ()) -> list[bytes
     return [muxer.mux(unit, unit.dts, unit.pts) for unit in ordered]
 
 
-@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265, Codec.MPEG2])
 def test_what_is_muxed_is_demuxed(codec: Codec) -> None:
     pictures = picture_units(codec, 40, options={"bf": "2"})
     sounds = sound_units(Codec.AAC, tone(1.5, 48_000), 48_000)

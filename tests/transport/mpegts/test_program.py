@@ -197,7 +197,7 @@ def test_a_program_whose_map_does_not_come_is_not_waited_for_long() -> None:
 
 def test_a_program_with_nothing_to_carry_is_passed_over() -> None:
     publisher = Publisher()
-    data, other = (0x06, 0x300, b""), (0x02, 0x301, b"")
+    data, other = (0x06, 0x300, b""), (0x10, 0x301, b"")
     publisher.send(publisher.mux.table(0, muxer.pat((7, 0x700), (8, 0x800))))
     publisher.send(publisher.mux.table(0x700, muxer.pmt(data, program=7)))
     publisher.send(publisher.mux.table(0x800, muxer.pmt(VIDEO, program=8)))
@@ -206,7 +206,7 @@ def test_a_program_with_nothing_to_carry_is_passed_over() -> None:
     publisher.send(publisher.mux.table(0x500, muxer.pmt(other, program=5)))
     publisher.send(publisher.mux.table(0x600, muxer.pmt(data, program=6)))
     assert publisher.demuxer.tracks == ()
-    assert publisher.demuxer.warnings()[0] == "MPEG-2 video (PID 769) is not supported"
+    assert publisher.demuxer.warnings()[0] == "MPEG-4 part 2 video (PID 769) is not supported"
 
 
 def test_a_scrambled_stream_says_so() -> None:

@@ -100,7 +100,9 @@ def test_the_network_is_no_program() -> None:
         (0x06, muxer.OPUS_DESCRIPTORS, Codec.OPUS),
         (0x06, b"\x05\x04HEVC", Codec.H265),
         (0x06, b"", None),
-        (0x02, b"", None),
+        (0x01, b"", Codec.MPEG2),
+        (0x02, b"", Codec.MPEG2),
+        (0x10, b"", None),
         (0x87, b"", None),
     ],
 )
@@ -117,7 +119,7 @@ def test_codings_by_stream_type_and_descriptors(
         (0x06, b"\x59\x00", "DVB subtitles"),
         (0x06, b"\x56\x00", "teletext"),
         (0x06, b"\x7a\x00", "E-AC-3 sound"),
-        (0x02, b"", "MPEG-2 video"),
+        (0x10, b"", "MPEG-4 part 2 video"),
         (0x42, b"", "stream type 0x42"),
     ],
 )

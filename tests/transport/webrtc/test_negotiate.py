@@ -203,6 +203,14 @@ class TestVideo:
         with pytest.raises(NoCommonCodec, match="B-frames"):
             agreed("chromium", track)
 
+    def test_a_rendition_where_no_browser_knows_the_codec(self):
+        track = Track(1, Codec.MPEG2, 90_000, has_b_frames=True, interlaced=True)
+        assert agreed("chromium", track, "42e01f").choice is VideoChoice.RENDITION_H264
+        with pytest.raises(
+            NoCommonCodec, match=r"no browser plays MPEG2 over WebRTC, and this stream has no"
+        ):
+            agreed("chromium", track)
+
     @pytest.mark.parametrize(
         "track",
         [
@@ -227,7 +235,7 @@ class TestVideo:
                 negotiate(parse_offer(vp8_only), Wanted(track, rendition), LOCAL)
 
     def test_a_codec_that_is_never_sent(self):
-        with pytest.raises(NoCommonCodec, match="the stream is mp2"):
+        with pytest.raises(NoCommonCodec, match="the stream is MP2"):
             agreed("chromium", Track(1, Codec.MP2, 90_000))
 
 
