@@ -58,6 +58,11 @@ class Intake:
         return self._codec(self.video, Codec.H264)
 
     @property
+    def audio_codec(self) -> Codec | None:
+        """What the sound is taken as; None when there is none."""
+        return self._codec(self.audio, Codec.AAC)
+
+    @property
     def video_size(self) -> tuple[int, int]:
         """Width and height as the picture is taken, in pixels; 0 while unknown."""
         video = self.video

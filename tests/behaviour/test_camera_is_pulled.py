@@ -23,7 +23,9 @@ def reason(server: Server) -> str:
     return str(server.stream("cam")["ingest"]["reason"])
 
 
-@pytest.mark.parametrize(("mount", "source"), [("/aac", "source"), ("/bframes", "rendition")])
+@pytest.mark.parametrize(
+    ("mount", "source"), [("/aac", "source"), ("/bframes", "rendition"), ("/mjpeg", "rendition")]
+)
 async def test_browser_plays_it(mount: str, source: str) -> None:
     with camera() as device, Server(pulled(device.url(mount))) as server:
         server.wait_live("cam")

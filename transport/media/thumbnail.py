@@ -15,7 +15,7 @@ from transport.errors import WireError
 from transport.media.shape import square_size
 from transport.media.unit import AccessUnit, Codec
 
-_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.MPEG2: "mpeg2video"}
+_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.MPEG2: "mpeg2video", Codec.MJPEG: "mjpeg"}
 _QUALITY = 5  # of mjpeg's 2 (best) to 31
 
 

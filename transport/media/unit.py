@@ -12,6 +12,7 @@ class Codec(enum.StrEnum):
     H264 = "h264"
     H265 = "h265"
     MPEG2 = "mpeg2"
+    MJPEG = "mjpeg"
     AAC = "aac"
     OPUS = "opus"
     MP2 = "mp2"
@@ -37,7 +38,7 @@ class Codec(enum.StrEnum):
         return self in _IN_BROWSERS
 
 
-_VIDEO = frozenset({Codec.H264, Codec.H265, Codec.MPEG2})
+_VIDEO = frozenset({Codec.H264, Codec.H265, Codec.MPEG2, Codec.MJPEG})
 _IN_BROWSERS = frozenset({Codec.H264, Codec.H265, Codec.OPUS})
 _SAMPLE_BYTES = {Codec.PCMA: 1, Codec.PCMU: 1, Codec.L16: 2}
 # First byte of the profile-level-id: Baseline, Main, Extended and High, all of 4:2:0 and 8 bits.
@@ -116,10 +117,10 @@ class AccessUnit:
         dts: decoding time in the same ticks; non-decreasing within a track.
         data: H.264 and H.265: Annex B with 4-byte start codes, no access unit delimiters or filler, and on
             a keyframe the parameter sets first. MPEG-2: one picture (of one in two fields, one or both), on a
-            keyframe the sequence header first. AAC: raw frame without ADTS header. Opus: one packet. MP2 and
-            AC-3: one whole frame with its header.
+            keyframe the sequence header first. MJPEG: one JPEG. AAC: raw frame without ADTS header. Opus: one
+            packet. MP2 and AC-3: one whole frame with its header.
         keyframe: a decoder can start here (IDR; for H.265 any IRAP, for MPEG-2 an I picture), though what it
-            shows may be whole only later, see `Track.gradual`. True for every sound unit.
+            shows may be whole only later, see `Track.gradual`. True for every unit of MJPEG and of sound.
         received_at: time.monotonic() when its last byte arrived, seconds.
     """
 

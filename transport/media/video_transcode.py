@@ -20,7 +20,7 @@ from transport.media.shape import PictureShaper
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video import VideoNormalizer
 
-_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.MPEG2: "mpeg2video"}
+_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.MPEG2: "mpeg2video", Codec.MJPEG: "mjpeg"}
 
 _ASSUMED_RATE = Fraction(30)
 _RATE_WINDOW = 30  # pictures

@@ -14,6 +14,7 @@ from transport.media import ac3, mpegaudio
 from transport.media.aac import FRAME_SAMPLES
 from transport.media.audioframe import UnsupportedAudio
 from transport.media.decodingclock import DecodingClock
+from transport.media.jpeg import parse_size
 from transport.media.opus import packet_samples
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video import VideoNormalizer
@@ -111,6 +112,52 @@ class PictureAssembler:
         depth = self.normalizer.picture.max_reorder
         unit = self.normalizer.unit(data, self._pts, self._clock.dts(self._pts, depth), self._received_at)
         return [] if unit is None else [unit]
+
+
+class JpegAssembler:
+    """Makes units of pictures that libav hands out whole (RFC 2435).
+
+    Attributes:
+        track: with the size of the latest picture.
+        reason: why they cannot be carried, in words; "" while they are.
+        malformed: what was no picture.
+    """
+
+    def __init__(self, track_id: int, clock_rate: int) -> None:
+        self.track = Track(track_id, Codec.MJPEG, clock_rate)
+        self.reason = ""
+        self.malformed = 0
+        self._clock = DecodingClock(clock_rate)
+
+    def push(self, packet: bytes, pts: int | None, received_at: float) -> list[AccessUnit]:
+        """Take one picture; a unit comes out at once.
+
+        Args:
+            packet: a whole JPEG.
+            pts: its time; without one it is left out.
+            received_at: time.monotonic() of its arrival.
+        """
+        try:
+            width, height = parse_size(packet)
+        except WireError:
+            self.malformed += 1
+            return []
+        if not width or not height:
+            # RTP has one byte for either, in units of 8 pixels (RFC 2435 section 3.1.5).
+            self.reason = "MJPEG of more than 2040 pixels, whose size RTP does not tell, is not supported"
+            return []
+        if pts is None or len(packet) > _MAX_PICTURE_BYTES:
+            self.malformed += 1
+            return []
+        self.reason = ""
+        if (width, height) != (self.track.width, self.track.height):
+            self.track = replace(self.track, width=width, height=height)
+        at = self._clock.dts(pts, 0)
+        return [AccessUnit(self.track, at, at, packet, keyframe=True, received_at=received_at)]
+
+    def flush(self) -> list[AccessUnit]:
+        """Nothing is ever held back."""
+        return []
 
 
 class SoundAssembler:

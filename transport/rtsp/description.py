@@ -13,11 +13,12 @@ from av.stream import Stream
 from transport.errors import LinkError, WireError
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video import parameter_sets_from_extradata
-from transport.rtsp.assemble import PictureAssembler, SoundAssembler
+from transport.rtsp.assemble import JpegAssembler, PictureAssembler, SoundAssembler
 
 _CODECS = {
     "h264": Codec.H264,
     "hevc": Codec.H265,
+    "mjpeg": Codec.MJPEG,
     "aac": Codec.AAC,
     "aac_latm": Codec.AAC,
     "opus": Codec.OPUS,
@@ -92,6 +93,9 @@ def describe(container: InputContainer) -> Description:
 
 def _assembler(track_id: int, codec: Codec, clock_rate: int, context: Any) -> tuple[Track, StreamAssembler]:
     extradata = bytes(context.extradata or b"")
+    if codec is Codec.MJPEG:
+        jpegs = JpegAssembler(track_id, clock_rate)
+        return jpegs.track, jpegs
     if codec.is_video:
         pictures = PictureAssembler(track_id, codec, clock_rate)
         try:

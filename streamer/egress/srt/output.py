@@ -124,7 +124,7 @@ class TsOutput:
         dts, pts = (at * _TICKS_PER_S // unit.track.clock_rate for at in (unit.dts, unit.pts))
         packets = self._muxer.mux(unit, dts, pts)
         messages = [packets[at : at + _MESSAGE_BYTES] for at in range(0, len(packets), _MESSAGE_BYTES)]
-        is_alone = intake.video is None
+        is_alone = intake.video is None or bool(intake.refusal)
         starts_over = unit.keyframe and (unit.track.is_video or is_alone)
         for reader in self._readers:
             reader.send(messages, starts_over=starts_over)
@@ -174,9 +174,10 @@ class TsOutput:
 
 def _carried(intake: Intake) -> tuple[Track, ...]:
     """What an intake brings, as it is muxed."""
-    found = [] if intake.video is None else [intake.video]
-    sound = intake.audio
-    if sound is not None:
-        is_made = sound.codec not in CARRIED
-        found.append(dataclasses.replace(sound, codec=Codec.AAC, parameter_sets=()) if is_made else sound)
+    found = []
+    for track, codec in ((intake.video, intake.video_codec), (intake.audio, intake.audio_codec)):
+        if track is None or codec is None or (track.is_video and intake.refusal):
+            continue
+        is_made = codec is not track.codec
+        found.append(dataclasses.replace(track, codec=codec, parameter_sets=()) if is_made else track)
     return tuple(found)

@@ -208,6 +208,24 @@ def picture_units(
     return units
 
 
+def jpeg_units(count: int, *, width: int = 320, height: int = 240, rate: int = 25) -> list[AccessUnit]:
+    """As `picture_units`, of a camera that sends MJPEG."""
+    encoder = VideoCodecContext.create("mjpeg", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+    encoder.time_base = Fraction(1, rate)
+    encoder.qmin = encoder.qmax = 3
+    track = Track(3, Codec.MJPEG, 90_000, width=width, height=height)
+    units = []
+    for index in range(count):
+        frame = picture(index, width, height).reformat(format="yuvj420p", dst_color_range="JPEG")
+        frame.pts, frame.time_base = index, encoder.time_base
+        (packet,) = encoder.encode(frame)
+        pts = round((1 + index / rate) * track.clock_rate)
+        units.append(AccessUnit(track, pts, pts, bytes(packet), keyframe=True, received_at=pts / 90_000))
+    return units
+
+
 def decoded_pictures(units: Iterable[AccessUnit]) -> list[VideoFrame]:
     """What a player shows."""
     decoder = VideoCodecContext.create("h264", "r")

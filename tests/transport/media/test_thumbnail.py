@@ -8,7 +8,7 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from tests.transport.media.sources import picture, picture_units, psnr
+from tests.transport.media.sources import jpeg_units, picture, picture_units, psnr
 from transport.errors import WireError
 from transport.media.thumbnail import render_thumbnail
 from transport.media.unit import AccessUnit, Codec, Track
@@ -40,6 +40,13 @@ def test_mpeg2_becomes_a_small_picture() -> None:
     frame = shown(render_thumbnail(unit))
     assert (frame.width, frame.height) == (480, 360)
     assert psnr(frame, picture(0, 720, 576).reformat(width=480, height=360)) > 26
+
+
+def test_mjpeg_becomes_a_small_picture() -> None:
+    (unit,) = jpeg_units(1, width=640, height=480)
+    frame = shown(render_thumbnail(unit, 320))
+    assert (frame.width, frame.height) == (320, 240)
+    assert psnr(frame, picture(0, 640, 480).reformat(width=320, height=240)) > 26
 
 
 def test_the_default_width_is_480_and_small_pictures_stay_small() -> None:

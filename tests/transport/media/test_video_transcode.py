@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from tests.transport.media.sources import decoded_pictures, picture, picture_units, psnr
+from tests.transport.media.sources import decoded_pictures, jpeg_units, picture, picture_units, psnr
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video_transcode import H264Options, H264Transcoder, suggested_bitrate
 
@@ -118,6 +118,15 @@ def test_mpeg2_of_standard_definition_is_deinterlaced_and_has_square_pixels() ->
     assert not any(frame.interlaced_frame for frame in shown)
     for index, frame in enumerate(shown):
         assert psnr(frame, picture(index, 720, 576).reformat(width=1024, height=576)) > 24
+
+
+def test_mjpeg_keeps_its_colours_and_its_time() -> None:
+    units = jpeg_units(30)
+    out = run(units)
+    assert [unit.pts for unit in out] == [unit.pts for unit in units]
+    assert sum(unit.keyframe for unit in out) == 1
+    for index, frame in enumerate(decoded_pictures(out)):
+        assert psnr(frame, picture(index, 320, 240)) > 26
 
 
 def test_mpeg2_begins_at_an_open_group_without_what_cannot_be_decoded() -> None:

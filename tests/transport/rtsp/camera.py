@@ -34,6 +34,10 @@ MOUNTS = {
     " sync-lookahead=0 key-int-max=25 threads=1 ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96",
     "/h265": f"{_PICTURE} ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25"
     " ! rtph265pay name=pay0 pt=96",
+    "/mjpeg": "videotestsrc is-live=1 pattern=smpte"
+    " ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 ! jpegenc ! rtpjpegpay name=pay0",
+    "/mjpeg_large": "videotestsrc is-live=1"
+    " ! video/x-raw,format=I420,width=2560,height=1440,framerate=5/1 ! jpegenc ! rtpjpegpay name=pay0",
     "/aac": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=44100, channels=2)}"
     " ! avenc_aac ! rtpmp4gpay name=pay1 pt=97",
     "/opus": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=48000, channels=2)}"

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.transport.media.sources import decoded_pictures, picture_units, sound_units, tone
+from tests.transport.media.sources import decoded_pictures, jpeg_units, picture_units, sound_units, tone
 from transport.media.annexb import split_annexb
 from transport.media.unit import AccessUnit, Codec, Track
-from transport.rtsp.assemble import PictureAssembler, SoundAssembler
+from transport.rtsp.assemble import JpegAssembler, PictureAssembler, SoundAssembler
 
 FRAGMENT_BYTES = 200
 
@@ -128,6 +128,44 @@ def test_a_clock_that_stands_still_does_not_fill_the_memory() -> None:
     for number in range(18):
         assert assembler.push(b"\x00\x00\x00\x01\x41" + bytes([number]) * 1024 * 1024, 0, 0.0) == []
     assert assembler.malformed == 1
+
+
+def test_jpegs_come_out_at_once_and_say_how_large_they_are() -> None:
+    small, large = jpeg_units(2), jpeg_units(1, width=640, height=480)
+    assembler = JpegAssembler(3, 90_000)
+    out = [assembler.push(unit.data, 3600 * at, 5.0 + at) for at, unit in enumerate([*small, *large])]
+    assert [[unit.data for unit in units] for units in out] == [[unit.data] for unit in [*small, *large]]
+    assert [(unit.pts, unit.dts) for (unit,) in out] == [(0, 0), (3600, 3600), (7200, 7200)]
+    assert all(unit.keyframe for (unit,) in out)
+    assert [(unit.track.width, unit.track.height) for (unit,) in out] == [(320, 240)] * 2 + [(640, 480)]
+    assert assembler.flush() == []
+
+
+def test_a_report_of_the_cameras_clock_sets_no_jpeg_before_the_last() -> None:
+    (jpeg,) = jpeg_units(1)
+    assembler = JpegAssembler(3, 90_000)
+    times = [unit.pts for pts in (9000, 8100, 12_600) for unit in assembler.push(jpeg.data, pts, 0.0)]
+    assert times == [9000, 9000, 12_600]
+
+
+def test_what_is_no_jpeg_is_counted() -> None:
+    (jpeg,) = jpeg_units(1)
+    assembler = JpegAssembler(3, 90_000)
+    for broken in (b"", b"garbage", jpeg.data[:10], jpeg.data[:2] + jpeg.data[-2:]):
+        assert assembler.push(broken, 0, 0.0) == []
+    assert assembler.push(jpeg.data, None, 0.0) == []
+    assert assembler.malformed == 5
+    assert len(assembler.push(jpeg.data, 3600, 0.0)) == 1
+
+
+def test_a_jpeg_without_a_size_is_a_reason_until_one_comes_with_it() -> None:
+    (jpeg,) = jpeg_units(1)
+    at = jpeg.data.index(b"\xff\xc0")
+    assembler = JpegAssembler(3, 90_000)
+    assert assembler.push(jpeg.data[: at + 5] + bytes(4) + jpeg.data[at + 9 :], 0, 0.0) == []
+    assert "more than 2040 pixels" in assembler.reason
+    assert len(assembler.push(jpeg.data, 3600, 0.0)) == 1
+    assert assembler.reason == ""
 
 
 @pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3])

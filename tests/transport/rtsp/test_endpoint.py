@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import socket
 import subprocess
 import threading
@@ -11,14 +12,17 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal
 
+import av
 import pytest
 
-from tests.transport.media.sources import decoded_opus, decoded_pictures
+from tests.fakes.wait import wait_until
+from tests.transport.media.sources import decoded_opus, decoded_pictures, psnr
 from tests.transport.rtsp.camera import MOUNTS, Camera, camera
 from transport.errors import LinkError, StateError
 from transport.media.audio_transcode import OpusTranscoder
 from transport.media.thumbnail import render_thumbnail
 from transport.media.unit import AccessUnit, Codec
+from transport.media.video_transcode import H264Transcoder
 from transport.rtsp.endpoint import RtspOptions, RtspSource
 
 QUICK = RtspOptions(connect_timeout_s=10, silence_timeout_s=10)
@@ -101,6 +105,28 @@ def test_a_camera_with_b_frames(shared: Camera) -> None:
     assert all(unit.dts <= unit.pts for unit in units)
     assert units[-1].track.has_b_frames
     assert len(decoded_pictures(units)) == 30
+
+
+def test_a_camera_that_sends_jpegs(shared: Camera) -> None:
+    with opened(shared.url("/mjpeg")) as source:
+        units = take(source, 30)
+        assert (source.statistics().malformed, source.warnings) == (0, ())
+    assert {unit.track.codec for unit in units} == {Codec.MJPEG}
+    assert (units[0].track.width, units[0].track.height) == (640, 360)
+    assert all(unit.keyframe and unit.pts == unit.dts for unit in units)
+    transcoder = H264Transcoder(units[0].track)
+    shown = decoded_pictures([made for unit in units for made in transcoder.transcode(unit)])
+    assert transcoder.errors == 0
+    assert len(shown) == 30
+    with av.open(io.BytesIO(units[-1].data), format="mjpeg") as container:
+        sent = next(container.decode(video=0))
+    assert psnr(shown[-1], sent) > 26
+
+
+def test_jpegs_whose_size_rtp_cannot_tell_are_a_reason(shared: Camera) -> None:
+    with opened(shared.url("/mjpeg_large")) as source:
+        wait_until(lambda: bool(source.warnings), "the reason")
+        assert "more than 2040 pixels" in source.warnings[0]
 
 
 def test_parameter_sets_that_only_the_stream_carries(shared: Camera) -> None:

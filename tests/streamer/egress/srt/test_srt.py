@@ -13,7 +13,7 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher
 from tests.fakes.wait import wait_until
 from tests.rigs.doors import Doorkeeper
-from tests.transport.media.sources import picture_units, sound_units, tone
+from tests.transport.media.sources import jpeg_units, picture_units, sound_units, tone
 from transport.errors import LinkError
 from transport.media import AccessUnit, Codec, Track
 from transport.mpegts import TsDemuxer
@@ -35,6 +35,7 @@ STREAMS: dict[str, dict[str, object]] = {
     "apart": {"public": True, "publish_key": "key", "passphrase": ENCODERS, "read_passphrase": READERS},
     "secret": {"public": False, "publish_key": "key", "e2e": True},
     "camera": {"public": True, "source": "rtsps://192.0.2.1/", "encryption": "aes-256", "on_demand": True},
+    "plain": {"public": True, "publish_key": "key", "renditions": "off"},
     "gate": {"public": True, "source": "rtsp://192.0.2.1/", "on_demand": True},
 }
 MOST = 3
@@ -289,6 +290,39 @@ class TestMedia:
             publication.write(AccessUnit(track, 160 * number, 160 * number, bytes(160), True, 0.02 * number))
         units = received(connection, lambda units: len(units) > 5)
         assert {unit.track.codec for unit in units} == {Codec.AAC}
+
+    def test_a_picture_that_a_transport_stream_does_not_carry_is_made_into_h264(self, rig: Rig) -> None:
+        jpegs = jpeg_units(40)
+        publication = rig.publish("open")
+        publication.write(jpegs[0])
+        connection, _ = rig.read("open")
+        for unit in jpegs[1:]:
+            publication.write(unit)
+        units = received(connection, lambda units: len(units) > 5)
+        assert {unit.track.codec for unit in units} == {Codec.H264}
+        assert (units[0].keyframe, units[0].track.width, units[0].track.height) == (True, 320, 240)
+
+    def test_where_no_rendition_may_be_made_the_sound_comes_alone(self, rig: Rig) -> None:
+        sounds = sound_units(Codec.AAC, tone(1.0, 48_000), 48_000)
+        publication = rig.publish("plain")
+        for unit in (*jpeg_units(1), sounds[0]):
+            publication.write(unit)
+        connection, _ = rig.read("plain")
+        for unit in sounds[1:]:
+            publication.write(unit)
+        units = received(connection, lambda units: len(units) >= len(sounds) - 5)
+        assert {unit.track.codec for unit in units} == {Codec.AAC}
+
+    @pytest.mark.parametrize("codec", [Codec.H265, Codec.MPEG2])
+    def test_other_pictures_come_as_they_are(self, rig: Rig, codec: Codec) -> None:
+        pictures = picture_units(codec, 20)
+        publication = rig.publish("open")
+        publication.write(pictures[0])
+        connection, _ = rig.read("open")
+        for unit in pictures[1:]:
+            publication.write(unit)
+        units = received(connection, lambda units: len(units) == 19)
+        assert [unit.data for unit in units] == [unit.data for unit in pictures[:19]]
 
     def test_a_stream_that_is_pulled_on_demand_is_wanted_while_somebody_reads_it(self, rig: Rig) -> None:
         demand = rig.registry.find("gate").demand
