@@ -27,7 +27,7 @@ class Programme:
         gop_s: seconds between keyframes.
         video: "h264", "h264-b" (with B-frames), "h265", "mpeg2" (interlaced, with B-frames, of pixels that
             are not square), or "" for none.
-        audio: "aac", "mp2", "ac3", "opus", or "" for none.
+        audio: "aac", "mp2", "mp3", "ac3", "eac3", "opus", or "" for none.
         bitrate_kbps: of the picture.
     """
 
@@ -66,7 +66,9 @@ _VIDEO = {
 _AUDIO = {
     "aac": ("-c:a", "aac", "-b:a", "128k"),
     "mp2": ("-c:a", "mp2", "-b:a", "192k"),
+    "mp3": ("-c:a", "libmp3lame", "-b:a", "128k"),
     "ac3": ("-c:a", "ac3", "-b:a", "192k"),
+    "eac3": ("-c:a", "eac3", "-b:a", "192k"),
     "opus": ("-c:a", "libopus", "-b:a", "96k"),
 }
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 STREAM = f'publish_key = "{KEY}"\npassphrase = "{PASSPHRASE}"\npbkeylen = 32\npublic = true\n'
 # One for each test: what the last one left behind is no concern of the next.
-NAMES = ("long", "reordered", "h265", "longer", "opus", "mpeg2", "advice", "refused")
+NAMES = ("long", "reordered", "h265", "longer", "opus", "eac3", "mp3", "mpeg2", "advice", "refused")
 STREAMS = "".join(f"[streams.{name}]\n{STREAM}" for name in NAMES) + 'renditions = "off"\n'
 
 
@@ -36,6 +36,8 @@ def server() -> Iterator[Server]:
         ),
         pytest.param("longer", Programme(gop_s=10, audio="mp2"), "source", id="h264 with a 10 s GOP, mp2"),
         pytest.param("opus", Programme(audio="opus"), "source", id="h264, opus"),
+        pytest.param("eac3", Programme(audio="eac3", size="320x180"), "source", id="h264, eac3"),
+        pytest.param("mp3", Programme(audio="mp3", size="320x180"), "source", id="h264, mp3"),
         pytest.param(
             "mpeg2",
             Programme(video="mpeg2", audio="mp2", size="720x576", fps=50, gop_s=0.24, bitrate_kbps=5000),

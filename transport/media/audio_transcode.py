@@ -30,7 +30,9 @@ _STEP_SAMPLES = _RATE * 10 // 1000
 _DECODERS = {
     Codec.AAC: "aac",
     Codec.MP2: "mp2float",
+    Codec.MP3: "mp3float",
     Codec.AC3: "ac3",
+    Codec.EAC3: "eac3",
     Codec.OPUS: "opus",
     Codec.PCMA: "pcm_alaw",
     Codec.PCMU: "pcm_mulaw",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from transport.errors import TransportError
+from transport.media.unit import Codec
 
 
 class UnsupportedAudio(TransportError):
@@ -21,6 +22,8 @@ class AudioHeader(NamedTuple):
         sample_rate: Hz.
         channels: of the coded sound.
         config: decoder configuration (AudioSpecificConfig), empty for codecs without one.
+        codec: where containers call several the same; None where they tell.
+        continues: it belongs to the frame before, and to that one's time.
     """
 
     frame_bytes: int
@@ -29,3 +32,5 @@ class AudioHeader(NamedTuple):
     sample_rate: int
     channels: int
     config: bytes = b""
+    codec: Codec | None = None
+    continues: bool = False

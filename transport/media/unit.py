@@ -16,7 +16,9 @@ class Codec(enum.StrEnum):
     AAC = "aac"
     OPUS = "opus"
     MP2 = "mp2"
+    MP3 = "mp3"
     AC3 = "ac3"
+    EAC3 = "eac3"
     # Samples without frames, as cameras send them: G.711 (A-law, mu-law), and 16 bits, big-endian (RFC 3551).
     PCMA = "pcma"
     PCMU = "pcmu"
@@ -118,7 +120,7 @@ class AccessUnit:
         data: H.264 and H.265: Annex B with 4-byte start codes, no access unit delimiters or filler, and on
             a keyframe the parameter sets first. MPEG-2: one picture (of one in two fields, one or both), on a
             keyframe the sequence header first. MJPEG: one JPEG. AAC: raw frame without ADTS header. Opus: one
-            packet. MP2 and AC-3: one whole frame with its header.
+            packet. MP2, MP3, AC-3 and E-AC-3: one whole frame with its header, and what continues it.
         keyframe: a decoder can start here (IDR; for H.265 any IRAP, for MPEG-2 an I picture), though what it
             shows may be whole only later, see `Track.gradual`. True for every unit of MJPEG and of sound.
         received_at: time.monotonic() when its last byte arrived, seconds.

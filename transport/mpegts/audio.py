@@ -103,7 +103,8 @@ class AudioTrack:
         while position < len(data):
             try:
                 header = self._framing.parse(data, position)
-                if header is not None and not synced and not self._is_followed(data, position, header):
+                is_sure = synced and (header is None or self._is_usual(header))
+                if header is not None and not is_sure and not self._is_followed(data, position, header):
                     raise WireError("mpegts: a sync word inside sound")
             except (WireError, UnsupportedAudio) as error:
                 if isinstance(error, UnsupportedAudio):
@@ -121,6 +122,9 @@ class AudioTrack:
             synced = True
             frame = data[position : position + header.frame_bytes]
             position += header.frame_bytes
+            if header.continues:
+                self._continue(units, frame)
+                continue
             unit = self._unit(header, frame, now)
             if unit is not None:
                 units.append(unit)
@@ -129,12 +133,23 @@ class AudioTrack:
             self._base, self._samples = pts, 0
         return units, position
 
+    def _is_usual(self, header: AudioHeader) -> bool:
+        """Whether it is coded as the frames before: a corrupt header may look like one of another layer."""
+        return header.codec in (None, self.track.codec) or not self.track.sample_rate
+
     def _is_followed(self, data: bytes, position: int, header: AudioHeader) -> bool:
         following = position + header.frame_bytes
         if following >= len(data):
             return following == len(data)
-        self._framing.parse(data, following)
-        return True
+        other = self._framing.parse(data, following)
+        return other is None or other.codec is header.codec
+
+    def _continue(self, units: list[AccessUnit], frame: bytes) -> None:
+        """Put a frame to the one that it belongs to: a PES packet holds both (ETSI TS 101 154)."""
+        if units:
+            units[-1] = replace(units[-1], data=units[-1].data + frame)
+        elif not self.reason:
+            self._counters.dropped_units += 1
 
     def _unit(self, header: AudioHeader, frame: bytes, now: float) -> AccessUnit | None:
         try:
@@ -180,19 +195,25 @@ class AudioTrack:
 
     def _describe(self, header: AudioHeader) -> None:
         track = self.track
+        codec = header.codec or track.codec
         config = (header.config,) if header.config else ()
-        if (track.sample_rate, track.channels, track.parameter_sets) != (
+        if (track.codec, track.sample_rate, track.channels, track.parameter_sets) != (
+            codec,
             header.sample_rate,
             header.channels,
             config,
         ):
             self.track = replace(
-                track, sample_rate=header.sample_rate, channels=header.channels, parameter_sets=config
+                track,
+                codec=codec,
+                sample_rate=header.sample_rate,
+                channels=header.channels,
+                parameter_sets=config,
             )
 
 
 class SelfFramed:
-    """ADTS, MPEG audio and AC-3: a header of fixed size says how long its frame is."""
+    """ADTS, MPEG audio, AC-3 and E-AC-3: a header of fixed size says how long its frame is."""
 
     def __init__(self, parse: Callable[[bytes, int], AudioHeader], header_bytes: int, sync: bytes) -> None:
         self._parse = parse
@@ -264,9 +285,9 @@ def audio_track(
     framing: Framing
     if codec is Codec.OPUS:
         framing = OpusFramed(channels)
-    elif codec is Codec.MP2:
+    elif codec in (Codec.MP2, Codec.MP3):
         framing = SelfFramed(mpegaudio.parse_header, mpegaudio.HEADER_BYTES, b"\xff")
-    elif codec is Codec.AC3:
+    elif codec in (Codec.AC3, Codec.EAC3):
         framing = SelfFramed(ac3.parse_header, ac3.HEADER_BYTES, b"\x0b")
     elif latm:
         framing = LatmReader()

@@ -14,16 +14,20 @@ from transport.mpegts.wire import PACKET_BYTES, PAT_PID, PAT_TABLE, PMT_TABLE, S
 
 _PMT_PID, _VIDEO_PID, _AUDIO_PID = 0x1000, 0x100, 0x101
 _PROGRAM = 1
-# Opus is private data that a descriptor explains (ETSI TS 103 491), AC-3 as ATSC A/52 annex A has it.
+# Opus is private data that a descriptor explains (ETSI TS 103 491), AC-3 and E-AC-3 as ATSC A/52 has them
+# (annexes A and G).
 _STREAM_TYPES = {
     Codec.H264: 0x1B,
     Codec.H265: 0x24,
     Codec.MPEG2: 0x02,
     Codec.AAC: 0x0F,
     Codec.MP2: 0x03,
+    Codec.MP3: 0x03,
     Codec.AC3: 0x81,
+    Codec.EAC3: 0x87,
     Codec.OPUS: 0x06,
 }
+_REGISTRATIONS = {Codec.AC3: b"AC-3", Codec.EAC3: b"EAC3", Codec.OPUS: b"Opus"}
 #: What a transport stream can carry.
 CARRIED = frozenset(_STREAM_TYPES)
 _MPEG2_AUDIO, _LOWEST_OF_MPEG1 = 0x04, 32_000
@@ -175,7 +179,7 @@ def _described(track: Track) -> tuple[int, bytes]:
 
 
 def _stream_type(track: Track) -> int:
-    if track.codec is Codec.MP2 and 0 < track.sample_rate < _LOWEST_OF_MPEG1:
+    if track.codec in (Codec.MP2, Codec.MP3) and 0 < track.sample_rate < _LOWEST_OF_MPEG1:
         return _MPEG2_AUDIO
     return _STREAM_TYPES[track.codec]
 
@@ -183,12 +187,12 @@ def _stream_type(track: Track) -> int:
 def _descriptors(track: Track) -> bytes:
     """What the programme map says of a track (2.6.8, 2.6.18)."""
     found = b""
-    if track.codec is Codec.AC3:
-        found += b"\x05\x04AC-3"
+    if track.codec in _REGISTRATIONS:
+        found += b"\x05\x04" + _REGISTRATIONS[track.codec]
     if track.codec is Codec.OPUS:
         # One to eight channels in the usual order are their number.
         channels = track.channels if 0 < track.channels <= 8 else 2
-        found += b"\x05\x04Opus\x7f\x02\x80" + bytes((channels,))
+        found += b"\x7f\x02\x80" + bytes((channels,))
     if track.language and len(track.language) == 3 and track.language.isascii():
         found += b"\x0a\x04" + track.language.encode() + b"\0"
     return found
@@ -200,7 +204,7 @@ def _pes(track: Track, data: bytes, dts: int, pts: int) -> bytes:
     flags = 0x80 if pts == dts else 0xC0
     # Only a picture may leave its length open.
     length = 0 if track.is_video else 3 + len(stamps) + len(data)
-    is_private = track.codec in (Codec.AC3, Codec.OPUS)
+    is_private = track.codec in _REGISTRATIONS
     stream_id = _VIDEO_STREAM_ID if track.is_video else _PRIVATE_STREAM_ID if is_private else _AUDIO_STREAM_ID
     header = b"\0\0\1" + bytes((stream_id,)) + length.to_bytes(2, "big")
     return header + bytes((0x84, flags, len(stamps))) + stamps + data

@@ -33,7 +33,9 @@ _CODECS = {
     0x1B: Codec.H264,
     0x24: Codec.H265,
     0x81: Codec.AC3,
+    0x87: Codec.EAC3,
 }
+_REGISTERED = {b"AC-3": Codec.AC3, b"EAC3": Codec.EAC3, b"Opus": Codec.OPUS, b"HEVC": Codec.H265}
 _LATM = 0x11
 _NAMES = {
     0x05: "private sections",
@@ -44,7 +46,6 @@ _NAMES = {
     0x21: "JPEG 2000 video",
     0x33: "H.266 video",
     0x86: "SCTE-35 cues",
-    0x87: "E-AC-3 sound",
     0xEA: "VC-1 video",
 }
 
@@ -206,7 +207,7 @@ def _describe(pid: int, stream_type: int, info: bytes) -> ElementaryStream:
             if tag == _DVB_AC3:
                 codec = Codec.AC3
             elif tag == _DVB_EAC3:
-                name = "E-AC-3 sound"
+                codec = Codec.EAC3
             elif tag == _DVB_SUBTITLES:
                 name = "DVB subtitles"
             elif tag == _DVB_TELETEXT:
@@ -214,7 +215,7 @@ def _describe(pid: int, stream_type: int, info: bytes) -> ElementaryStream:
             elif tag == _DVB_EXTENSION and len(body) >= 2 and body[0] == _OPUS_EXTENSION:
                 channels = _opus_channels(body[1])
     if stream_type == _PRIVATE_DATA:
-        codec = {b"AC-3": Codec.AC3, b"Opus": Codec.OPUS, b"HEVC": Codec.H265}.get(registration, codec)
+        codec = _REGISTERED.get(registration, codec)
     if codec is not Codec.OPUS:
         channels = 0
     return ElementaryStream(pid, stream_type, codec, stream_type == _LATM, channels, language, name)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from transport.errors import WireError
 from transport.media import ac3, mpegaudio
 from transport.media.aac import FRAME_SAMPLES
-from transport.media.audioframe import UnsupportedAudio
+from transport.media.audioframe import AudioHeader, UnsupportedAudio
 from transport.media.decodingclock import DecodingClock
 from transport.media.jpeg import parse_size
 from transport.media.opus import packet_samples
@@ -239,7 +239,7 @@ class SoundAssembler:
         return [packet[: len(packet) - rest]]
 
     def _split_by_headers(self, packet: bytes) -> list[bytes]:
-        parser = mpegaudio if self.track.codec is Codec.MP2 else ac3
+        parser = mpegaudio if self.track.codec in (Codec.MP2, Codec.MP3) else ac3
         frames = []
         position = 0
         while position + parser.HEADER_BYTES <= len(packet):
@@ -249,13 +249,18 @@ class SoundAssembler:
                 raise WireError(f"rtsp: a frame of {header.frame_bytes} bytes does not fit its packet")
             frames.append(packet[position:end])
             self._ticks = header.samples * self.track.clock_rate // header.sample_rate
-            if (header.sample_rate, header.channels) != (self.track.sample_rate, self.track.channels):
-                self.track = replace(self.track, sample_rate=header.sample_rate, channels=header.channels)
+            self._describe(header)
             position = end
         self.reason = ""
         return frames
 
+    def _describe(self, header: AudioHeader) -> None:
+        track = self.track
+        said = (header.codec or track.codec, header.sample_rate, header.channels)
+        if said != (track.codec, track.sample_rate, track.channels):
+            self.track = replace(track, codec=said[0], sample_rate=said[1], channels=said[2])
+
 
 def _first_guess(track: Track) -> int:
-    samples = {Codec.AAC: FRAME_SAMPLES, Codec.MP2: 1152, Codec.AC3: 1536, Codec.OPUS: 960}
+    samples = {Codec.AAC: FRAME_SAMPLES, Codec.MP2: 1152, Codec.MP3: 1152, Codec.AC3: 1536, Codec.OPUS: 960}
     return samples.get(track.codec, 0) * track.clock_rate // (track.sample_rate or track.clock_rate)

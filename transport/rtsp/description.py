@@ -25,8 +25,8 @@ _CODECS = {
     "libopus": Codec.OPUS,
     "mp2": Codec.MP2,
     "mp2float": Codec.MP2,
-    "mp3": Codec.MP2,  # RTP calls all layers of MPEG audio the same; the frames tell them apart
-    "mp3float": Codec.MP2,
+    "mp3": Codec.MP3,  # RTP calls all layers of MPEG audio the same; the frames tell them apart
+    "mp3float": Codec.MP3,
     "ac3": Codec.AC3,
     "pcm_alaw": Codec.PCMA,
     "pcm_mulaw": Codec.PCMU,

@@ -24,14 +24,16 @@ Samples = npt.NDArray[np.float32]
 _ENCODERS = {
     Codec.AAC: "aac",
     Codec.MP2: "mp2",
+    Codec.MP3: "libmp3lame",
     Codec.AC3: "ac3",
+    Codec.EAC3: "eac3",
     Codec.OPUS: "libopus",
     Codec.PCMA: "pcm_alaw",
     Codec.PCMU: "pcm_mulaw",
     Codec.L16: "pcm_s16be",
 }
 _PICTURE_ENCODERS = {Codec.H264: "libx264", Codec.H265: "libx265", Codec.MPEG2: "mpeg2video"}
-_FORMATS = {Codec.AAC: "fltp", Codec.AC3: "fltp", Codec.OPUS: "flt"}
+_FORMATS = {Codec.AAC: "fltp", Codec.AC3: "fltp", Codec.EAC3: "fltp", Codec.MP3: "fltp", Codec.OPUS: "flt"}
 # Of codings without frames as many samples go into a packet as cameras send: 20 ms.
 _PACKETS_PER_S = 50
 

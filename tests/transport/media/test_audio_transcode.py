@@ -13,7 +13,7 @@ from transport.media.aac import parse_config
 from transport.media.audio_transcode import AacTranscoder, OpusTranscoder
 from transport.media.unit import AccessUnit, Codec, Track
 
-FRAMED = [Codec.AAC, Codec.MP2, Codec.AC3]
+FRAMED = [Codec.AAC, Codec.MP2, Codec.MP3, Codec.AC3, Codec.EAC3]
 CODECS = [*FRAMED, Codec.PCMA, Codec.PCMU, Codec.L16]
 
 
@@ -229,7 +229,7 @@ class TestAac:
         config = parse_config(track.parameter_sets[0])
         assert (config.object_type, config.sample_rate, config.channels) == (2, 48_000, 2)
 
-    @pytest.mark.parametrize("codec", [Codec.OPUS, Codec.MP2, Codec.AC3])
+    @pytest.mark.parametrize("codec", [Codec.OPUS, Codec.MP2, Codec.MP3, Codec.AC3, Codec.EAC3])
     def test_sound_stays_at_its_time_within_10_ms(self, codec: Codec) -> None:
         out = self.made(codec)
         assert {after.pts - before.pts for before, after in itertools.pairwise(out)} == {1024}

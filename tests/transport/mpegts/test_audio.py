@@ -13,7 +13,9 @@ from transport.mpegts.counters import DemuxCounters
 CODECS = [
     (Codec.AAC, "aac", 1024),
     (Codec.MP2, "mp2", 1152),
+    (Codec.MP3, "libmp3lame", 1152),
     (Codec.AC3, "ac3", 1536),
+    (Codec.EAC3, "eac3", 1536),
     (Codec.OPUS, "libopus", 960),
 ]
 
@@ -203,20 +205,20 @@ def test_broken_opus_packets_are_counted() -> None:
 
 def test_what_is_not_carried_ends_the_track_with_a_reason() -> None:
     feeder = Feeder(Codec.MP2)
-    layer_three = bytes.fromhex("fffba404") + bytes(600)
-    assert feeder.take(layer_three * 2, pts=0) == []
+    layer_one = bytes.fromhex("ffffa404") + bytes(600)
+    assert feeder.take(layer_one * 2, pts=0) == []
     assert feeder.track.reason == ""
-    assert feeder.take(layer_three, pts=0) == []
-    assert feeder.track.reason == "MPEG audio layer III is not supported"
+    assert feeder.take(layer_one, pts=0) == []
+    assert feeder.track.reason == "MPEG audio layer I is not supported"
     counted = feeder.counters.malformed
-    assert feeder.take(layer_three * 5 + encoded("mp2")[0], pts=0) == []
+    assert feeder.take(layer_one * 5 + encoded("mp2")[0], pts=0) == []
     assert feeder.counters.malformed == counted
 
 
 def test_what_is_carried_again_takes_the_track_up() -> None:
     feeder = Feeder(Codec.MP2)
     frames = encoded("mp2")
-    feeder.take(bytes.fromhex("fffba404") * 4, pts=0)
+    feeder.take(bytes.fromhex("ffffa404") * 4, pts=0)
     assert feeder.track.reason
     taken = [unit.data for n in range(8) for unit in feeder.take(frames[n], pts=90_000 + n * 2160)]
     assert feeder.track.reason == ""
@@ -227,8 +229,46 @@ def test_one_corrupt_header_ends_no_track() -> None:
     feeder = Feeder(Codec.MP2)
     frames = encoded("mp2")
     for index in range(0, 12, 2):
-        feeder.take(frames[index] + b"\xff\xfb\xa4\x04" + frames[index + 1], pts=90_000 * index)
+        feeder.take(frames[index] + b"\xff\xff\xa4\x04" + frames[index + 1], pts=90_000 * index)
     assert feeder.track.reason == ""
+
+
+def test_one_corrupt_header_makes_no_other_layer_of_a_track() -> None:
+    feeder = Feeder(Codec.MP2)
+    frames = encoded("mp2")
+    data = b"".join([frames[0], b"\xff\xfb\xa4\x04" + frames[1][4:], *frames[2:5]])
+    units = feeder.take(data, pts=0)
+    assert [unit.data for unit in units] == [frames[0], *frames[2:5]]
+    assert feeder.track.track.codec is Codec.MP2
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "encoder"), [(Codec.MP2, Codec.MP3, "libmp3lame"), (Codec.AC3, Codec.EAC3, "eac3")]
+)
+def test_frames_tell_what_containers_call_the_same(declared: Codec, codec: Codec, encoder: str) -> None:
+    feeder = Feeder(declared)
+    units = [unit for n, frame in enumerate(encoded(encoder)) for unit in feeder.take(frame, pts=3000 * n)]
+    assert {unit.track.codec for unit in units} == {codec}
+    assert len(units) == 12
+    assert feeder.counters.malformed == 0
+
+
+def test_a_track_that_becomes_another_layer_for_good_is_followed() -> None:
+    feeder = Feeder(Codec.MP2)
+    feeder.take(b"".join(encoded("mp2")[:3]), pts=0)
+    units = feeder.take(b"".join(encoded("libmp3lame")[:4]), pts=90_000)
+    assert [unit.track.codec for unit in units] == [Codec.MP3] * 4
+
+
+def test_dependent_frames_stay_with_the_one_before() -> None:
+    frames = encoded("eac3")
+    dependent = [frame[:2] + bytes((frame[2] | 0x40,)) + frame[3:] for frame in frames]
+    feeder = Feeder(Codec.EAC3)
+    units = feeder.take(b"".join((frames[0], dependent[0], frames[1], dependent[1])), pts=0)
+    assert [unit.data for unit in units] == [frames[0] + dependent[0], frames[1] + dependent[1]]
+    assert [unit.pts for unit in units] == [0, 1536 * 90_000 // 48_000]
+    assert feeder.take(dependent[2], pts=9000) == []
+    assert feeder.counters.dropped_units == 1
 
 
 def test_latm_is_carried_as_plain_aac() -> None:

@@ -42,7 +42,7 @@ def test_what_is_muxed_is_demuxed(codec: Codec) -> None:
     assert heard[0].pts_s - first.pts_s == pytest.approx(sounds[0].pts_s - sent.pts_s, abs=1e-3)
 
 
-@pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3, Codec.OPUS])
+@pytest.mark.parametrize("codec", [Codec.MP2, Codec.MP3, Codec.AC3, Codec.EAC3, Codec.OPUS])
 def test_other_sound_is_carried_as_it_is(codec: Codec, rate: int = 48_000) -> None:
     """Opus packets of 255 bytes and more need a length of two bytes."""
     sounds = sound_units(codec, tone(1.0, rate), rate)

@@ -158,9 +158,9 @@ def test_what_is_not_carried_is_named() -> None:
 def test_sound_of_an_unknown_layer_leaves_the_tracks_with_a_reason() -> None:
     publisher = Publisher()
     publisher.send(publisher.mux.program(VIDEO, (muxer.MP2, muxer.AUDIO_PID, b"")))
-    layer_three = (bytes.fromhex("fffba404") + bytes(600)) * 4
-    publisher.send(publisher.mux.pes(muxer.AUDIO_PID, muxer.pes(layer_three, 0, sized=True)))
-    assert publisher.demuxer.warnings() == ("MPEG audio layer III is not supported",)
+    layer_one = (bytes.fromhex("ffffa404") + bytes(600)) * 4
+    publisher.send(publisher.mux.pes(muxer.AUDIO_PID, muxer.pes(layer_one, 0, sized=True)))
+    assert publisher.demuxer.warnings() == ("MPEG audio layer I is not supported",)
     assert [track.codec for track in publisher.demuxer.tracks] == [Codec.H264]
 
 

@@ -103,7 +103,9 @@ def test_the_network_is_no_program() -> None:
         (0x01, b"", Codec.MPEG2),
         (0x02, b"", Codec.MPEG2),
         (0x10, b"", None),
-        (0x87, b"", None),
+        (0x87, b"", Codec.EAC3),
+        (0x06, b"\x7a\x00", Codec.EAC3),
+        (0x06, b"\x05\x04EAC3", Codec.EAC3),
     ],
 )
 def test_codings_by_stream_type_and_descriptors(
@@ -118,7 +120,6 @@ def test_codings_by_stream_type_and_descriptors(
     [
         (0x06, b"\x59\x00", "DVB subtitles"),
         (0x06, b"\x56\x00", "teletext"),
-        (0x06, b"\x7a\x00", "E-AC-3 sound"),
         (0x10, b"", "MPEG-4 part 2 video"),
         (0x42, b"", "stream type 0x42"),
     ],

@@ -44,6 +44,8 @@ MOUNTS = {
     " ! opusenc ! rtpopuspay name=pay1 pt=97",
     "/mp2": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=48000, channels=2)}"
     " ! twolamemp2enc ! mpegaudioparse ! rtpmpapay name=pay1",
+    "/mp3": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=48000, channels=2)}"
+    " ! lamemp3enc ! mpegaudioparse ! rtpmpapay name=pay1",
     "/ac3": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=48000, channels=2)}"
     " ! avenc_ac3 ! ac3parse ! rtpac3pay name=pay1 pt=97",
     "/g711": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=8000, channels=1)} ! mulawenc ! rtppcmupay name=pay1",

@@ -168,7 +168,7 @@ def test_a_jpeg_without_a_size_is_a_reason_until_one_comes_with_it() -> None:
     assert assembler.reason == ""
 
 
-@pytest.mark.parametrize("codec", [Codec.MP2, Codec.AC3])
+@pytest.mark.parametrize("codec", [Codec.MP2, Codec.MP3, Codec.AC3])
 def test_several_frames_in_a_packet_are_split_and_timed(codec: Codec) -> None:
     units = sound_units(codec, tone(0.3, 48_000), 48_000)
     # What the camera says is wrong; the frames know better.
@@ -203,10 +203,10 @@ def test_samples_without_frames_are_timed_by_their_number(
 
 
 def test_sound_that_is_not_carried_has_a_reason_until_it_is() -> None:
-    layer_three = bytes.fromhex("fffb9064") + bytes(413)
+    layer_one = bytes.fromhex("ffff9064") + bytes(413)
     assembler = SoundAssembler(Track(id=1, codec=Codec.MP2, clock_rate=90_000))
-    assert assembler.push(layer_three, 0, 0.0) == []
-    assert assembler.reason == "MPEG audio layer III is not supported"
+    assert assembler.push(layer_one, 0, 0.0) == []
+    assert assembler.reason == "MPEG audio layer I is not supported"
     assembler.push(sound_units(Codec.MP2, tone(0.1, 48_000), 48_000)[0].data, 2160, 0.0)
     assert assembler.reason == ""
 

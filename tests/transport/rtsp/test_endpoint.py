@@ -143,6 +143,7 @@ def test_parameter_sets_that_only_the_stream_carries(shared: Camera) -> None:
         ("/aac", Codec.AAC, 44_100),
         ("/opus", Codec.OPUS, 48_000),
         ("/mp2", Codec.MP2, 90_000),
+        ("/mp3", Codec.MP3, 90_000),
         ("/ac3", Codec.AC3, 48_000),
     ],
 )
@@ -150,7 +151,8 @@ def test_a_camera_with_sound(shared: Camera, path: str, codec: Codec, clock_rate
     source = RtspSource(shared.url(path), QUICK)
     try:
         tracks = source.open()
-        assert {track.codec for track in tracks} == {Codec.H264, codec}
+        # Which layer of MPEG audio it is, only the frames tell.
+        assert {track.codec for track in tracks} == {Codec.H264, Codec.MP2 if codec is Codec.MP3 else codec}
         assert sorted(track.id for track in tracks) == [0, 1]
         units = take(source, 40)
     finally:
