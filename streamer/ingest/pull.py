@@ -133,8 +133,11 @@ class RtspPull:
         return self.tracks
 
     def units(self) -> Iterator[AccessUnit]:
-        """Units until the camera leaves."""
-        return self._source.units()
+        """Units until the camera leaves; what they tell of their tracks is known from then on."""
+        for unit in self._source.units():
+            if unit.track not in self.tracks:
+                self.tracks = tuple(unit.track if unit.track.id == it.id else it for it in self.tracks)
+            yield unit
 
     def describe(self) -> dict[str, object]:
         """Statistics."""

@@ -17,8 +17,9 @@ from streamer.ingest.pull import PullIngest, RtspPull, Source, SrtPull, make_sou
 from streamer.sections.stream import StreamConfig
 from tests.fakes.units import AAC, H264, picture
 from tests.fakes.wait import wait_until
+from tests.transport.rtsp.camera import MOUNTS, camera
 from transport.errors import LinkError
-from transport.media import AccessUnit, Track
+from transport.media import AccessUnit, Codec, Track
 
 PASSWORD = "password-of-the-camera"
 CAMERA: dict[str, Any] = {"source": f"rtsp://admin:{PASSWORD}@192.0.2.1/1"}
@@ -263,6 +264,20 @@ class TestOnDemand:
         cam = rig.pull(on_demand=False, on_demand_idle_s=0.5)
         rig.source().comes.put(picture(0.0, keyframe=True))
         wait_until(is_live(cam))
+
+
+class TestRtspPull:
+    def test_what_the_frames_tell_of_a_track_stays_known(self) -> None:
+        """The camera's description calls all layers of MPEG audio the same."""
+        with camera({"/mp3": MOUNTS["/mp3"]}) as device:
+            pull = RtspPull(device.url("/mp3"), parse({"streams": {"cam": CAMERA}}).streams["cam"])
+            assert [track.codec for track in pull.open()] == [Codec.H264, Codec.MP2]
+            for unit in pull.units():
+                assert unit.track in pull.tracks
+                if unit.track.codec is Codec.MP3:
+                    break
+            pull.close()
+        assert [track.codec for track in pull.tracks] == [Codec.H264, Codec.MP3]
 
 
 class TestMake:
