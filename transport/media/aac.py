@@ -8,6 +8,7 @@ from typing import Final
 from transport.errors import WireError
 from transport.media.audioframe import AudioHeader, UnsupportedAudio
 from transport.media.bits import BitReader
+from transport.media.program_config import ProgramConfig, read_program
 
 ADTS_HEADER_BYTES: Final = 7
 FRAME_SAMPLES: Final = 1024
@@ -28,22 +29,26 @@ class AudioSpecificConfig:
     Attributes:
         object_type: of the core coder: 2 is AAC-LC.
         sample_rate: of the core coder, Hz; spectral band replication doubles what is heard.
-        channels: of the core coder, 0 when only the bit stream knows.
+        channels: of the core coder.
         samples: per frame and channel at `sample_rate`.
+        program: which channels they are, where no number says it.
     """
 
     object_type: int
     sample_rate: int
     channels: int
     samples: int
+    program: ProgramConfig | None = None
 
 
 def parse_adts(data: bytes, position: int) -> AudioHeader:
     """Parse the ADTS header at `position`; at least `ADTS_HEADER_BYTES` must be there (1.A.2.2).
 
+    Channels are 0 where a program config element in the frames describes them, and is to follow `config`.
+
     Raises:
         WireError: not an ADTS header.
-        UnsupportedAudio: several raw blocks in a frame, or channels described only in the bit stream.
+        UnsupportedAudio: several raw blocks in a frame.
     """
     b1, b2, b3 = data[position + 1], data[position + 2], data[position + 3]
     if data[position] != 0xFF or b1 & 0xF6 != 0xF0:
@@ -56,13 +61,10 @@ def parse_adts(data: bytes, position: int) -> AudioHeader:
         raise WireError(f"adts: rate index {rate_index}, frame of {frame_bytes} bytes")
     if data[position + 6] & 3:
         raise UnsupportedAudio("AAC with several blocks in one ADTS frame")
-    if channel_config == 0:
-        raise UnsupportedAudio("AAC whose channels are described only inside the sound")
     object_type = (b2 >> 6) + 1
     config = (object_type << 11 | rate_index << 7 | channel_config << 3).to_bytes(2, "big")
-    return AudioHeader(
-        frame_bytes, header_bytes, FRAME_SAMPLES, _SAMPLE_RATES[rate_index], _CHANNELS[channel_config], config
-    )
+    channels = _CHANNELS.get(channel_config, 0)
+    return AudioHeader(frame_bytes, header_bytes, FRAME_SAMPLES, _SAMPLE_RATES[rate_index], channels, config)
 
 
 def parse_config(data: bytes) -> AudioSpecificConfig:
@@ -80,8 +82,9 @@ def read_config(bits: BitReader) -> AudioSpecificConfig:
 
     Raises:
         WireError: truncated, or a reserved value.
-        UnsupportedAudio: an object type other than the AAC family, or channels described in the bit stream.
+        UnsupportedAudio: an object type other than the AAC family.
     """
+    start = bits.left
     object_type = _read_object_type(bits)
     sample_rate = _read_sample_rate(bits)
     channel_config = bits.u(4)
@@ -94,17 +97,15 @@ def read_config(bits: BitReader) -> AudioSpecificConfig:
     if bits.flag():
         bits.skip(14)  # core coder delay
     extended = bits.flag()
-    if channel_config == 0:
-        raise UnsupportedAudio("AAC whose channels are described only inside the sound")
-    if channel_config not in _CHANNELS:
+    if channel_config and channel_config not in _CHANNELS:
         raise WireError(f"aac: channel configuration {channel_config}")
+    program = None if channel_config else read_program(bits, start)
     if object_type == 6:
         bits.skip(3)
     if extended:
         bits.skip(1)
-    return AudioSpecificConfig(
-        object_type, sample_rate, _CHANNELS[channel_config], 960 if short_frames else 1024
-    )
+    channels = program.channels if program is not None else _CHANNELS[channel_config]
+    return AudioSpecificConfig(object_type, sample_rate, channels, 960 if short_frames else 1024, program)
 
 
 def serialize_adts(config: AudioSpecificConfig, frame_bytes: int) -> bytes:
@@ -112,13 +113,16 @@ def serialize_adts(config: AudioSpecificConfig, frame_bytes: int) -> bytes:
 
     Args:
         config: of the core coder.
-        frame_bytes: of the raw frame that follows.
+        frame_bytes: of the raw frame that follows; one with the config's program element, where it has one.
 
     Raises:
         UnsupportedAudio: what the header cannot say: other object types, rates, channels or frame sizes.
     """
     channels = next((code for code, count in _CHANNELS.items() if count == config.channels and code < 8), 0)
-    if config.sample_rate not in _SAMPLE_RATES or not 1 <= config.object_type <= 4 or not channels:
+    if config.program is not None:
+        channels = 0
+    is_said = channels or config.program is not None
+    if config.sample_rate not in _SAMPLE_RATES or not 1 <= config.object_type <= 4 or not is_said:
         raise UnsupportedAudio(
             f"AAC object type {config.object_type} of {config.sample_rate} Hz and {config.channels} channels "
             "in ADTS"

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from transport.errors import WireError
-from transport.media import AccessUnit, Codec, Track, aac, ac3, mpegaudio, opus
+from transport.media import AccessUnit, Codec, Track, ac3, mpegaudio, opus
+from transport.media.adts import AdtsReader
 from transport.media.audioframe import AudioHeader, UnsupportedAudio
 from transport.media.latm import LatmReader
 from transport.mpegts.clock import MAX_HELD, TICKS_PER_S
@@ -213,7 +214,7 @@ class AudioTrack:
 
 
 class SelfFramed:
-    """ADTS, MPEG audio, AC-3 and E-AC-3: a header of fixed size says how long its frame is."""
+    """MPEG audio, AC-3 and E-AC-3: a header of fixed size says how long its frame is."""
 
     def __init__(self, parse: Callable[[bytes, int], AudioHeader], header_bytes: int, sync: bytes) -> None:
         self._parse = parse
@@ -292,7 +293,7 @@ def audio_track(
     elif latm:
         framing = LatmReader()
     else:
-        framing = SelfFramed(aac.parse_adts, aac.ADTS_HEADER_BYTES, b"\xff")
+        framing = AdtsReader()
     sample_rate = opus.CLOCK_RATE if codec is Codec.OPUS else 0
     track = Track(pid, codec, TICKS_PER_S, sample_rate=sample_rate, channels=channels, language=language)
     return AudioTrack(track, framing, counters)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from transport.errors import TransportError
 from transport.media import AccessUnit, Codec, Track
 from transport.media.aac import parse_config, serialize_adts
+from transport.media.program_config import begins_with_program
 from transport.mpegts.wire import PACKET_BYTES, PAT_PID, PAT_TABLE, PMT_TABLE, SYNC_BYTE, crc32
 
 _PMT_PID, _VIDEO_PID, _AUDIO_PID = 0x1000, 0x100, 0x101
@@ -135,7 +136,11 @@ class TsMuxer:
         if not unit.track.parameter_sets:
             return b""
         try:
-            return serialize_adts(parse_config(unit.track.parameter_sets[0]), len(unit.data)) + unit.data
+            config = parse_config(unit.track.parameter_sets[0])
+            data = unit.data
+            if config.program is not None and not begins_with_program(data):
+                data = config.program.element + data  # a receiver may begin with any frame
+            return serialize_adts(config, len(data)) + data
         except TransportError:
             return b""
 

@@ -32,8 +32,6 @@ def test_a_checksum_belongs_to_the_header() -> None:
 def test_what_cannot_be_carried_is_named() -> None:
     with pytest.raises(UnsupportedAudio, match="several blocks"):
         aac.parse_adts(adts(blocks=1), 0)
-    with pytest.raises(UnsupportedAudio, match="channels"):
-        aac.parse_adts(adts(channels=0), 0)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +62,13 @@ def test_a_configuration_is_read_to_its_end() -> None:
     assert bits.u(8) == 0xAB
 
 
-@pytest.mark.parametrize("config", ["", "11", "1690", "11c0"])
+@pytest.mark.parametrize("config", ["", "11", "1690", "11c0", "1180"])
 def test_cut_or_reserved_configurations_are_refused(config: str) -> None:
     with pytest.raises(WireError):
         aac.parse_config(bytes.fromhex(config))
 
 
-@pytest.mark.parametrize("config", ["8990", "1180"])
+@pytest.mark.parametrize("config", ["8990", "4990"])
 def test_other_codings_are_named(config: str) -> None:
     with pytest.raises(UnsupportedAudio):
         aac.parse_config(bytes.fromhex(config))

@@ -24,6 +24,7 @@ FFMPEG = {
     "h264_sized_pes": f"{_X264} -b:v 500k -c:a aac -omit_video_pes_length 0",
     "mpeg2_mp2": "-c:v mpeg2video -bf 2 -g 15 -b:v 2M -c:a mp2",
     "mpeg2_interlaced_ac3": "-c:v mpeg2video -flags +ildct+ilme -bf 2 -g 15 -b:v 3M -c:a ac3",
+    "h264_aac_program_config": f"{_X264} -tune zerolatency -c:a aac -af pan=quad|FL=c0|FR=c0|BL=c0|BR=c0",
     "h264_eac3": f"{_X264} -tune zerolatency -c:a eac3",
     "h264_mp3_24000": f"{_X264} -tune zerolatency -c:a libmp3lame -ar 24000",
     "h264_open_gop": "-c:v libx264 -preset veryfast -bf 2 -g 30 -x264opts open-gop=1 -c:a aac",

@@ -5,6 +5,8 @@ import av
 import numpy as np
 import pytest
 
+from tests.transport.media.test_adts import CONFIG, ELEMENT
+from tests.transport.media.test_adts import frame as program_frame
 from tests.transport.media.test_latm import loas, mux_config, payload
 from transport.media import AccessUnit, Codec
 from transport.mpegts.audio import AudioTrack, audio_track
@@ -269,6 +271,20 @@ def test_dependent_frames_stay_with_the_one_before() -> None:
     assert [unit.pts for unit in units] == [0, 1536 * 90_000 // 48_000]
     assert feeder.take(dependent[2], pts=9000) == []
     assert feeder.counters.dropped_units == 1
+
+
+def test_aac_that_describes_its_channels_is_carried() -> None:
+    feeder = Feeder(Codec.AAC)
+    units = feeder.take(program_frame(ELEMENT + b"\x21\x00") + program_frame(b"\x21\x10") * 3, pts=0)
+    assert [unit.data for unit in units] == [ELEMENT + b"\x21\x00"] + [b"\x21\x10"] * 3
+    assert {unit.track.channels for unit in units} == {4}
+    assert units[0].track.parameter_sets == (CONFIG,)
+
+
+def test_aac_that_never_describes_them_has_a_reason() -> None:
+    feeder = Feeder(Codec.AAC)
+    assert feeder.take(program_frame(b"\x21\x10") * 3, pts=0) == []
+    assert feeder.track.reason == "AAC that does not say which channels it has is not supported"
 
 
 def test_latm_is_carried_as_plain_aac() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.transport.media.sources import picture_units, sound_units, tone
 from transport.media import AccessUnit, Codec, Track
+from transport.media.aac import parse_config
+from transport.media.audio_transcode import OpusTranscoder
 from transport.mpegts.demux import TsDemuxer
 from transport.mpegts.mux import TsMuxer
 from transport.mpegts.wire import PACKET_BYTES, parse_pes
@@ -57,6 +59,22 @@ def test_other_sound_is_carried_as_it_is(codec: Codec, rate: int = 48_000) -> No
     )
     with av.open(io.BytesIO(stream), format="mpegts") as container:
         assert sum(frame.samples for frame in container.decode(audio=0)) > 0.9 * rate
+
+
+def test_every_frame_says_which_channels_it_has_where_no_number_does() -> None:
+    """Encoders may say it in their first frame alone; a receiver may begin with any other."""
+    sounds = sound_units(Codec.AAC, tone(1.0, 48_000, channels=4), 48_000, layout="quad")
+    program = parse_config(sounds[0].track.parameter_sets[0]).program
+    assert program is not None
+    pieces = muxed(sounds)
+    demuxer = TsDemuxer()
+    heard = demuxer.feed(pieces[0][: 2 * PACKET_BYTES] + b"".join(pieces[20:]), 0.0) + demuxer.flush(0.0)
+    assert demuxer.warnings() == ()
+    assert {unit.track.channels for unit in heard} == {4}
+    assert [unit.data for unit in heard] == [program.element + unit.data for unit in sounds[20:]]
+    transcoder = OpusTranscoder(heard[0].track)
+    made = [packet for unit in heard for packet in transcoder.transcode(unit)]
+    assert (len(made) > 20, transcoder.errors) == (True, 0)
 
 
 @pytest.mark.parametrize(("rate", "stream_type"), [(24_000, 0x04), (32_000, 0x03)])
