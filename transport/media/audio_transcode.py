@@ -37,6 +37,9 @@ _DECODERS = {
     Codec.PCMA: "pcm_alaw",
     Codec.PCMU: "pcm_mulaw",
     Codec.L16: "pcm_s16be",
+    Codec.G722: "g722",
+    Codec.G726: "g726le",
+    Codec.AAL2_G726: "g726",
 }
 
 
@@ -325,8 +328,9 @@ def _planar(pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
 
 def _coded_as(track: Track) -> tuple[object, ...]:
     """What a decoder is told."""
-    channels = track.channels if track.codec is Codec.OPUS or track.codec.sample_bytes else 0
-    return track.codec, track.parameter_sets, channels, track.sample_rate if track.codec.sample_bytes else 0
+    sampled = (track.sample_rate, track.sample_bits) if track.codec.is_sampled else ()
+    channels = track.channels if track.codec is Codec.OPUS or sampled else 0
+    return track.codec, track.parameter_sets, channels, sampled
 
 
 def _open_decoder(track: Track) -> AudioCodecContext:
@@ -336,9 +340,11 @@ def _open_decoder(track: Track) -> AudioCodecContext:
         context.extradata = track.parameter_sets[0]
     if track.codec is Codec.OPUS and track.channels > 2:
         context.extradata = opus.surround_header(track.channels)
-    if track.codec.sample_bytes:
+    if track.codec.is_sampled:
         context.sample_rate = track.sample_rate
         context.layout = "mono" if track.channels == 1 else "stereo"
+    if track.coded_bits:
+        context.options = {"bits_per_coded_sample": str(track.coded_bits)}
     return context
 
 

@@ -19,15 +19,19 @@ class Codec(enum.StrEnum):
     MP3 = "mp3"
     AC3 = "ac3"
     EAC3 = "eac3"
-    # Samples without frames, as cameras send them: G.711 (A-law, mu-law), and 16 bits, big-endian (RFC 3551).
+    # Samples without frames, as cameras send them (RFC 3551): G.711 (A-law, mu-law), 16 bits, big-endian,
+    # G.722, and G.726, whose samples begin at a byte's lowest bit or, as in AAL2, at its highest.
     PCMA = "pcma"
     PCMU = "pcmu"
     L16 = "l16"
+    G722 = "g722"
+    G726 = "g726"
+    AAL2_G726 = "aal2-g726"
 
     @property
-    def sample_bytes(self) -> int:
-        """How long one channel's sample is where each is coded by itself; 0 where they are not."""
-        return _SAMPLE_BYTES.get(self, 0)
+    def is_sampled(self) -> bool:
+        """True for sound whose samples are coded one by one, without frames."""
+        return self in _SAMPLED
 
     @property
     def is_video(self) -> bool:
@@ -42,7 +46,8 @@ class Codec(enum.StrEnum):
 
 _VIDEO = frozenset({Codec.H264, Codec.H265, Codec.MPEG2, Codec.MJPEG})
 _IN_BROWSERS = frozenset({Codec.H264, Codec.H265, Codec.OPUS})
-_SAMPLE_BYTES = {Codec.PCMA: 1, Codec.PCMU: 1, Codec.L16: 2}
+_SAMPLE_BITS = {Codec.PCMA: 8, Codec.PCMU: 8, Codec.L16: 16, Codec.G722: 4}
+_SAMPLED = frozenset({*_SAMPLE_BITS, Codec.G726, Codec.AAL2_G726})
 # First byte of the profile-level-id: Baseline, Main, Extended and High, all of 4:2:0 and 8 bits.
 _PLAIN_PROFILES = frozenset({"42", "4d", "58", "64"})
 # Nobody sees that a pixel is no square by so little.
@@ -64,6 +69,7 @@ class Track:
         height: as width.
         sample_rate: Hz, 0 for pictures or while unknown.
         channels: of sound, 0 for pictures or while unknown.
+        coded_bits: of a sample in G.726, where they are 2 to 5; otherwise 0.
         has_b_frames: pictures arrive in another order than they are shown.
         interlaced: pictures may be fields, or have been.
         pixel_aspect: width of a pixel by its height, where the stream says it.
@@ -80,6 +86,7 @@ class Track:
     height: int = 0
     sample_rate: int = 0
     channels: int = 0
+    coded_bits: int = 0
     has_b_frames: bool = False
     interlaced: bool = False
     pixel_aspect: float = 1.0
@@ -90,6 +97,11 @@ class Track:
     def is_video(self) -> bool:
         """True for a picture track, False for sound."""
         return self.codec.is_video
+
+    @property
+    def sample_bits(self) -> int:
+        """How long one channel's sample is where each is coded by itself; 0 where they are not."""
+        return self.coded_bits or _SAMPLE_BITS.get(self.codec, 0)
 
     @property
     def hindrance(self) -> str:

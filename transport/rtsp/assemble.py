@@ -24,6 +24,8 @@ _START_CODE = b"\x00\x00\x00\x01"
 
 #: No picture of a camera is larger; more means that its timestamps stand still.
 _MAX_PICTURE_BYTES = 16 * 1024 * 1024
+#: Of samples without frames; G.722 and G.726 have one.
+_MOST_CHANNELS = {Codec.PCMA: 2, Codec.PCMU: 2, Codec.L16: 2}
 #: No camera sends more pictures in a second; timestamps that are closer are one picture's.
 _MAX_PICTURES_PER_S = 500
 
@@ -219,7 +221,7 @@ class SoundAssembler:
                 return [packet]
             if self.track.codec is Codec.AAC:
                 return [packet] if packet else []
-            if self.track.codec.sample_bytes:
+            if self.track.codec.is_sampled:
                 return self._whole_samples(packet)
             return self._split_by_headers(packet)
         except (WireError, UnsupportedAudio) as error:
@@ -230,13 +232,16 @@ class SoundAssembler:
 
     def _whole_samples(self, packet: bytes) -> list[bytes]:
         track = self.track
-        if not 1 <= track.channels <= 2 or not track.sample_rate:
+        if not 1 <= track.channels <= _MOST_CHANNELS.get(track.codec, 1) or not track.sample_rate:
             raise UnsupportedAudio(f"sound in {track.codec} of {track.channels} channels")
-        count, rest = divmod(len(packet), track.codec.sample_bytes * track.channels)
+        if not track.sample_bits:
+            raise UnsupportedAudio(f"sound in {track.codec} of an unknown rate")
+        bits = track.sample_bits * track.channels
+        count = 8 * len(packet) // bits
         if not count:
             raise WireError(f"rtsp: {len(packet)} bytes are no sample of {track.channels} channels")
         self._ticks = count * track.clock_rate // track.sample_rate
-        return [packet[: len(packet) - rest]]
+        return [packet[: (count * bits + 7) // 8]]
 
     def _split_by_headers(self, packet: bytes) -> list[bytes]:
         parser = mpegaudio if self.track.codec in (Codec.MP2, Codec.MP3) else ac3

@@ -31,6 +31,9 @@ _CODECS = {
     "pcm_alaw": Codec.PCMA,
     "pcm_mulaw": Codec.PCMU,
     "pcm_s16be": Codec.L16,
+    "g722": Codec.G722,
+    "g726le": Codec.G726,
+    "g726": Codec.AAL2_G726,
 }
 
 
@@ -111,8 +114,15 @@ def _assembler(track_id: int, codec: Codec, clock_rate: int, context: Any) -> tu
         parameter_sets=(extradata,) if codec is Codec.AAC and extradata else (),
         sample_rate=context.sample_rate,
         channels=context.layout.nb_channels,
+        coded_bits=_coded_bits(context) if codec in (Codec.G726, Codec.AAL2_G726) else 0,
     )
     return track, SoundAssembler(track)
+
+
+def _coded_bits(context: AudioCodecContext) -> int:
+    """Bits of a sample in G.726, which four bit rates tell apart (RFC 3551 section 4.5.4); 0 for others."""
+    bits, rest = divmod(context.bit_rate or 0, context.sample_rate or 1)
+    return bits if not rest and 2 <= bits <= 5 else 0
 
 
 def _codec_name(stream: Stream) -> str:

@@ -31,6 +31,9 @@ _ENCODERS = {
     Codec.PCMA: "pcm_alaw",
     Codec.PCMU: "pcm_mulaw",
     Codec.L16: "pcm_s16be",
+    Codec.G722: "g722",
+    Codec.G726: "g726le",
+    Codec.AAL2_G726: "g726",
 }
 _PICTURE_ENCODERS = {Codec.H264: "libx264", Codec.H265: "libx265", Codec.MPEG2: "mpeg2video"}
 _FORMATS = {Codec.AAC: "fltp", Codec.AC3: "fltp", Codec.EAC3: "fltp", Codec.MP3: "fltp", Codec.OPUS: "flt"}
@@ -65,6 +68,7 @@ def sound_units(
     clock_rate: int = 90_000,
     start_s: float = 1.0,
     layout: str = "stereo",
+    coded_bits: int = 4,
 ) -> list[AccessUnit]:
     """Encode; a unit's pts says where its first decoded sample belongs, sample 0 being at `start_s`."""
     encoder = AudioCodecContext.create(_ENCODERS[codec], "w")
@@ -72,7 +76,8 @@ def sound_units(
     encoder.sample_rate = rate
     encoder.layout = layout
     encoder.format = _FORMATS.get(codec, "s16")
-    encoder.bit_rate = 192_000
+    is_g726 = codec in (Codec.G726, Codec.AAL2_G726)
+    encoder.bit_rate = coded_bits * rate if is_g726 else 192_000
     encoder.time_base = Fraction(1, rate)
     encoder.open()
     size = encoder.frame_size or rate // _PACKETS_PER_S
@@ -93,6 +98,7 @@ def sound_units(
         parameter_sets=(encoder.extradata,) if codec is Codec.AAC and encoder.extradata else (),
         sample_rate=rate,
         channels=samples.shape[0],
+        coded_bits=coded_bits if is_g726 else 0,
         language="deu",
     )
     units = []

@@ -76,6 +76,24 @@ def test_a_cameras_telephone_sound_is_heard(codec: Codec) -> None:
     assert np.abs(middle).max() == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("codec", "rate", "bits"),
+    [
+        (Codec.G722, 16_000, 4),
+        (Codec.AAL2_G726, 8_000, 4),
+        *((Codec.G726, 8_000, bits) for bits in (2, 3, 4, 5)),
+    ],
+)
+def test_a_cameras_sound_in_differences_is_heard(codec: Codec, rate: int, bits: int) -> None:
+    samples = tone(1.0, rate, channels=1)
+    units = sound_units(codec, samples, rate, clock_rate=8_000, layout="mono", coded_bits=bits)
+    assert units[0].track.sample_bits == bits
+    _, heard = decoded_opus(run(units))
+    middle = heard[9_600:33_600]
+    assert loudest_hertz(middle) == pytest.approx(1000, abs=3)
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.1)
+
+
 def test_the_output_track_is_what_webrtc_wants() -> None:
     units = sound_units(Codec.AAC, tone(0.2, 44_100), 44_100)
     transcoder = OpusTranscoder(units[0].track)

@@ -54,7 +54,11 @@ MOUNTS = {
     " ! audio/x-raw,format=S16BE ! rtpL16pay name=pay1 pt=97",
     "/g722": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=16000, channels=1)}"
     " ! avenc_g722 ! rtpg722pay name=pay1",
-    "/g722alone": f"{_SOUND.format(rate=16000, channels=1)} ! avenc_g722 ! rtpg722pay name=pay0",
+    "/g726": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=8000, channels=1)}"
+    " ! avenc_g726 bitrate=32000 ! rtpg726pay force-aal2=false name=pay1",
+    "/speex": f"{_PICTURE} ! {_H264} {_SOUND.format(rate=16000, channels=1)}"
+    " ! speexenc ! rtpspeexpay name=pay1",
+    "/speexalone": f"{_SOUND.format(rate=16000, channels=1)} ! speexenc ! rtpspeexpay name=pay0",
 }
 
 

@@ -185,21 +185,36 @@ def test_several_frames_in_a_packet_are_split_and_timed(codec: Codec) -> None:
 
 @pytest.mark.parametrize(
     ("codec", "rate", "channels", "packet_bytes"),
-    [(Codec.PCMA, 8_000, 1, 160), (Codec.PCMU, 8_000, 1, 160), (Codec.L16, 44_100, 2, 3528)],
+    [
+        (Codec.PCMA, 8_000, 1, 160),
+        (Codec.PCMU, 8_000, 1, 160),
+        (Codec.L16, 44_100, 2, 3528),
+        (Codec.G722, 16_000, 1, 160),
+        (Codec.G726, 8_000, 1, 100),
+    ],
 )
 def test_samples_without_frames_are_timed_by_their_number(
     codec: Codec, rate: int, channels: int, packet_bytes: int
 ) -> None:
-    track = Track(id=1, codec=codec, clock_rate=rate, sample_rate=rate, channels=channels)
+    # The clock of G.722 is one of 8 kHz, for historical reasons (RFC 3551 section 4.5.2).
+    clock_rate = 8_000 if codec is Codec.G722 else rate
+    coded_bits = 5 if codec is Codec.G726 else 0
+    track = Track(1, codec, clock_rate, sample_rate=rate, channels=channels, coded_bits=coded_bits)
     assembler = SoundAssembler(track)
     packet = bytes(packet_bytes)
     units = [*assembler.push(packet, 1000, 5.0), *assembler.push(packet + b"x" * (channels - 1), None, 5.0)]
-    assert [(unit.pts, unit.data) for unit in units] == [(1000, packet), (1000 + rate // 50, packet)]
+    assert [(unit.pts, unit.data) for unit in units] == [(1000, packet), (1000 + clock_rate // 50, packet)]
     assert assembler.push(b"", 2000, 5.0) == []
     assert assembler.malformed == 1
     many = SoundAssembler(replace(track, channels=4))
     assert many.push(packet, 1000, 5.0) == []
     assert many.reason == f"sound in {codec} of 4 channels is not supported"
+
+
+def test_g726_of_an_unknown_rate_has_a_reason() -> None:
+    assembler = SoundAssembler(Track(1, Codec.G726, 8_000, sample_rate=8_000, channels=1))
+    assert assembler.push(bytes(80), 0, 0.0) == []
+    assert assembler.reason == "sound in g726 of an unknown rate is not supported"
 
 
 def test_sound_that_is_not_carried_has_a_reason_until_it_is() -> None:

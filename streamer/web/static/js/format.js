@@ -2,7 +2,7 @@
 
 export const NOTHING = "–";
 
-const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", mpeg2: "MPEG-2", mjpeg: "MJPEG", av1: "AV1", vp8: "VP8", vp9: "VP9", aac: "AAC", opus: "Opus", mp2: "MP2", mp3: "MP3", pcma: "G.711", pcmu: "G.711", ac3: "AC-3", eac3: "E-AC-3" };
+const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", mpeg2: "MPEG-2", mjpeg: "MJPEG", av1: "AV1", vp8: "VP8", vp9: "VP9", aac: "AAC", opus: "Opus", mp2: "MP2", mp3: "MP3", pcma: "G.711", pcmu: "G.711", g722: "G.722", g726: "G.726", "aal2-g726": "G.726", ac3: "AC-3", eac3: "E-AC-3" };
 const CHANNELS = { 1: "mono", 2: "stereo", 6: "5.1" };
 
 /** @param {number|null|undefined} bps */
