@@ -81,7 +81,7 @@ class Intake:
     def refusal(self) -> str:
         """Why the picture cannot be had, in words; "" when it can."""
         if self.is_transcoded and self._stream.config.renditions == "off":
-            codec = self.video.codec.upper() if self.video is not None else ""
+            codec = self.video.codec.label if self.video is not None else ""
             return (
                 f"the destination does not take {codec}, and the stream's renditions are off; "
                 'expected H.264, renditions = "auto", or h265 = true where the destination takes it'

@@ -87,7 +87,7 @@ class Meter:
         cost = "an H.264 rendition is being made" if transcoding else "an H.264 rendition is made when needed"
         if video is not None and not video.codec.in_browsers:
             found.append(
-                f"The picture is {video.codec.upper()}, which browsers do not play; {cost}, which costs "
+                f"The picture is {video.codec.label}, which browsers do not play; {cost}, which costs "
                 "about a core. To avoid it, encode H.264."
             )
         elif video is not None and video.has_b_frames:

@@ -39,12 +39,24 @@ class Codec(enum.StrEnum):
         return self in _VIDEO
 
     @property
+    def label(self) -> str:
+        """As people write it."""
+        return _LABELS.get(self, self.upper())
+
+    @property
     def in_browsers(self) -> bool:
         """Whether there are browsers that receive it over WebRTC."""
         return self in _IN_BROWSERS
 
 
 _VIDEO = frozenset({Codec.H264, Codec.H265, Codec.MPEG2, Codec.MJPEG})
+_LABELS = {
+    Codec.H264: "H.264",
+    Codec.H265: "H.265",
+    Codec.MPEG2: "MPEG-2",
+    Codec.AC3: "AC-3",
+    Codec.EAC3: "E-AC-3",
+}
 _IN_BROWSERS = frozenset({Codec.H264, Codec.H265, Codec.OPUS})
 _SAMPLE_BITS = {Codec.PCMA: 8, Codec.PCMU: 8, Codec.L16: 16, Codec.G722: 4}
 _SAMPLED = frozenset({*_SAMPLE_BITS, Codec.G726, Codec.AAL2_G726})

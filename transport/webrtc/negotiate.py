@@ -202,7 +202,7 @@ def _refusal(offered: Offered, wanted: Wanted) -> NoCommonCodec:
             offered, "not known yet", "H.264 with packetization-mode=1 is the least it needs"
         )
     rule = VIDEO.get(wanted.video.codec)
-    stream = rule.describe(wanted.video) if rule else wanted.video.codec.upper()
+    stream = rule.describe(wanted.video) if rule else wanted.video.codec.label
     rendition = "" if wanted.rendition_profile else ", and this stream has no H.264 rendition"
     if rule is None:
         return NoCommonCodec(offered, stream, f"no browser plays {stream} over WebRTC{rendition}")

@@ -77,7 +77,7 @@ def test_without_renditions_the_codec_is_refused_in_words() -> None:
     stream, publication = published(renditions="off")
     publication.write(picture(0.0, keyframe=True, track=H265))  # type: ignore[attr-defined]
     intake = Intake(stream, TAKES, lambda: None)
-    assert "does not take H265" in intake.refusal
+    assert "does not take H.265" in intake.refusal
     assert not stream.h264.active
     intake.close()
 

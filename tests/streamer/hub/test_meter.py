@@ -81,7 +81,7 @@ class TestAdvice:
 
     def test_what_no_browser_plays(self) -> None:
         (text,) = Meter().warnings((replace(H264, codec=Codec.MPEG2, has_b_frames=True),), transcoding=False)
-        assert "MPEG2, which browsers do not play" in text
+        assert "MPEG-2, which browsers do not play" in text
         assert "encode H.264" in text
 
     def test_keyframes_far_apart(self) -> None:

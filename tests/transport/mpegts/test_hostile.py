@@ -6,11 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.transport.media.coded import coded_pictures
+from tests.transport.media.test_adts import ELEMENT
+from tests.transport.media.test_adts import frame as program_frame
 from tests.transport.media.test_latm import loas, mux_config, payload
 from tests.transport.mpegts import muxer
 from tests.transport.mpegts.conftest import Recordings
 from tests.transport.mpegts.test_audio import encoded
-from transport.media import AccessUnit
+from transport.media import AccessUnit, Codec
 from transport.media.annexb import split_annexb
 from transport.mpegts import DemuxCounters, TsDemuxer
 from transport.mpegts.clock import MAX_HELD
@@ -27,6 +29,10 @@ CODINGS = [
     (muxer.AC3, 0x113, b""),
     (muxer.PRIVATE, 0x114, muxer.OPUS_DESCRIPTORS),
     (muxer.LATM, 0x115, b""),
+    (muxer.MPEG2, 0x116, b""),
+    (muxer.EAC3, 0x117, b""),
+    (muxer.MP2, 0x118, b""),
+    (muxer.ADTS, 0x119, b""),
 ]
 
 
@@ -34,13 +40,23 @@ def everything() -> bytes:
     """A short stream with every coding, tables repeated, sized and unsized PES packets."""
     mux = muxer.Muxer()
     hevc = [data for data, *_ in coded_pictures("libx265", tune="zerolatency")]
-    sounds = {0x111: encoded("aac"), 0x112: encoded("mp2"), 0x113: encoded("ac3"), 0x114: encoded("libopus")}
+    mpeg2 = [data for data, *_ in coded_pictures("mpeg2video", bf="2")]
+    sounds = {
+        0x111: encoded("aac"),
+        0x112: encoded("mp2"),
+        0x113: encoded("ac3"),
+        0x114: encoded("libopus"),
+        0x117: encoded("eac3"),
+        0x118: encoded("libmp3lame"),
+        0x119: [program_frame(ELEMENT + b"\x21\x00"), program_frame(b"\x21\x10"), program_frame(b"\x21\x20")],
+    }
     latm = loas(mux_config() + payload(b"\xaa\x55\xaa"))
     data = b""
     for index in range(6):
         data += mux.program(*CODINGS)
         data += mux.pes(muxer.VIDEO_PID, muxer.pes(PICTURES[index], 3000 * index + 3000, 3000 * index))
         data += mux.pes(0x110, muxer.pes(hevc[index], 3000 * index, sized=True))
+        data += mux.pes(0x116, muxer.pes(mpeg2[index], 3000 * index + 3000, 3000 * index))
         for pid, frames in sounds.items():
             data += mux.pes(pid, muxer.pes(b"".join(frames[:3]), 5760 * index, stream_id=0xC0, sized=True))
         data += mux.pes(0x115, muxer.pes(latm, 1920 * index, stream_id=0xC0, sized=True))
@@ -68,7 +84,9 @@ def check(unit: AccessUnit, last: dict[int, int]) -> None:
     back = last.get(unit.track.id, unit.dts) - unit.dts
     assert back <= 0 or back > MAX_HELD  # never by a little
     last[unit.track.id] = unit.dts
-    if unit.track.is_video:
+    if unit.track.codec is Codec.MPEG2:
+        assert b"\x00\x00\x01" in unit.data
+    elif unit.track.is_video:
         assert unit.data.startswith(b"\x00\x00\x00\x01")
     else:
         assert unit.track.sample_rate > 0

@@ -207,7 +207,7 @@ class TestVideo:
         track = Track(1, Codec.MPEG2, 90_000, has_b_frames=True, interlaced=True)
         assert agreed("chromium", track, "42e01f").choice is VideoChoice.RENDITION_H264
         with pytest.raises(
-            NoCommonCodec, match=r"no browser plays MPEG2 over WebRTC, and this stream has no"
+            NoCommonCodec, match=r"no browser plays MPEG-2 over WebRTC, and this stream has no"
         ):
             agreed("chromium", track)
 
