@@ -105,6 +105,7 @@ class H264Transcoder:
         self._rate = _RateMeter(track.clock_rate)
         self._keyframe_wanted = False
         self._last_pts: int | None = None
+        self._source_pts = 0  # of the latest unit
 
     @property
     def errors(self) -> int:
@@ -128,6 +129,7 @@ class H264Transcoder:
         if unit.track.codec != self._source.codec:
             self._decoder.restart()
         self._source = unit.track
+        self._source_pts = unit.pts
         if self._restarts_seen != self._decoder.restarts:
             self._restarts_seen = self._decoder.restarts
             self._waiting = True
@@ -164,7 +166,9 @@ class H264Transcoder:
         if pts is None:
             return []
         if self._last_pts is not None and pts <= self._last_pts:
-            if self._last_pts - pts < self.track.clock_rate:
+            # After a loss, decoders may hand out a picture that they held for all that time.
+            is_stale = self._source_pts > self._last_pts
+            if is_stale or self._last_pts - pts < self.track.clock_rate:
                 self.repeated += 1
                 return []
             self._encoder = None  # the source's clock started again; x264 wants time to grow

@@ -138,7 +138,7 @@ def test_mpeg2_begins_at_an_open_group_without_what_cannot_be_decoded() -> None:
     assert psnr(decoded_pictures(out)[0], picture(round((out[0].pts_s - 1) * 25), 320, 240)) > 26
 
 
-@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265, Codec.MPEG2])
 def test_garbage_is_survived_and_the_picture_comes_back(codec: Codec) -> None:
     units = picture_units(codec, 75, rate=25, options=B_FRAMES)
     rng = np.random.default_rng(3)
