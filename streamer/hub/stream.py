@@ -267,11 +267,14 @@ class Stream:
             await self._changed.wait(min(left, 0.25))
 
     def _trouble(self) -> str:
-        """Why a publisher's material holds nothing that can be played; "" when it may."""
+        """Why a publisher's material holds nothing that can be played, or may not; "" for no known reason."""
         publisher = self.publisher
-        if publisher is None or self.source.tracks:
+        if publisher is None or self._first_unit_at is not None:
             return ""
-        return "; ".join(publisher.warnings())
+        told = list(publisher.warnings())
+        if told and self.source.tracks:
+            told.insert(0, _WHY[State.LIVE])
+        return "; ".join(told)
 
     def written(self, unit: AccessUnit) -> None:
         """One unit from the current publication. Publisher's thread."""

@@ -293,6 +293,12 @@ class TestReady:
                 lambda cam: cam.publish(Publisher("one", "srt", "", warnings=lambda: ["it is FLV"])),
                 "it is FLV",
             ),
+            (
+                lambda cam: cam.publish(
+                    Publisher("one", "rtsp", "", warnings=lambda: ["its size is not told"])
+                ).declare((H264,)),
+                "no keyframe has arrived yet; its size is not told",
+            ),
             (lambda cam: live(cam).close("the link broke"), "the link broke"),
             (lambda cam: setattr(cam, "ingest", IngestStatus("retrying", "no route")), "no route"),
         ],
