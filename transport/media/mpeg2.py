@@ -21,6 +21,8 @@ _PREFIX = b"\x00\x00\x01"
 _INTRA, _BIDIRECTIONAL = 1, 3
 _SEQUENCE_EXTENSION, _CODING_EXTENSION = 1, 8
 _WHOLE_FRAME = 3
+# Pictures between two that others refer to are fewer; more means that some were lost.
+_MAX_LEAD = 8
 _RATES = (0.0, 24_000 / 1001, 24.0, 25.0, 30_000 / 1001, 30.0, 50.0, 60_000 / 1001, 60.0)
 # Of the picture as it is shown, by aspect_ratio_information (table 6-3).
 _ASPECTS = {2: 4 / 3, 3: 16 / 9, 4: 2.21}
@@ -53,12 +55,14 @@ class _Headers:
 
     Attributes:
         sequence: the sequence header with its extensions, start codes included; empty where there is none.
+        begins_group: a group of pictures header is among them.
         kind: picture_coding_type, 0 where there is no picture.
         number: temporal_reference.
         structure: picture_structure; a whole frame in MPEG-1.
     """
 
     sequence: bytes = b""
+    begins_group: bool = False
     kind: int = 0
     number: int = 0
     structure: int = _WHOLE_FRAME
@@ -71,6 +75,9 @@ class Mpeg2Normalizer:
     without, the latest one is put in front. Groups may be open: decoders leave out the B pictures that they
     cannot decode. Everything else stays as it came.
 
+    A picture that others refer to is shown after those that come behind it and refer to it. Where its times
+    do not say so, as some muxers have only one for each picture, temporal_reference does.
+
     Attributes:
         sequence: what the header in force says.
         refused: headers that could not be read.
@@ -81,6 +88,7 @@ class Mpeg2Normalizer:
         self.refused = 0
         self._track = Track(id=track_id, codec=Codec.MPEG2, clock_rate=clock_rate, language=language)
         self._first_field: int | None = None  # number of a picture whose second field is still to come
+        self._place: int | None = None  # of the latest picture in its group, as they are decoded
 
     @property
     def track(self) -> Track:
@@ -97,7 +105,7 @@ class Mpeg2Normalizer:
 
         Args:
             data: one picture with the headers before it, or the two fields of one.
-            pts: ticks of the track's clock, unwrapped.
+            pts: ticks of the track's clock, unwrapped; the same as dts where it is not known.
             dts: as pts.
             received_at: as in `AccessUnit`.
 
@@ -114,8 +122,12 @@ class Mpeg2Normalizer:
             return None
         if headers.kind == _BIDIRECTIONAL and not self._track.has_b_frames:
             self._track = replace(self._track, has_b_frames=True)
+        is_second = self._completes(headers, data)
         is_known = bool(self._track.parameter_sets)
-        keyframe = not self._completes(headers, data) and headers.kind == _INTRA and is_known
+        keyframe = not is_second and headers.kind == _INTRA and is_known
+        delay = self._delay(headers, is_second)
+        if pts == dts:
+            pts += delay
         if keyframe and not headers.sequence:
             data = self._track.parameter_sets[0] + data
         return AccessUnit(self._track, pts, dts, data, keyframe, received_at)
@@ -131,6 +143,20 @@ class Mpeg2Normalizer:
         has_both = data.count(_PREFIX + bytes((PICTURE,))) > 1
         self._first_field = None if has_both else headers.number
         return False
+
+    def _delay(self, headers: _Headers, is_second: bool) -> int:
+        """How long after its decoding a picture is shown, as far as its number tells; ticks."""
+        if headers.begins_group:
+            self._place = 0
+        elif self._place is not None and not is_second:
+            self._place += 1
+        if self._place is None or headers.kind == _BIDIRECTIONAL or not self.sequence.frame_rate:
+            return 0
+        # Numbers have 10 bits. One that others refer to is shown a picture later than one that nobody does.
+        lead = (headers.number - self._place + 512) % 1024 - 512
+        if not 0 <= lead <= _MAX_LEAD or not (lead or self._track.has_b_frames):
+            return 0
+        return round((lead + 1) * self._track.clock_rate / self.sequence.frame_rate)
 
     def _learn(self, header: bytes) -> None:
         if not header or self._track.parameter_sets == (header,):
@@ -198,7 +224,7 @@ def parse_sequence(header: bytes) -> Sequence:
 
 
 def _read_headers(data: bytes) -> _Headers:
-    sequence, in_sequence = b"", False
+    sequence, in_sequence, begins_group = b"", False, False
     kind = number = 0
     structure = _WHOLE_FRAME
     for code, at, end in _sections(data):
@@ -207,7 +233,7 @@ def _read_headers(data: bytes) -> _Headers:
         elif code == EXTENSION and in_sequence:
             sequence += data[at:end]
         elif code == GROUP:
-            in_sequence = False
+            in_sequence, begins_group = False, True
         elif code == PICTURE:
             if end - at < 6:
                 raise WireError("mpeg2: truncated picture header")
@@ -219,7 +245,7 @@ def _read_headers(data: bytes) -> _Headers:
             break
     if len(sequence) > _MAX_SEQUENCE_BYTES:
         raise WireError(f"mpeg2: sequence header of {len(sequence)} bytes")
-    return _Headers(sequence, kind, number, structure)
+    return _Headers(sequence, begins_group, kind, number, structure)
 
 
 def _structure(data: bytes, at: int) -> int:

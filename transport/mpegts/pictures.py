@@ -12,7 +12,13 @@ from transport.mpegts.clock import TICKS_PER_S
 
 
 class PictureFraming(Protocol):
-    """Cuts one track's pictures and makes units of them."""
+    """Cuts one track's pictures and makes units of them.
+
+    Attributes:
+        tells_order: when a picture is shown follows from when it is decoded.
+    """
+
+    tells_order: bool
 
     @property
     def track(self) -> Track:
@@ -43,6 +49,8 @@ class PictureFraming(Protocol):
 
 class NalFraming:
     """H.264 and H.265: a picture's pieces are its NAL units."""
+
+    tells_order = False
 
     def __init__(self, track_id: int, codec: Codec, language: str) -> None:
         self._normalizer = VideoNormalizer(track_id, codec, TICKS_PER_S, language=language)
@@ -98,6 +106,8 @@ class NalFraming:
 
 class Mpeg2Framing:
     """MPEG-2 video: a picture is one piece."""
+
+    tells_order = True
 
     def __init__(self, track_id: int, language: str) -> None:
         self._normalizer = Mpeg2Normalizer(track_id, TICKS_PER_S, language=language)

@@ -135,8 +135,8 @@ class VideoTrack:
                 units.append(unit)
             else:
                 self._counters.dropped_units += 1
-            pts += self._frame_ticks()
             dts += self._frame_ticks()
+            pts = dts if self._framing.tells_order else pts + self._frame_ticks()
         return units
 
     def _measure(self, dts: int) -> None:

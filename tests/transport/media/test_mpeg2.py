@@ -88,6 +88,22 @@ def test_two_fields_in_one_unit_leave_no_field_to_come() -> None:
     assert [unit and unit.keyframe for unit in units] == [True, True]
 
 
+def test_without_times_of_their_own_pictures_are_shown_in_the_order_of_their_numbers() -> None:
+    """As some muxers have it: pts and dts the same, in the order in which pictures are decoded."""
+    units = picture_units(Codec.MPEG2, 60, options={"bf": "2", "g": "12"})
+    normalizer = Mpeg2Normalizer(1, 90_000)
+    made = [normalizer.unit(unit.data, unit.dts, unit.dts, 0.0) for unit in units]
+    assert [unit.pts for unit in made if unit][1:] == [unit.pts for unit in units][1:]
+    assert [unit.dts for unit in made if unit] == [unit.dts for unit in units]
+
+
+def test_times_of_their_own_are_kept() -> None:
+    units = picture_units(Codec.MPEG2, 30, options={"bf": "2", "g": "12"})
+    normalizer = Mpeg2Normalizer(1, 90_000)
+    made = [normalizer.unit(unit.data, unit.pts + 100, unit.dts, 0.0) for unit in units]
+    assert [unit.pts for unit in made if unit] == [unit.pts + 100 for unit in units]
+
+
 def test_pictures_are_cut_at_their_headers_and_fields_stay_together() -> None:
     assert split_pictures(b"".join(CODED)) == CODED
     fields = [SEQUENCE + header(0, 1, 1) + header(0, 2, 2), header(1, 2, 1) + header(1, 2, 2), header(2, 2)]

@@ -1,4 +1,5 @@
 from tests.transport.media.coded import coded_pictures
+from tests.transport.media.sources import picture_units
 from transport.media import AccessUnit, Codec
 from transport.media.annexb import join_annexb, split_annexb
 from transport.mpegts.counters import DemuxCounters
@@ -52,6 +53,17 @@ def test_pictures_that_share_a_pes_packet_get_times_of_their_own() -> None:
         (93_000, 93_000, False),
         (96_000, 96_000, False),
     ]
+
+
+def test_mpeg2_pictures_that_share_a_pes_packet_are_shown_in_their_order() -> None:
+    feeder = Feeder(Codec.MPEG2)
+    units = picture_units(Codec.MPEG2, 40, options={"bf": "2", "g": "12"})
+    out = []
+    for at in range(0, len(units), 4):
+        together = b"".join(unit.data for unit in units[at : at + 4])
+        out += feeder.track.take([together], units[at].pts, units[at].dts, 0.0, broken=False)
+    assert [(unit.pts, unit.dts) for unit in out] == [(unit.pts, unit.dts) for unit in units]
+    assert [unit.data for unit in out] == [unit.data for unit in units]
 
 
 def test_a_picture_without_a_timestamp_follows_by_the_frame_rate() -> None:
