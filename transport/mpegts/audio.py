@@ -15,7 +15,7 @@ from transport.media import AccessUnit, Codec, Track, ac3, mpegaudio, opus
 from transport.media.adts import AdtsReader
 from transport.media.audioframe import AudioHeader, UnsupportedAudio
 from transport.media.latm import LatmReader
-from transport.mpegts.clock import MAX_HELD, TICKS_PER_S
+from transport.media.programclock import MAX_HELD, TICKS_PER_S
 from transport.mpegts.counters import DemuxCounters
 
 # The largest frame length of ADTS and LOAS is 8 KiB, of Opus control headers far less in practice.

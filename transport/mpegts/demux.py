@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from transport.errors import WireError
 from transport.media import AccessUnit, Track
+from transport.media.programclock import TICKS_PER_S, ProgramClock, difference
 from transport.mpegts.audio import AudioTrack, audio_track
-from transport.mpegts.clock import TICKS_PER_S, ProgramClock, difference
 from transport.mpegts.counters import DemuxCounters
 from transport.mpegts.guess import GUESS_BYTES, guess
 from transport.mpegts.pes import PesAssembler, Verdict, payload_of

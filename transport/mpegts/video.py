@@ -7,7 +7,7 @@ begin and end; this file decides when they are shown, and what happens to damage
 from __future__ import annotations
 
 from transport.media import AccessUnit, Codec, Track
-from transport.mpegts.clock import MAX_HELD, TICKS_PER_S
+from transport.media.programclock import MAX_HELD, TICKS_PER_S
 from transport.mpegts.counters import DemuxCounters
 from transport.mpegts.pes import MAX_PES_BYTES
 from transport.mpegts.pictures import picture_framing

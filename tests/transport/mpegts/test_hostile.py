@@ -14,8 +14,8 @@ from tests.transport.mpegts.conftest import Recordings
 from tests.transport.mpegts.test_audio import encoded
 from transport.media import AccessUnit, Codec
 from transport.media.annexb import split_annexb
+from transport.media.programclock import MAX_HELD
 from transport.mpegts import DemuxCounters, TsDemuxer
-from transport.mpegts.clock import MAX_HELD
 from transport.mpegts.pes import MAX_PES_BYTES
 from transport.mpegts.spacing import SPACING_BYTES
 from transport.mpegts.wire import PACKET_BYTES

@@ -1,6 +1,6 @@
 import itertools
 
-from transport.mpegts.clock import ProgramClock, difference
+from transport.media.programclock import ProgramClock, difference
 
 WRAP = 1 << 33
 SECOND = 90_000
