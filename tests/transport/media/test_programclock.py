@@ -71,3 +71,39 @@ def test_a_clock_that_stands_still_on_our_side_does_not_confuse() -> None:
     clock = ProgramClock()
     clock.place(SECOND, 100.0)
     assert clock.place(2 * SECOND, 1.0) == 2 * SECOND
+
+
+def test_timestamps_of_another_length_wrap_where_theirs_do() -> None:
+    wrap = 90 << 32  # milliseconds of 32 bits
+    clock = ProgramClock(wrap)
+    start = wrap - 3 * SECOND
+    placed = [clock.place((start + index * SECOND) % wrap, float(index)) for index in range(7)]
+    assert placed == [start + index * SECOND for index in range(7)]
+    assert clock.jumps == 0
+
+
+def test_a_track_whose_last_time_is_known_does_not_fall() -> None:
+    clock = ProgramClock()
+    times = [100 * SECOND + index * 3000 for index in range(60)]
+    set_back = [times[-1] - 2 * SECOND + index * 3000 for index in range(60)]
+    placed: list[int] = []
+    for index, raw in enumerate(times + set_back):
+        placed.append(clock.place(raw, index / 30, placed[-1] if placed else None))
+    assert {b - a for a, b in itertools.pairwise(placed)} == {3000}
+    assert clock.jumps == 1
+
+
+def test_of_two_lines_a_track_stays_on_its_own() -> None:
+    clock = ProgramClock()
+    picture = sound = None
+    for index in range(30):
+        picture = clock.place(100 * SECOND + index * 3000, index / 30, picture)
+        sound = clock.place(100 * SECOND + index * 3000 + 10, index / 30, sound)
+    assert picture is not None
+    assert sound is not None
+    # The picture's clock is set back by two seconds, the sound's a little later.
+    after = clock.place(99 * SECOND, 1.0, picture)
+    assert after - picture == 3010  # a frame after whatever was newest
+    assert clock.place(101 * SECOND + 10, 1.0, sound) - sound == 3000
+    assert clock.place(99 * SECOND + 3010, 1.0 + 1 / 30, sound + 3000) == after + 3010
+    assert clock.jumps == 1
