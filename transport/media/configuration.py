@@ -14,6 +14,10 @@ from transport.media.unit import Codec, Track
 
 # Profiles whose avcC ends with chroma format and bit depths (5.3.3.1.2).
 _AVCC_EXTENDED = frozenset({100, 110, 122, 144})
+# Where the lowest two bits are the size of lengths, less one.
+_LENGTH_SIZE_AT = {Codec.H264: 4, Codec.H265: 21}
+# A picture of 8K in the smallest slices has fewer; each costs more memory than its bytes.
+_MAX_NALS = 4096
 # Bytes of NAL unit header and first SPS byte before profile_tier_level, and of what hvcC takes over from it.
 _PTL_AT, _PTL_BYTES = 3, 12
 
@@ -48,6 +52,44 @@ def length_prefixed(data: bytes, codec: Codec) -> bytes:
             continue
         parts += (len(nal).to_bytes(4, "big"), nal)
     return b"".join(parts)
+
+
+def nal_length_bytes(configuration: bytes, codec: Codec) -> int:
+    """How long the lengths before NAL units are; 4 where the configuration does not say.
+
+    Args:
+        configuration: avcC, hvcC, or Annex B as some encoders send in their place.
+        codec: H264 or H265.
+    """
+    at = _LENGTH_SIZE_AT[codec]
+    if at >= len(configuration) or configuration.startswith(b"\x00\x00"):
+        return 4
+    return (configuration[at] & 3) + 1
+
+
+def split_length_prefixed(data: bytes, length_bytes: int) -> list[bytes]:
+    """Cut one access unit into NAL units, empty ones left out; the way back of `length_prefixed`.
+
+    Args:
+        data: NAL units behind their lengths (ISO/IEC 14496-15 section 4.3.3); zeros may follow.
+        length_bytes: 1 to 4.
+
+    Raises:
+        WireError: a NAL unit ends after the data, or there are too many.
+    """
+    nals: list[bytes] = []
+    at, end = 0, len(data) - length_bytes
+    for _ in range(_MAX_NALS):
+        if at > end:
+            return nals
+        size = int.from_bytes(data[at : at + length_bytes], "big")
+        at += length_bytes
+        if at + size > len(data):
+            raise WireError(f"a NAL unit of {size} bytes where {len(data) - at} are left")
+        if size:
+            nals.append(data[at : at + size])
+        at += size
+    raise WireError(f"more than {_MAX_NALS} NAL units in an access unit")
 
 
 def _avcc(nals: Sequence[bytes]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from transport.errors import WireError
+from transport.media.audioframe import UnsupportedAudio
 
 CLOCK_RATE: Final = 48_000
 
@@ -21,6 +22,8 @@ _MAX_SAMPLES = 5760
 # Of two packets as one: what a lost one takes with it should still be short.
 _MAX_PAIR_SAMPLES = 1920
 _MAX_FRAME_BYTES = 1275
+# Of an identification header without a channel mapping table.
+_HEADER_BYTES = 19
 
 # Streams, those of them with two channels, and where each channel comes from, by channels (RFC 7845 5.1.1.2).
 _SURROUND = {
@@ -78,6 +81,25 @@ def surround_header(channels: int) -> bytes:
     rate = CLOCK_RATE.to_bytes(4, "little")
     head = b"OpusHead" + bytes((1, channels)) + bytes(2) + rate + bytes(2)
     return head + bytes((1, streams, coupled, *mapping))
+
+
+def header_channels(header: bytes) -> int:
+    """Channels that an identification header announces (RFC 7845 section 5.1).
+
+    Raises:
+        WireError: not such a header.
+        UnsupportedAudio: another version, or channels in another order than `surround_header` says.
+    """
+    if len(header) < _HEADER_BYTES or not header.startswith(b"OpusHead") or not header[9]:
+        raise WireError(f"opus: an identification header of {len(header)} bytes")
+    channels, family = header[9], header[18]
+    if header[8] & 0xF0:
+        raise UnsupportedAudio(f"Opus with a header of version {header[8]}")
+    if channels <= 2 and family in (0, 1):
+        return channels
+    if channels not in _SURROUND or not header.startswith(surround_header(channels)[18:], 18):
+        raise UnsupportedAudio(f"Opus with {channels} channels in an order of its own")
+    return channels
 
 
 def pair(first: bytes, second: bytes) -> bytes | None:

@@ -8,7 +8,12 @@ from tests.transport.media.sources import picture_units
 from transport.errors import WireError
 from transport.media import Codec, Track
 from transport.media.annexb import split_annexb
-from transport.media.configuration import length_prefixed, video_configuration
+from transport.media.configuration import (
+    length_prefixed,
+    nal_length_bytes,
+    split_length_prefixed,
+    video_configuration,
+)
 from transport.media.parameter_sets import parameter_sets_from_extradata
 
 
@@ -58,3 +63,33 @@ def test_pictures_get_lengths_and_lose_their_parameter_sets(codec: Codec) -> Non
     assert len(nals) < len(split_annexb(unit.data))
     expected = b"".join(len(nal).to_bytes(4, "big") + nal for nal in nals)
     assert length_prefixed(unit.data, codec) == expected
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+def test_a_configuration_says_how_long_lengths_are(codec: Codec) -> None:
+    record = bytearray(video_configuration(picture_units(codec, 1)[0].track))
+    at = 4 if codec is Codec.H264 else 21
+    for length_bytes in (1, 2, 4):
+        record[at] = record[at] & 0xFC | length_bytes - 1
+        assert nal_length_bytes(bytes(record), codec) == length_bytes
+    assert nal_length_bytes(bytes(record[:at]), codec) == 4
+    assert nal_length_bytes(b"\0\0\0\1" + bytes(30), codec) == 4
+
+
+@pytest.mark.parametrize("length_bytes", [1, 2, 4])
+def test_lengths_are_taken_off(length_bytes: int) -> None:
+    nals = [b"\x65abc", b"\x41d"]
+    data = b"".join(len(nal).to_bytes(length_bytes, "big") + nal for nal in nals)
+    assert split_length_prefixed(data, length_bytes) == nals
+    assert split_length_prefixed(data + bytes(7), length_bytes) == nals
+    assert split_length_prefixed(b"", length_bytes) == []
+    with pytest.raises(WireError, match="2 bytes where 1 are left"):
+        split_length_prefixed(data[:-1], length_bytes)
+
+
+def test_more_units_than_any_picture_has_are_refused() -> None:
+    assert len(split_length_prefixed(b"\x01x" * 4095, 1)) == 4095
+    with pytest.raises(WireError, match="more than 4096"):
+        split_length_prefixed(b"\x01x" * 5000, 1)
+    with pytest.raises(WireError, match="more than 4096"):
+        split_length_prefixed(bytes(5000), 1)

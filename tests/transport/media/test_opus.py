@@ -4,6 +4,7 @@ import pytest
 
 from transport.errors import WireError
 from transport.media import opus
+from transport.media.audioframe import UnsupportedAudio
 
 
 def _encoder(**options: str) -> av.AudioCodecContext:
@@ -97,3 +98,26 @@ def test_what_cannot_be_a_pair(first: bytes, second: bytes) -> None:
 def test_packets_without_a_frame_make_a_pair_too() -> None:
     assert opus.pair(b"\xfc", b"\xfc") == b"\xfd"
     assert opus.pair(b"\xfc", b"\xfc1") == b"\xfe\x001"
+
+
+def test_identification_headers_say_how_many_channels() -> None:
+    assert opus.header_channels(bytes(_encoder().extradata or b"")) == 2
+    for channels in range(3, 9):
+        assert opus.header_channels(opus.surround_header(channels)) == channels
+
+
+@pytest.mark.parametrize(
+    "header", [b"", b"OpusHead\x01\x02", b"OpusTags" + bytes(20), b"OpusHead" + bytes(11)]
+)
+def test_what_is_no_identification_header_is_refused(header: bytes) -> None:
+    with pytest.raises(WireError):
+        opus.header_channels(header)
+
+
+def test_channels_in_another_order_are_not_taken_for_the_usual_one() -> None:
+    header = opus.surround_header(6)
+    for other in (header[:18] + b"\xff" + header[19:], header[:-1], header[:-2] + b"\x04\x05"):
+        with pytest.raises(UnsupportedAudio, match="6 channels in an order of its own"):
+            opus.header_channels(other)
+    with pytest.raises(UnsupportedAudio, match="version 16"):
+        opus.header_channels(header[:8] + b"\x10" + header[9:])
