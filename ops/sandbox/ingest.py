@@ -229,7 +229,7 @@ class _Connection:
             self._recording.tag(tag.kind, tag.timestamp, tag.body)
         if tag.kind is MessageType.VIDEO:
             video = flv.parse_video(tag.body)
-            if not video.is_end:
+            if not (video.is_end or video.is_other):
                 header = video.codec if video.is_header else ""
                 keyframe = video.keyframe and not video.is_header
                 key.reception.picture(tag.timestamp, len(tag.body), codec=header, keyframe=keyframe)

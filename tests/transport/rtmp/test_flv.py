@@ -86,6 +86,11 @@ def test_metadata_says_what_is_known() -> None:
         (b"\x92av01", VideoTag("av1", True, False, True, 0, b"")),
         (b"\x93zzzzpic", VideoTag("codec 7a7a7a7a", True, False, False, 0, b"pic")),
         (b"\x22abcd", VideoTag("h263", False, False, False, 0, b"abcd")),
+        (b"\x1c\x00\x00\x00\x00cfg", VideoTag("h265", True, True, False, 0, b"cfg")),
+        (b"\xa1avc1\xff\xff\xffpic", VideoTag("h264", False, False, False, -1, b"pic")),
+        (b"\x57\x00", VideoTag("", False, False, False, 0, b"\x00", is_other=True)),
+        (b"\xd1\x01", VideoTag("", False, False, False, 0, b"\x01", is_other=True)),
+        (b"\x94hvc1amf", VideoTag("h265", True, False, False, 0, b"amf", is_other=True)),
     ],
 )
 def test_video_tags_are_read(body: bytes, expected: VideoTag) -> None:
@@ -96,6 +101,12 @@ def test_audio_tags_are_read() -> None:
     assert parse_audio(b"\xaf\x00\x11\x90") == AudioTag("aac", True, b"\x11\x90")
     assert parse_audio(b"\xaf\x01snd") == AudioTag("aac", False, b"snd")
     assert parse_audio(b"\x2fmp3") == AudioTag("mp3", False, b"mp3")
+    assert parse_audio(b"\x72\xd5\xd5") == AudioTag("pcma", False, b"\xd5\xd5", channels=1)
+    assert parse_audio(b"\x83\xff\xff") == AudioTag("pcmu", False, b"\xff\xff", channels=2)
+    assert parse_audio(b"\x90OpusOpusHead") == AudioTag("opus", True, b"OpusHead")
+    assert parse_audio(b"\x91mp4asnd") == AudioTag("aac", False, b"snd")
+    assert parse_audio(b"\x92ac-3") == AudioTag("ac3", False, b"", is_end=True)
+    assert parse_audio(b"\x94fLaC\x00\x02") == AudioTag("flac", False, b"\x00\x02", is_other=True)
 
 
 @pytest.mark.parametrize("body", [b"", b"\x17\x01", b"\x91hvc1\x00"])
