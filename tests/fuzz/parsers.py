@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.fakes.media import AUDIO, VIDEO, VIDEO_H265
 from tests.fuzz import nonsense
 from tests.transport.mpegts.test_hostile import everything
+from tests.transport.rtmp.flvfile import flv_file, tags_of
 from transport.errors import WireError
 from transport.media import Codec
 from transport.mpegts.demux import TsDemuxer
@@ -18,6 +19,7 @@ from transport.plane import stun
 from transport.plane.framing import Framer
 from transport.rtmp import amf0
 from transport.rtmp.address import parse_rtmp_url
+from transport.rtmp.demux import FlvDemuxer
 from transport.rtmp.flv import parse_audio, parse_video
 from transport.rtmp.server import Connecting, Publishing, ServerSession
 from transport.rtmp.server import Tag as RtmpTag
@@ -146,6 +148,57 @@ def _read_rtmp_client(data: bytes) -> None:
     assert client.failure is None or client.failure.reason
 
 
+def _read_tags(data: bytes) -> None:
+    """Tags behind a byte of kind and four of timestamp and of length each."""
+    demuxer = FlvDemuxer()
+    at, now = 0, 0.0
+    last_s: dict[int, float] = {}
+    while at < len(data):
+        kind = MessageType.VIDEO if data[at] & 1 else MessageType.AUDIO
+        size = int.from_bytes(data[at + 5 : at + 9], "big")
+        timestamp = int.from_bytes(data[at + 1 : at + 5], "big")
+        for unit in demuxer.take(RtmpTag(kind, timestamp, data[at + 9 : at + 9 + size]), now):
+            assert unit.dts_s >= last_s.get(unit.track.id, unit.dts_s)
+            last_s[unit.track.id] = unit.dts_s
+            assert unit.data
+            assert unit.track.clock_rate
+            if unit.track.is_video:
+                assert unit.data.startswith(b"\0\0\0\1")
+        at, now = at + 9 + size, now + 0.02
+    demuxer.warnings()
+    counters = demuxer.counters
+    assert counters.tags >= counters.dropped
+    assert all(track.is_video or track.sample_rate for track in demuxer.tracks)
+
+
+def _tags(rng: random.Random) -> bytes:
+    """What an encoder sends, some of it bent, as one of several tracks, or with another time."""
+    tags = [tag for tag in tags_of(rng.choice(_PUBLISHED)) if isinstance(tag, RtmpTag)]
+    shift = rng.choice((0, 0, (1 << 32) - 500, rng.randrange(1 << 32)))
+    packed = b""
+    for tag in tags[: rng.randrange(1, len(tags))]:
+        body, first = tag.body, tag.body[0]
+        extended = first & 0x80 if tag.kind is MessageType.VIDEO else first >> 4 == 9
+        chance = rng.random()
+        if extended and chance < 0.1:
+            several = 6 if tag.kind is MessageType.VIDEO else 5
+            body = (
+                bytes((first & 0xF0 | several, first & 15))
+                + body[1:5]
+                + bytes((rng.randrange(2),))
+                + body[5:]
+            )
+        elif extended and chance < 0.2:
+            body = bytes((first & 0xF0 | 7,)) + b"\x02abc" + bytes((first & 15,)) + body[1:]
+        elif chance < 0.3:
+            body = nonsense.bent(body, rng)
+        if rng.random() < 0.05:
+            shift = rng.randrange(1 << 32)
+        timestamp = (tag.timestamp + shift) & 0xFFFFFFFF
+        packed += bytes((tag.kind & 1,)) + timestamp.to_bytes(4, "big") + len(body).to_bytes(4, "big") + body
+    return packed
+
+
 def _rtmp_dialogue() -> tuple[bytes, bytes]:
     """All that a client and a server say when everything goes well."""
     client, server = ClientSession(_TARGET, _RANDOM, 0.0), ServerSession(_RANDOM, 0.0)
@@ -186,6 +239,12 @@ _AMF0 = amf0.serialize(
     ["connect", 1, {"app": "live", "list": ["hvc1", None, True]}, amf0.EcmaArray({"width": 1280.0})]
 )
 _STREAM = everything()
+_PUBLISHED = (
+    flv_file("libx264", "aac", options=(("bf", "2"),)),
+    flv_file("libx265", "libopus"),
+    flv_file("libx264", "ac3"),
+    flv_file("flv", "pcm_alaw", rate=8_000),
+)
 _OFFERS = [path.read_bytes() for path in sorted((_VECTORS / "sdp").glob("*.sdp"))]
 _STREAM_IDS = [
     b"#!::r=live/cam,m=publish,u=me,s=secret",
@@ -215,6 +274,7 @@ PARSERS = {
     "offer": Parser(lambda data: read_offer(data.decode(errors="replace")), lambda rng: rng.choice(_OFFERS)),
     "trickle": Parser(parse_trickle_fragment, lambda rng: rng.choice(_OFFERS)[:600]),
     "mpegts": Parser(_read_stream, _stream, ()),
+    "rtmp tags": Parser(_read_tags, _tags, ()),
     "stream id": Parser(parse_stream_id, lambda rng: rng.choice(_STREAM_IDS)),
     "amf0": Parser(amf0.parse, lambda rng: _AMF0),
     "rtmp server": Parser(_read_rtmp_server, lambda rng: _bent_behind_the_handshake(_TO_SERVER, rng)),
