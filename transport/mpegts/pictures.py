@@ -8,7 +8,7 @@ from transport.errors import WireError
 from transport.media import AccessUnit, Codec, Track, VideoNormalizer, h264, h265
 from transport.media.annexb import split_annexb
 from transport.media.mpeg2 import BEGINNINGS, Mpeg2Normalizer, split_pictures
-from transport.mpegts.clock import TICKS_PER_S
+from transport.media.programclock import TICKS_PER_S
 
 
 class PictureFraming(Protocol):
