@@ -36,6 +36,9 @@ NAL_PPS: Final = 8
 NAL_AUD: Final = 9
 
 _SEI_RECOVERY_POINT = 6
+# Of types some two hundred are defined, and of messages a picture has a few; each takes time to pass over.
+_MAX_SEI_TYPE = 1023
+_MAX_SEI_MESSAGES = 256
 _EXTENDED_SAR = 255
 # Width and height of a pixel by aspect_ratio_idc (table E-1), from 1.
 _PIXEL_ASPECTS = (
@@ -184,15 +187,17 @@ def has_recovery_point(sei: bytes) -> bool:
     """Whether an SEI NAL unit carries a recovery point message (7.3.2.3, D.1.8)."""
     payload = unescape(sei)
     position = 1
-    # The last byte is rbsp_trailing_bits.
-    while position < len(payload) - 1:
+    for _ in range(_MAX_SEI_MESSAGES):
+        # The last byte is rbsp_trailing_bits.
+        if position >= len(payload) - 1:
+            return False
         fields = []
-        for _ in range(2):
+        for limit in (_MAX_SEI_TYPE, len(payload)):
             value = 0
-            while position < len(payload) and payload[position] == 0xFF:
+            while position < len(payload) and payload[position] == 0xFF and value <= limit:
                 value += 255
                 position += 1
-            if position >= len(payload):
+            if position >= len(payload) or value > limit:
                 return False
             fields.append(value + payload[position])
             position += 1

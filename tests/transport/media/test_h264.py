@@ -116,3 +116,12 @@ def test_recovery_points_are_found_among_other_messages() -> None:
     assert not h264.has_recovery_point(b"\x06" + other + b"\x80")
     assert not h264.has_recovery_point(b"\x06\xff\xff")
     assert not h264.has_recovery_point(b"\x06")
+
+
+def test_recovery_points_are_not_looked_for_without_end() -> None:
+    recovery_point = b"\x06\x01\xc4\x80"
+    assert h264.has_recovery_point(b"\x06" + b"\x05\x01x" * 255 + recovery_point)
+    assert not h264.has_recovery_point(b"\x06" + b"\x05\x01x" * 256 + recovery_point)
+    assert not h264.has_recovery_point(b"\x06" + b"\xff" * 5 + b"\x00\x01x" + recovery_point)
+    user_data = b"\x05" + b"\xff" * 40 + b"\x00" + bytes(255 * 40)
+    assert h264.has_recovery_point(b"\x06" + user_data + recovery_point)
