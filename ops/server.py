@@ -20,9 +20,9 @@ from ops.components.administration import administration
 from ops.components.engagement import Engagement
 from ops.components.housekeeping import Housekeeping
 from ops.components.platforms import PlatformDesk
+from ops.components.publishers import Publishers
 from ops.components.relays import make_relays
 from ops.components.signin import SignIn
-from ops.components.srt_port import SrtPort
 from ops.identity.identity import Guard, Identity, make_state_folder, open_identity
 from ops.metrics.audience import AudienceMetrics
 from ops.metrics.door import DoorCollector
@@ -42,9 +42,6 @@ from streamer.config import Config
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
-from streamer.ingest.pull import PullIngest
-from streamer.ingest.srt import SrtIngest
-from streamer.ingest.whip import WhipIngest
 from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
@@ -173,9 +170,7 @@ class Server:
         self.engagement.follow(egress)
         self.registry.on_change.append(egress.stream_changed)
         self.registry.on_remove.append(egress.stream_removed)
-        pulls = PullIngest(config, self.registry)
-        publishers = SrtIngest(self.registry, guard.door)
-        whip = WhipIngest(plane, events, candidates)
+        publishers = Publishers(config, self.registry, guard.door, plane, events, candidates)
         secret = config.cluster.secret
         self.readers = SrtEgress(
             self.registry,
@@ -184,17 +179,15 @@ class Server:
             secret.get_secret_value() if secret is not None else None,
         )
         edges = self._make_edges()
-        srt: SrtPort | None = None
         runner: web.AppRunner | None = None
         lag = LoopLag()
         delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
-            srt = SrtPort(config.srt, publishers, self.readers)
-            self.srt_address = srt.address
+            publishers.listen(self.readers, self._https.context)
             await self.engagement.start()
-            runner = await self._serve_http(egress, whip, identity, guard, signin, lag, delay)
-            self._announce(egress)
+            runner = await self._serve_http(egress, publishers, identity, guard, signin, lag, delay)
+            self._announce(egress, publishers)
             await self._tell_setup_link(signin)
             trimmer = Trimmer(lambda: egress.released + self.registry.renditions_ended, heap_trim())
             await self._work(
@@ -219,19 +212,17 @@ class Server:
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
-            await whip.close("the server is stopping", _DRAIN_S)
+            await publishers.whip.close("the server is stopping", _DRAIN_S)
             await self.engagement.close(_KEEP_S)
             if runner is not None:
                 await runner.cleanup()
             await signin.close()
             await self._https.close()
-            if srt is not None:
-                await asyncio.to_thread(srt.close)
+            await publishers.stop_listening()
             if edges is not None:
                 await edges.close()
             await asyncio.to_thread(self.readers.close, "the server is stopping")
-            await asyncio.to_thread(publishers.close)
-            await asyncio.to_thread(pulls.close)
+            await publishers.close()
             await egress.close()
             events.close()
             await asyncio.to_thread(plane.close)
@@ -281,7 +272,7 @@ class Server:
     async def _serve_http(
         self,
         egress: WebRtcEgress,
-        whip: WhipIngest,
+        publishers: Publishers,
         identity: Identity,
         guard: Guard,
         signin: SignIn,
@@ -300,7 +291,7 @@ class Server:
         pages = Pages(self.config.http.frame_ancestors, self.registry.expect)
         app = make_app(
             (
-                Streams(self.registry, egress, access, ledger, srt_port=self.srt_address[1]),
+                Streams(self.registry, egress, access, ledger, srt_port=publishers.srt_address[1]),
                 Viewers(self.registry, egress, access, ledger),
                 Readers(self.registry, self.readers, access, ledger),
                 Status(
@@ -313,7 +304,7 @@ class Server:
                     tls=self._https.describe,
                 ),
                 Whep(self.registry, egress, access, self.engagement.welcome),
-                Whip(self.registry, whip, access),
+                Whip(self.registry, publishers.whip, access),
                 pages,
                 self._connecting(access),
                 *signin.faces(),
@@ -406,9 +397,9 @@ class Server:
             sys.stderr.write(told)
             sys.stderr.flush()
 
-    def _announce(self, egress: WebRtcEgress) -> None:
-        _log.info("%s/ serves the pages, the API and WHEP", self._http_url(self.http_address[0]))
-        _log.info("srt://%s:%d takes publishers and readers", *self.srt_address)
+    def _announce(self, egress: WebRtcEgress, publishers: Publishers) -> None:
+        _log.info("%s/ serves the pages, the API, WHEP and WHIP", self._http_url(self.http_address[0]))
+        publishers.announce()
         _log.info("WebRTC candidates: %s", ", ".join(egress.candidates))
         _log.info("media plane: %s, cipher by %s", egress.plane.name, egress.plane.cipher)
 

@@ -35,6 +35,7 @@ from streamer.sections.oidc import OidcConfig
 from streamer.sections.platforms import PlatformsConfig
 from streamer.sections.redis import RedisConfig
 from streamer.sections.relay import shown_url
+from streamer.sections.rtmp import RtmpConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
@@ -70,6 +71,7 @@ class Config(BaseSettings):
     database: DatabaseConfig = DatabaseConfig()
     vault: VaultConfig = VaultConfig()
     srt: SrtConfig = SrtConfig()
+    rtmp: RtmpConfig = RtmpConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
     platforms: PlatformsConfig = PlatformsConfig()
     log: LogConfig = LogConfig()
@@ -137,7 +139,7 @@ def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
     findings = _unknown_variables()
     try:
         config = Config(**document)
-        findings += find_clashes(config.http, config.srt, config.webrtc)
+        findings += find_clashes(config.http, config.srt, config.rtmp, config.webrtc)
         findings += find_lacks(config.cluster, config.redis)
     except ValidationError as error:
         findings += [_finding(details) for details in error.errors()]

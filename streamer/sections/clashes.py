@@ -11,6 +11,7 @@ from streamer.sections.base import split_address
 from streamer.sections.cluster import ClusterConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.redis import RedisConfig
+from streamer.sections.rtmp import RtmpConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.webrtc import WebRtcConfig
 
@@ -26,13 +27,15 @@ class _Listener:
     dual_stack: bool = False
 
 
-def find_clashes(http: HttpConfig, srt: SrtConfig, webrtc: WebRtcConfig) -> list[Finding]:
+def find_clashes(http: HttpConfig, srt: SrtConfig, rtmp: RtmpConfig, webrtc: WebRtcConfig) -> list[Finding]:
     """What of these tables cannot be together, one finding each."""
     listeners = [
         _Listener("http.listen", http.listen, ("TCP",)),
         _Listener("srt.listen", srt.listen, ("UDP",), dual_stack=True),
         _Listener("webrtc.listen", webrtc.listen, ("UDP", "TCP")),
     ]
+    if rtmp.listen is not None:
+        listeners.append(_Listener("rtmp.listen", rtmp.listen, ("TCP",)))
     if http.redirect_from is not None:
         listeners.append(_Listener("http.redirect_from", http.redirect_from, ("TCP",)))
     return [

@@ -33,12 +33,15 @@ _MAX_UNSUPPORTED = 8
 _PATIENCE_S = 5.0
 
 _PICTURES = {codec.value: codec for codec in (Codec.H264, Codec.H265)}
-_SOUND = {codec.value: codec for codec in (Codec.AAC, Codec.OPUS, Codec.AC3, Codec.PCMA, Codec.PCMU)}
+_SOUND = {
+    codec.value: codec
+    for codec in (Codec.AAC, Codec.OPUS, Codec.MP3, Codec.AC3, Codec.EAC3, Codec.PCMA, Codec.PCMU)
+}
 # As people write them; others as they are.
 _NAMES = {
     **{"h263": "Sorenson H.263", "screen": "Flash screen video", "vp6": "VP6", "vp6a": "VP6 with alpha"},
     **{"vp8": "VP8", "vp9": "VP9", "av1": "AV1", "h266": "H.266", "pcm": "PCM", "adpcm": "ADPCM"},
-    **{"mp3": "MP3", "nellymoser": "Nellymoser", "speex": "Speex", "eac3": "E-AC-3", "flac": "FLAC"},
+    **{"nellymoser": "Nellymoser", "speex": "Speex", "flac": "FLAC"},
 }
 
 _AnyTag = TypeVar("_AnyTag", VideoTag, AudioTag)

@@ -6,14 +6,15 @@ of its own samples for as long as the timestamps agree, and no rounding is to be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transport.errors import WireError
-from transport.media import AccessUnit, Codec, Track, aac, ac3, opus
+from transport.media import AccessUnit, Codec, Track, aac, ac3, mpegaudio, opus
 from transport.media.audioframe import UnsupportedAudio
 from transport.media.programclock import TICKS_PER_S
 
 _G711_RATE = 8_000
+_FRAMED = (Codec.MP3, Codec.AC3, Codec.EAC3)
 # An AudioSpecificConfig with every channel described has some hundred.
 _MAX_CONFIGURATION_BYTES = 1024
 # AAC of eight channels stays below 8 KiB, AC-3 too; four seconds of G.711.
@@ -142,7 +143,9 @@ class SoundTrack:
         if codec is Codec.OPUS:
             count = self._opus_channels or opus.packet_channels(data)
             return [Frame(codec, data, opus.packet_samples(data), opus.CLOCK_RATE, count)]
-        return _split_ac3(data) if codec is Codec.AC3 else _whole_samples(codec, data, channels)
+        if codec in _FRAMED:
+            return _split_by_headers(codec, data)
+        return _whole_samples(codec, data, channels)
 
     def _describe(self, frame: Frame) -> Track:
         track = self.track
@@ -196,17 +199,23 @@ class SampleGrid:
         return found
 
 
-def _split_ac3(data: bytes) -> list[Frame]:
+def _split_by_headers(codec: Codec, data: bytes) -> list[Frame]:
+    """Frames that say what they are, and how long; a tag may name the older of two codings that are alike."""
+    parser = mpegaudio if codec is Codec.MP3 else ac3
     frames: list[Frame] = []
     at = 0
     while at < len(data):
-        if len(data) - at < ac3.HEADER_BYTES:
-            raise WireError(f"flv: {len(data) - at} bytes behind a frame of AC-3")
-        header = ac3.parse_header(data, at)
-        frame = data[at : at + header.frame_bytes]
-        if len(frame) < header.frame_bytes:
+        if len(data) - at < parser.HEADER_BYTES:
+            raise WireError(f"flv: {len(data) - at} bytes behind a frame of sound")
+        header = parser.parse_header(data, at)
+        coded = data[at : at + header.frame_bytes]
+        if len(coded) < header.frame_bytes:
             raise WireError(f"flv: a frame of {header.frame_bytes} bytes does not fit its tag")
-        frames.append(Frame(Codec.AC3, frame, header.samples, header.sample_rate, header.channels))
+        if header.continues and frames:
+            frames[-1] = replace(frames[-1], data=frames[-1].data + coded)
+        else:
+            found = header.codec or codec
+            frames.append(Frame(found, coded, header.samples, header.sample_rate, header.channels))
         at += header.frame_bytes
     return frames
 

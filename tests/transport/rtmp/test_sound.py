@@ -116,16 +116,25 @@ def test_sound_without_a_configuration_or_with_one_that_is_not_supported_is_told
     assert demuxer.warnings() == ()
 
 
-def test_e_ac3_under_the_name_of_ac3_is_told_of() -> None:
-    _, frame = next((u.track, u.data) for u in sound_units(Codec.AC3, tone(0.1, 48_000), 48_000))
-    later = frame[:5] + bytes((16 << 3,)) + frame[6:]
-    demuxer, _, sounds = demuxed([audio(b"\x91ac-3" + later)])
-    assert sounds == []
-    assert demuxer.warnings() == ("E-AC-3 sound is not supported",)
-    _, _, sounds = demuxed([audio(b"\x91ac-3" + frame + frame)], demuxer)
-    assert [unit.data for unit in sounds] == [frame, frame]
-    assert sounds[1].pts - sounds[0].pts == 1536
+@pytest.mark.parametrize(
+    ("first", "codec"),
+    [(b"\x91ac-3", Codec.AC3), (b"\x91ec-3", Codec.EAC3), (b"\x91.mp3", Codec.MP3), (b"\x2f", Codec.MP3)],
+)
+def test_frames_that_say_what_they_are_are_taken_apart(first: bytes, codec: Codec) -> None:
+    coded = sound_units(codec, tone(0.2, 48_000), 48_000)
+    one, two = (unit.data for unit in coded[1:3])
+    demuxer, _, sounds = demuxed([audio(first + one + two)])
+    assert [unit.data for unit in sounds] == [one, two]
+    track = sounds[0].track
+    assert (track.codec, track.sample_rate, track.channels) == (codec, 48_000, coded[0].track.channels)
+    assert sounds[1].pts - sounds[0].pts == (1152 if codec is Codec.MP3 else 1536)
     assert demuxer.warnings() == ()
-    _, _, sounds = demuxed([audio(b"\x91ac-3" + frame + frame[:-1])], demuxer)
+    _, _, sounds = demuxed([audio(first + one + two[:-1])], demuxer)
     assert sounds == []
     assert demuxer.counters.malformed == 1
+
+
+def test_e_ac3_under_the_name_of_ac3_is_what_it_is() -> None:
+    unit = sound_units(Codec.EAC3, tone(0.1, 48_000), 48_000)[0]
+    _, _, sounds = demuxed([audio(b"\x91ac-3" + unit.data)])
+    assert [each.track.codec for each in sounds] == [Codec.EAC3]

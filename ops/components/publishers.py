@@ -1,0 +1,99 @@
+"""All that feeds streams on this machine: the ports that encoders call, WebRTC, and what is pulled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Sequence
+
+from auth.access.door import Door
+from ops.components.srt_port import Side, SrtPort
+from streamer.config import Config
+from streamer.hub.registry import Registry
+from streamer.ingest.pull import PullIngest
+from streamer.ingest.rtmp import RtmpIngest
+from streamer.ingest.srt import SrtIngest
+from streamer.ingest.whip import WhipIngest
+from streamer.sections.base import split_address
+from transport.errors import LinkError
+from transport.plane.events import PlaneEvents
+from transport.plane.interface import Plane
+from transport.rtmp.listener import RtmpListener
+from transport.webrtc.wire import Candidate
+
+_log = logging.getLogger(__name__)
+
+
+class Publishers:
+    """Built before streams are configured; `listen` comes after that.
+
+    Args:
+        config: where ports are.
+        registry: the streams.
+        door: decides who may publish.
+        plane: whose port publishers over WebRTC send to.
+        events: the plane's.
+        candidates: of every answer to them.
+
+    Attributes:
+        whip: those over WebRTC.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        door: Door,
+        plane: Plane,
+        events: PlaneEvents,
+        candidates: Sequence[Candidate],
+    ) -> None:
+        self.whip = WhipIngest(plane, events, candidates)
+        self._config = config
+        self._pulls = PullIngest(config, registry)
+        self._over_srt = SrtIngest(registry, door)
+        self._over_rtmp = RtmpIngest(registry, door)
+        self._srt: SrtPort | None = None
+        self._rtmp: RtmpListener | None = None
+
+    def listen(self, readers: Side, tls: ssl.SSLContext | None) -> None:
+        """Open the ports.
+
+        Args:
+            readers: who calls the SRT port for a stream.
+            tls: for RTMPS.
+
+        Raises:
+            LinkError: one cannot be had; says which key asks for it.
+        """
+        self._srt = SrtPort(self._config.srt, self._over_srt, readers)
+        if (listen := self._config.rtmp.listen) is not None:
+            try:
+                self._rtmp = RtmpListener(split_address(listen), self._over_rtmp.serve, tls)
+            except LinkError as error:
+                raise LinkError(error.reason, f"rtmp.listen: {error}") from None
+
+    @property
+    def srt_address(self) -> tuple[str, int]:
+        """Where the SRT port is."""
+        assert self._srt is not None
+        return self._srt.address
+
+    def announce(self) -> None:
+        """Say where encoders call."""
+        _log.info("srt://%s:%d takes publishers and readers", *self.srt_address)
+        if self._rtmp is not None:
+            schemes = "rtmp:// and rtmps:// take" if self._rtmp.is_secure else "rtmp:// takes"
+            _log.info("%s publishers at %s:%d", schemes, *self._rtmp.address)
+
+    async def stop_listening(self) -> None:
+        """Let nobody in any more, and end those over RTMP."""
+        for port in (self._srt, self._rtmp):
+            if port is not None:
+                await asyncio.to_thread(port.close)
+
+    async def close(self) -> None:
+        """End everybody and wait for the threads; `stop_listening` comes first."""
+        await asyncio.to_thread(self._over_srt.close)
+        await asyncio.to_thread(self._pulls.close)

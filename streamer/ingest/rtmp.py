@@ -1,0 +1,200 @@
+"""Encoders that push over RTMP and RTMPS.
+
+The stream's name is the RTMP stream name, and `?key=…` behind it is the publish key or a token:
+`rtmps://live.example:1935/live/cam?key=SECRET`. The application is not looked at, unless the name is in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterator
+from urllib.parse import parse_qsl
+
+from auth.access.door import Ask, Door
+from auth.errors import AuthError, AuthUnavailable, LockedOut, RateLimited, SeatsTaken
+from auth.permissions.actions import Action
+from auth.permissions.protocols import Protocol
+from streamer.callers import publishing_credential
+from streamer.encryption import Leg
+from streamer.errors import AlreadyPublished, NoSuchStream
+from streamer.hub.registry import Registry
+from streamer.hub.stream import IngestStatus, Publication, Publisher, Stream
+from streamer.ingest.succession import SILENT_S, take_place
+from transport.errors import LinkError
+from transport.media import AccessUnit
+from transport.rtmp.demux import FlvDemuxer
+from transport.rtmp.listener import RtmpConnection
+from transport.rtmp.server import Metadata, Publishing
+
+_log = logging.getLogger(__name__)
+
+#: Where the secret stands behind the name, whatever an encoder's maker calls it.
+_PARAMETERS = ("key", "token", "pass")
+_DENIED, _BAD_NAME = "NetStream.Publish.Denied", "NetStream.Publish.BadName"
+_NOT_FOUND, _LATER = "NetStream.Publish.NotFound", "NetStream.Publish.Failed"
+
+
+class _Refused(Exception):
+    """This one may not publish; the text says why.
+
+    Attributes:
+        code: of the answer.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RtmpIngest:
+    """Publishers over RTMP. `serve` is what an `RtmpListener` calls.
+
+    Args:
+        registry: the streams.
+        door: decides who may publish, and for how long.
+    """
+
+    def __init__(self, registry: Registry, door: Door) -> None:
+        self._registry = registry
+        self._door = door
+
+    def serve(self, connection: RtmpConnection) -> None:
+        """Look after one connection until it is over; in its thread."""
+        host, port = connection.peer_address
+        try:
+            asked = connection.ask()
+        except LinkError as error:
+            _log.debug("rtmp %s:%d: %s", host, port, error, extra={"session": connection.id})
+            return
+        try:
+            self._publish(connection, asked)
+        except _Refused as refusal:
+            connection.reject(str(refusal), refusal.code)
+            _log.warning("rtmp %s:%d: %s", host, port, refusal, extra={"session": connection.id})
+
+    def _publish(self, connection: RtmpConnection, asked: Publishing) -> None:
+        name, secret = read_name(asked)
+        try:
+            stream = self._registry.find(name)
+        except NoSuchStream as error:
+            raise _Refused(_NOT_FOUND, str(error)) from None
+        if not stream.config.is_published:
+            raise _Refused(_DENIED, f"{stream.name!r} is pulled from its source")
+        credential = publishing_credential(secret, stream.config)
+        ask = Ask(credential, Action.PUBLISH, Protocol.RTMP, stream.name, connection.peer_address[0])
+        withdrawn: list[str] = []
+
+        def end(why: str) -> None:
+            withdrawn.append(why)
+            connection.close()
+
+        try:
+            entry = self._door.enter_from_thread(ask, end)
+        except (SeatsTaken, LockedOut, RateLimited, AuthUnavailable) as error:
+            raise _Refused(_LATER, str(error)) from None
+        except AuthError as error:
+            raise _Refused(_DENIED, str(error)) from None
+        try:
+            _check_confidential(stream, connection)
+            session = _Session(stream, connection)
+            try:
+                publication = take_place(stream, session.publisher)
+            except (AlreadyPublished, NoSuchStream) as error:
+                raise _Refused(_BAD_NAME, str(error)) from None
+            session.run(publication, withdrawn)
+        finally:
+            entry.close()
+
+
+class _Session:
+    """One publisher."""
+
+    def __init__(self, stream: Stream, connection: RtmpConnection) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._demuxer = FlvDemuxer()
+        host, port = connection.peer_address
+        self.publisher = Publisher(
+            id=connection.id,
+            protocol="rtmp",
+            address=f"{host}:{port}",
+            describe=self._describe,
+            warnings=self._demuxer.warnings,
+            stop=connection.close,
+            encryption=self._leg,
+            gives_way=lambda: time.monotonic() - connection.heard_at > SILENT_S,
+        )
+
+    def run(self, publication: Publication, withdrawn: list[str]) -> None:
+        """Write everything that comes until it is over."""
+        reason = "the server failed"
+        try:
+            self._connection.accept()
+            for unit in self._units():
+                publication.declare(self._demuxer.tracks)
+                publication.write(unit)
+        except LinkError as error:
+            reason = withdrawn[0] if withdrawn else str(error)
+        except Exception:  # one publisher's trouble must stay its own
+            _log.exception("%s: publisher failed", self._stream.name, extra={"session": self._connection.id})
+        finally:
+            publication.close(reason)
+
+    def _units(self) -> Iterator[AccessUnit]:
+        for event in self._connection.media():
+            if isinstance(event, Metadata):
+                self._demuxer.describe(event)
+            else:
+                yield from self._demuxer.take(event, time.monotonic())
+
+    def _leg(self) -> Leg:
+        connection = self._connection
+        if not connection.key_bits:
+            return Leg("none", "unsecured", "it came without TLS")
+        cipher = "TLS" if "CHACHA" in connection.encryption else f"AES-{connection.key_bits}"
+        return Leg(cipher, "secured", f"the TLS handshake: {connection.encryption}")
+
+    def _describe(self) -> dict[str, object]:
+        return {
+            "rtmp": {
+                **dataclasses.asdict(self._demuxer.counters),
+                "bytes": self._connection.bytes_received,
+                "encryption": self._connection.encryption,
+                "agent": self._connection.agent,
+            }
+        }
+
+
+def read_name(asked: Publishing) -> tuple[str, str]:
+    """A stream's name, and the key or token that is presented for it.
+
+    Encoders cut an address where they like: `cam?key=K` may be the stream name; or `cam` is the last part of
+    the application, or of the stream name.
+    """
+    application, _, behind_application = asked.app.partition("?")
+    name, _, behind_name = asked.key.partition("?")
+    parameters = dict(parse_qsl(behind_application) + parse_qsl(behind_name))
+    parts = [each for each in f"{application}/{name}".split("/") if each]
+    secret = next((parameters[each] for each in _PARAMETERS if each in parameters), "")
+    return parts[-1] if parts else "", secret
+
+
+def _check_confidential(stream: Stream, connection: RtmpConnection) -> None:
+    """A stream with a passphrase or a floor is published over RTMPS only; the API shows why one was refused.
+
+    Raises:
+        _Refused: this connection is not encrypted, or less than the stream demands.
+    """
+    config = stream.config
+    if config.passphrase is not None and not connection.key_bits:
+        why = f"{stream.name!r} has a passphrase, so nothing comes in the clear; use rtmps:// or SRT"
+    elif connection.key_bits < config.encryption.key_bytes * 8:
+        floor, found = config.encryption, connection.encryption
+        why = f'{stream.name!r} demands encryption = "{floor}", this has {found}; use rtmps://'
+    else:
+        return
+    if stream.publisher is None:
+        stream.ingest = IngestStatus("waiting", f"refused {connection.peer_address[0]}: {why}")
+    raise _Refused(_DENIED, why)

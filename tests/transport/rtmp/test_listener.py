@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.wait import until, wait_until
+from tests.transport.media.sources import picture_units
+from tests.transport.rtmp.ingest import Authority
+from transport.errors import LinkError
+from transport.media import Codec
+from transport.output import Push, PushOptions
+from transport.push import push_to
+from transport.rtmp.listener import RtmpConnection, RtmpListener
+from transport.rtmp.server import Metadata, Publishing, Tag
+
+
+class Host:
+    """Takes everybody, or refuses."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.refuses = ""
+        self.asked: queue.Queue[Publishing] = queue.Queue()
+        self.connections: list[RtmpConnection] = []
+        self.media: list[Tag | Metadata] = []
+        self.ends: queue.Queue[LinkError] = queue.Queue()
+        self.listener = RtmpListener(("127.0.0.1", 0), self._serve, tls)
+
+    def url(self, scheme: str = "rtmp", host: str = "127.0.0.1") -> str:
+        return f"{scheme}://{host}:{self.listener.address[1]}/live"
+
+    def _serve(self, connection: RtmpConnection) -> None:
+        self.connections.append(connection)
+        try:
+            self.asked.put(connection.ask())
+            if self.refuses:
+                connection.reject(self.refuses, "NetStream.Publish.Denied")
+                return
+            connection.accept()
+            for each in connection.media():
+                self.media.append(each)
+        except LinkError as error:
+            self.ends.put(error)
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Callable[..., Host]]:
+    made: list[Host] = []
+
+    def make(tls: ssl.SSLContext | None = None) -> Host:
+        made.append(Host(tls))
+        return made[-1]
+
+    yield make
+    for host in made:
+        await asyncio.to_thread(host.listener.close)
+
+
+async def pushed(url: str, ca_file: str = "") -> Push:
+    push = push_to(url, "cam?key=secret", PushOptions(ca_file=ca_file))
+    units = picture_units(Codec.H264, 10)
+    push.announce((units[0].track,))
+    await push.connect()
+    for unit in units:
+        push.write(unit)
+    return push
+
+
+async def test_media_comes_and_the_goodbye(make: Callable[..., Host]) -> None:
+    host = make()
+    push = await pushed(host.url())
+    await until(lambda: len(host.media) == 12)  # the description, the configuration, ten pictures
+    assert isinstance(host.media[0], Metadata)
+    assert host.asked.get_nowait() == Publishing("live", "cam?key=secret")
+    (connection,) = host.connections
+    assert (connection.is_live, connection.encryption, connection.key_bits) == (True, "none", 0)
+    assert connection.bytes_received > 1000
+    await push.close()
+    end = await asyncio.to_thread(host.ends.get, timeout=10)
+    assert (end.reason, str(end)) == ("ended", "the publisher left")
+
+
+async def test_one_port_takes_both(make: Callable[..., Host], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    host = make(authority.context("localhost"))
+    secure = await pushed(host.url("rtmps", "localhost"), str(authority.file))
+    plain = await pushed(host.url())
+    await until(lambda: len(host.media) == 24)
+    first, second = host.connections
+    assert first.encryption.startswith("TLSv1.")
+    assert first.key_bits in (128, 256)
+    assert second.encryption == "none"
+    await secure.close()
+    await plain.close()
+
+
+async def test_without_a_certificate_rtmps_is_told_of(make: Callable[..., Host]) -> None:
+    host = make()
+    with pytest.raises(LinkError):
+        await pushed(host.url("rtmps", "localhost"))
+    end = await asyncio.to_thread(host.ends.get, timeout=10)
+    assert (end.reason, str(end)) == ("unsupported", "it speaks RTMPS, and this server has no certificate")
+
+
+async def test_who_is_refused_hears_why(make: Callable[..., Host]) -> None:
+    host = make()
+    host.refuses = "wrong key"
+    with pytest.raises(LinkError, match="wrong key"):
+        await pushed(host.url())
+
+
+async def test_closing_ends_it_at_once(make: Callable[..., Host]) -> None:
+    host = make()
+    push = await pushed(host.url())
+    await until(lambda: bool(host.media))
+    host.connections[0].close()
+    end = await asyncio.to_thread(host.ends.get, timeout=10)
+    assert (end.reason, str(end)) == ("ended", "closed")
+    assert (await push.ended()).reason == "ended"
+    await push.close()
+
+
+async def test_closing_ends_a_secure_one_too(make: Callable[..., Host], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    host = make(authority.context("localhost"))
+    push = await pushed(host.url("rtmps", "localhost"), str(authority.file))
+    await until(lambda: bool(host.media))
+    await asyncio.to_thread(host.listener.close)
+    assert str(await asyncio.to_thread(host.ends.get, timeout=10)) == "closed"
+    await push.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + bytes(2000), "unsupported"),
+        (b"\x16\x03\x01\x00\x05hello", "ended"),
+        (b"", "ended"),
+    ],
+)
+async def test_nonsense_ends_alone(
+    make: Callable[..., Host], tmp_path: Path, said: bytes, reason: str
+) -> None:
+    host = make(Authority(tmp_path).context("localhost"))
+    push = await pushed(host.url())
+    with socket.create_connection(host.listener.address) as stranger:
+        stranger.sendall(said)
+        stranger.shutdown(socket.SHUT_WR)
+        end = await asyncio.to_thread(host.ends.get, timeout=10)
+    assert end.reason == reason
+    await until(lambda: len(host.media) == 12)
+    await push.close()
+
+
+async def test_who_says_nothing_is_not_waited_for(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transport.rtmp.listener._OPENING_S", 0.05)
+    host = make()
+    with socket.create_connection(host.listener.address):
+        end = await asyncio.to_thread(host.ends.get, timeout=10)
+    assert end.reason == "timeout"
+
+
+async def test_a_publisher_that_falls_silent_ends(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transport.rtmp.listener._SILENCE_S", 0.1)
+    host = make()
+    push = await pushed(host.url())
+    end = await asyncio.to_thread(host.ends.get, timeout=10)
+    assert (end.reason, str(end)) == ("timeout", "no media for 0.1 s")
+    await push.close()
+
+
+async def test_strangers_make_room_and_publishers_do_not(
+    make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transport.rtmp.listener._MAX_STRANGERS", 3)
+    host = make()
+    push = await pushed(host.url())
+    await until(lambda: len(host.media) == 12)
+    strangers = [socket.create_connection(host.listener.address) for _ in range(5)]
+    ends = [await asyncio.to_thread(host.ends.get, timeout=10) for _ in range(2)]
+    assert [str(end) for end in ends] == ["closed", "closed"]
+    assert host.connections[0].is_live
+    for stranger in strangers:
+        stranger.close()
+    await push.close()
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(LinkError, match=r"cannot listen on 127\.0\.0\.1 port"):
+            RtmpListener(taken.getsockname(), lambda connection: None)
+
+
+def test_nothing_is_left_of_those_who_were_there() -> None:
+    before = threading.active_count()
+    listener = RtmpListener(("127.0.0.1", 0), lambda connection: None)
+    for _ in range(20):
+        socket.create_connection(listener.address).close()
+    wait_until(lambda: not listener._threads, "the threads to end")
+    listener.close()
+    assert threading.active_count() == before
