@@ -67,7 +67,7 @@ class IncomingStream:
         damaged: access units given up, because packets were missing or made no sense.
         malformed: payloads that the codec does not allow.
         ignored: packets of a source that another took the place of, or that belong nowhere.
-        is_over: the source said goodbye.
+        is_over: the source said goodbye, and was not heard since.
     """
 
     def __init__(self, agreed: IncomingTrack, clock: TrackClock, keyframe_interval_s: float) -> None:
@@ -213,6 +213,9 @@ class IncomingStream:
     def _receive(self, seq: int, packet: RtpPacket, now: float) -> list[AccessUnit]:
         assert self.reception is not None
         self._heard_at = now
+        if seq > self._buffer.highest:
+            # Some say goodbye wherever they pause, and go on as the same source.
+            self.is_over = False
         self.reception.packet(seq, packet.timestamp, now)
         return self._assemble(self._buffer.push(seq, packet, now), now)
 

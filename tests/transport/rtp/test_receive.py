@@ -12,12 +12,14 @@ from tests.transport.rtp.sender import (
     data_of,
     feed,
     feedback,
+    nacked,
     pictures,
+    plis,
     receiver,
     run,
     sounds,
 )
-from transport.rtp import rtcp
+from transport.rtp import header, rtcp
 
 
 def test_reports_put_sound_and_picture_together() -> None:
@@ -141,6 +143,33 @@ def test_a_goodbye_lets_out_what_waited() -> None:
     feed(receiving, packets[:2] + packets[3:])
     receiving.receive(rtcp.serialize_compound([rtcp.Bye((sender.ssrc,))]), 0.02)
     assert data_of(receiving.units(0.02)) == data_of(units[3:])
+
+
+def test_a_source_that_goes_on_after_its_goodbye_is_back() -> None:
+    # Some say it wherever they pause.
+    units = pictures(40, gop=40)
+    sender, receiving = Sender(), receiver(VIDEO)
+    arrivals = [(u.dts_s, p) for u in units[:10] for p in sender.packets(u)]
+    bye = rtcp.serialize_compound([rtcp.Bye((sender.ssrc,))])
+    arrivals.append((0.5, bye))
+    later = [(u.dts_s + 2.0, p) for u in units[10:] for p in sender.packets(u)]
+    missing = later.pop(len(later) // 2)
+    out, said = run(receiving, arrivals + later, 5.0)
+    assert len(out) > 20
+    after = [packet for at, packet in said if at > 2.4]
+    assert any(isinstance(packet, rtcp.ReceiverReport) and packet.blocks for packet in after)
+    assert nacked(after)[0] == header.parse(missing[1]).seq
+    assert plis(after) > 0
+
+
+def test_what_was_overtaken_by_the_goodbye_is_no_return() -> None:
+    units = sounds(5)
+    sender, receiving = Sender(AUDIO), receiver(AUDIO)
+    packets = [packet for unit in units for packet in sender.packets(unit)]
+    feed(receiving, packets[:2] + packets[3:])
+    receiving.receive(rtcp.serialize_compound([rtcp.Bye((sender.ssrc,))]), 0.02)
+    feed(receiving, [packets[2]], 0.03)
+    assert receiving.is_over
 
 
 def test_payload_types_that_were_not_agreed_on_are_ignored() -> None:
