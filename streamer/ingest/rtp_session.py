@@ -28,7 +28,7 @@ LEFT = "the publisher left"
 #: More than cameras of browsers and OBS send; who sends less is not told to.
 _MAX_BITRATE_BPS = 30_000_000
 _AT_ONCE = 64
-# How long a thread waits that was told to end in the moment before it began to.
+# How long a thread waits at most that was told to end in the moment before it began to.
 _LOOK_S = 0.25
 # RFC 5761 section 4: payload types that are RTCP's.
 _RTCP = range(192, 224)
@@ -165,8 +165,13 @@ class RtpSession:
         receiver, peer = self._receiver, self.peer
         while not self._over.is_set():
             now = time.monotonic()
-            datagrams = peer.take(_AT_ONCE, min(max(0.0, receiver.deadline(now) - now), _LOOK_S))
+            until = min(receiver.deadline(now), now + _LOOK_S)
+            datagrams = peer.take(_AT_ONCE, until - now)
             now = time.monotonic()
+            if not datagrams and now < until:
+                # Consent is lost, and `take` waits no more; the event loop ends the session when it can.
+                self._over.wait(until - now)
+                now = time.monotonic()
             for datagram in datagrams:
                 self._take(datagram, srtp, now)
             if self._wants_keyframe:
