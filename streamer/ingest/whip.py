@@ -220,6 +220,8 @@ class WhipIngest:
             _log.warning("%s: publisher %s", session.stream.name, why, extra={"session": session.id})
             self.leave(session, why)
             return
+        if session.phase is Phase.ENDED:  # in the same moment
+            return
         if self._connecting.get(session.stream) is session:
             del self._connecting[session.stream]
         session.phase = Phase.LIVE

@@ -21,7 +21,8 @@ from streamer.sections.stream import StreamConfig
 from tests.fakes.wait import until
 from transport.media import AccessUnit, Codec
 from transport.plane import PlaneOptions, bind_sockets, open_plane
-from transport.plane.events import PlaneEvents
+from transport.plane.events import PeerEvent, PlaneEvents
+from transport.plane.interface import Peer
 from transport.webrtc.wire import Candidate
 
 
@@ -77,7 +78,8 @@ class Rig:
         port = udp[0].getsockname()[1]
         self.plane = open_plane(udp, tcp, PlaneOptions())
         self.events = PlaneEvents(self.plane)
-        self.ingest = WhipIngest(self.plane, self.events, [Candidate("127.0.0.1", port)])
+        self.candidates = [Candidate("127.0.0.1", port)]
+        self.ingest = WhipIngest(self.plane, self.events, self.candidates)
         self.stream = Stream("cam", StreamConfig.model_validate(config))
         self.kept = Kept()
         self.stream.source.attach(self.kept)
@@ -215,6 +217,31 @@ async def test_somebody_quicker_is_not_pushed_out(rig: Rig) -> None:
     with pytest.raises(NoSuchPublisher, match=r"being published by 192\.0\.2\.1:4000"):
         rig.ingest.by_key(session.key)
     publication.close("it left")
+
+
+async def test_who_is_ended_as_it_connects_never_publishes(rig: Rig) -> None:
+    class Watched(PlaneEvents):
+        """Has the session ended in the moment in which the handshake is done."""
+
+        def follow(self, peer: Peer, take: Callable[[PeerEvent], None]) -> None:
+            def then_end(event: PeerEvent) -> None:
+                take(event)
+                if session.dtls.version:
+                    rig.ingest.leave(session, "it was ended")
+
+            super().follow(peer, then_end)
+
+    states: list[State] = []
+    rig.stream = Stream("cam", StreamConfig(), lambda stream: states.append(stream.state))
+    rig.ingest = WhipIngest(rig.plane, Watched(rig.plane), rig.candidates)
+    session = await rig.encoder().publish(rig)
+    await until(lambda: session.phase is not Phase.CONNECTING)
+    await rig.ingest.close("the test is over", 20.0)
+    assert session.phase is Phase.ENDED
+    assert states == []
+    told: list[str] = []
+    session.when_ended(lambda: told.append("at once"))
+    assert told == ["at once"]
 
 
 async def test_a_floor_is_held(make: Callable[..., Rig]) -> None:
