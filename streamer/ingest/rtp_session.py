@@ -154,9 +154,13 @@ class RtpSession:
             describe=self.describe,
             stop=lambda: self._stop(self, "the server ended it"),
             encryption=lambda: Leg(_LEGS[self.cipher], "secured", "the SRTP profile of its DTLS handshake"),
-            gives_way=lambda: time.monotonic() - self._heard_at > SILENT_S,
+            gives_way=self._gives_way,
             request_keyframe=self._request_keyframe,
         )
+
+    def _gives_way(self) -> bool:
+        """Also when it was ended already, and its thread has yet to notice."""
+        return self._over.is_set() or time.monotonic() - self._heard_at > SILENT_S
 
     def _request_keyframe(self) -> None:
         self._wants_keyframe = True

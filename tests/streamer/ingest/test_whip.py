@@ -63,8 +63,12 @@ class Encoder:
         for track in tracks or (Camera(), AudioStreamTrack()):
             self.connection.addTransceiver(track, direction="sendonly")
 
-    async def publish(self, rig: Rig) -> RtpSession:
+    async def offer(self) -> None:
         await self.connection.setLocalDescription(await self.connection.createOffer())
+
+    async def publish(self, rig: Rig) -> RtpSession:
+        if self.connection.localDescription is None:
+            await self.offer()
         session = rig.ingest.join(
             rig.stream, self.connection.localDescription.sdp, address="127.0.0.1", user_agent="aiortc"
         )
@@ -207,6 +211,18 @@ async def test_who_fell_silent_gives_way(rig: Rig, monkeypatch: pytest.MonkeyPat
     second = await rig.encoder().publish(rig)
     await until(lambda: rig.stream.publisher is not None and rig.stream.publisher.id == second.id)
     assert first.phase is Phase.ENDED
+
+
+async def test_who_was_ended_is_in_nobodys_way(rig: Rig) -> None:
+    first = await rig.encoder().publish(rig)
+    await until(lambda: rig.stream.ready)
+    encoder = rig.encoder()
+    await encoder.offer()
+    # Its thread cannot have ended yet when somebody comes who was only waiting for the answer to its DELETE.
+    rig.ingest.end(first.key, lambda session: None)
+    second = await encoder.publish(rig)
+    await until(lambda: rig.stream.publisher is not None and rig.stream.publisher.id == second.id)
+    assert second.phase is Phase.LIVE
 
 
 async def test_somebody_quicker_is_not_pushed_out(rig: Rig) -> None:
