@@ -205,6 +205,8 @@ class WhipIngest:
                 session.dtls.datagram(event.data)
             case AddressLearned():
                 session.dtls.address_learned()
+            case ConsentLost() if session.phase is Phase.CONNECTING:
+                self._failed(session, LinkError("timeout", "it stopped answering"))
             case ConsentLost():
                 self.leave(session, "it stopped answering")
 
@@ -212,13 +214,8 @@ class WhipIngest:
         try:
             keys = await session.dtls.handshake(_HANDSHAKE_S)
         except LinkError as error:
-            if session.phase is Phase.ENDED:
-                return
-            why = _why(session, error)
-            if session.stream.publisher is None:
-                session.stream.ingest = IngestStatus("waiting", f"{session.address}: {why}")
-            _log.warning("%s: publisher %s", session.stream.name, why, extra={"session": session.id})
-            self.leave(session, why)
+            if session.phase is not Phase.ENDED:
+                self._failed(session, error)
             return
         if session.phase is Phase.ENDED:  # in the same moment
             return
@@ -233,6 +230,13 @@ class WhipIngest:
             extra={"session": session.id},
         )
         self.leave(session, await self._served(session, keys))
+
+    def _failed(self, session: RtpSession, error: LinkError) -> None:
+        why = _why(session, error)
+        if session.stream.publisher is None:
+            session.stream.ingest = IngestStatus("waiting", f"{session.address}: {why}")
+        _log.warning("%s: publisher %s", session.stream.name, why, extra={"session": session.id})
+        self.leave(session, why)
 
     async def _served(self, session: RtpSession, keys: SrtpKeys) -> str:
         """Wait for a thread of its own: those of the loop's executor are few, and this one stays."""

@@ -18,7 +18,9 @@ from streamer.hub.stream import Publisher, State, Stream
 from streamer.ingest.rtp_session import Phase, RtpSession
 from streamer.ingest.whip import NoSuchPublisher, Stopping, Untakable, WhipIngest
 from streamer.sections.stream import StreamConfig
+from tests.fakes.plane import FakePlane
 from tests.fakes.wait import until
+from tests.transport.webrtc.vectors import publishers_vector
 from transport.media import AccessUnit, Codec
 from transport.plane import PlaneOptions, bind_sockets, open_plane
 from transport.plane.events import PeerEvent, PlaneEvents
@@ -281,6 +283,26 @@ async def test_who_never_comes_is_forgotten(
         await until(lambda: session.phase is Phase.ENDED)
     assert "no packet of it arrived" in caplog.text
     assert "no packet of it arrived" in rig.stream.ingest.reason
+
+
+async def test_who_never_comes_is_missed_by_the_plane_no_later_than_by_the_handshake(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plane, stream = FakePlane(), Stream("cam", StreamConfig())
+    events = PlaneEvents(plane)
+    ingest = WhipIngest(plane, events, [Candidate("192.0.2.1", 8189)])
+    with caplog.at_level(logging.WARNING):
+        session = ingest.join(stream, publishers_vector("chromium"), address="192.0.2.9", user_agent="test")
+        plane.lost(session.peer)
+        await until(lambda: session.phase is Phase.ENDED)
+        await ingest.close("the test is over", 20.0)
+    events.close()
+    plane.close()
+    assert "no packet of it arrived" in stream.ingest.reason
+    (said,) = caplog.messages
+    assert "no packet of it arrived" in said
+    with pytest.raises(NoSuchPublisher, match="no packet of it arrived"):
+        ingest.by_key(session.key)
 
 
 async def test_a_pulled_stream_takes_nobody(make: Callable[..., Rig]) -> None:
