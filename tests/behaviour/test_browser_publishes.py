@@ -7,10 +7,10 @@ import json
 import subprocess
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from loadtests.rig.browser import Watcher, chromium
-from loadtests.rig.server import Server
+from loadtests.rig.server import Server, free_ports
 from tests.behaviour.streams import KEY, OPEN
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -82,5 +82,65 @@ async def test_a_wrong_key_is_told_once() -> None:
             page = await studio(browser, server, key="wrong")
             await page.click("#start")
             await expect(page.locator("#problem")).to_contain_text("key", timeout=20_000)
+            await expect(page.locator("#problem")).to_be_in_viewport()
             await expect(page.locator("#state")).to_have_text("Not live")
             assert await page.is_visible("#start")
+
+
+async def test_who_comes_second_is_told_why_and_goes_live_when_the_first_stops() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            first = await studio(browser, server)
+            await go_live(first)
+            second = await studio(browser, server)
+            await second.click("#start")
+            await expect(second.locator("#problem")).to_contain_text("being published by", timeout=20_000)
+            await expect(second.locator("#problem")).to_be_in_viewport()
+            await expect(second.locator("#state")).to_have_text("Not live yet. Trying again.")
+            await first.click("#stop")
+            await expect(second.locator("#state")).to_contain_text("Live for", timeout=30_000)
+            await expect(second.locator("#problem")).to_be_hidden()
+
+
+async def test_it_goes_on_when_the_server_is_back() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server)
+            await go_live(page)
+            server.stop()
+            state = page.locator("#state")
+            await expect(state).to_have_text("Connection lost. Connecting again.", timeout=30_000)
+            server.start()
+            await expect(state).to_contain_text("Live for", timeout=30_000)
+
+
+async def test_who_is_cut_off_from_the_media_port_is_told_so() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await (await browser.new_context()).new_page()
+
+            async def elsewhere(route: Route) -> None:
+                answered = await route.fetch()
+                text = (await answered.text()).replace(f" {server.webrtc_port} typ", f" {closed} typ")
+                await route.fulfill(response=answered, body=text)
+
+            (closed,) = free_ports(1)
+            await page.route("**/whip/cam", elsewhere)
+            await page.goto(f"{server.url}/publish/cam#key={KEY}")
+            await page.click("#start")
+            await expect(page.locator("#problem")).to_contain_text("firewall", timeout=60_000)
+            await expect(page.locator("#state")).to_have_text("Not live yet. Trying again.")
+
+
+async def test_the_keyboard_is_enough() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server, key="")
+            await page.focus("#key")
+            await page.keyboard.type(KEY)
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#state")).to_contain_text("Live for", timeout=20_000)
+            await expect(page.locator("#stop")).to_be_focused()
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#state")).to_have_text("Not live")
+            await expect(page.locator("#start")).to_be_focused()

@@ -10,6 +10,7 @@ import { WhipSession, whipEndpoint } from "./whip.js";
 
 /** Before trying again; whoever is silent for 2 s gives way on the server. */
 const PAUSES_MS = [500, 2000, 4000, 8000];
+const CONNECT_TIMEOUT_MS = 15_000;
 const MEASURE_EVERY_MS = 1000;
 /** Refusals that another try does not change. */
 const FINAL = new Set([400, 401, 403, 404, 406]);
@@ -51,6 +52,7 @@ async function start() {
     byId("start").disabled = false;
   }
   show();
+  byId("stop").focus({ preventScroll: true }); // what had the focus cannot keep it
   showDevices(); // which have names now
   const own = broadcast;
   // The browser's own "Stop sharing", or a camera that is pulled out.
@@ -62,6 +64,7 @@ async function start() {
 /** Publish until it is stopped, beginning anew whenever the connection ends. */
 async function publish(own) {
   for (let failures = 0; own === broadcast; failures += 1) {
+    let askAgainS = null;
     try {
       await once(own);
       failures = 0;
@@ -69,10 +72,12 @@ async function publish(own) {
       if (own !== broadcast) return;
       if (FINAL.has(error.status)) return stop(error);
       showProblem(byId("problem"), error);
+      askAgainS = error.retryAfterS;
     }
     if (own !== broadcast) return;
-    showText(byId("state"), "Connection lost. Connecting again.");
-    await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)]));
+    showText(byId("state"), own.beganAt === null ? "Not live yet. Trying again." : "Connection lost. Connecting again.");
+    const pauseMs = Math.max(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)], 1000 * (askAgainS ?? 0));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
@@ -84,11 +89,12 @@ async function once(own) {
   showText(byId("state"), "Connecting");
   try {
     await session.start();
-    await ended(session, () => {
+    const wasConnected = await ended(session, () => {
       own.beganAt ??= performance.now();
       showProblem(byId("problem"), null);
       show();
     });
+    if (!wasConnected && own === broadcast) throw new Error("The server answers, but media does not reach it. A firewall may be in the way.");
   } finally {
     session.close();
     own.session = null;
@@ -96,13 +102,19 @@ async function once(own) {
   }
 }
 
+/** @returns {Promise<boolean>} when it has, or was not connected in time; whether it ever was */
 function ended(session, onConnected) {
   return new Promise((resolve) => {
+    let wasConnected = false;
     const look = () => {
-      if (session.state === "connected") onConnected();
-      if (["closed", "failed", "disconnected"].includes(session.state)) resolve();
+      if (session.state === "connected") {
+        wasConnected = true;
+        onConnected();
+      }
+      if (["closed", "failed", "disconnected"].includes(session.state)) resolve(wasConnected);
     };
     session.addEventListener("change", look);
+    setTimeout(() => wasConnected || resolve(false), CONNECT_TIMEOUT_MS);
     look();
   });
 }
@@ -110,13 +122,15 @@ function ended(session, onConnected) {
 function stop(error = null) {
   if (!broadcast) return;
   const { media, session } = broadcast;
+  const hadFocus = document.activeElement === byId("stop");
   broadcast = null;
   session?.close();
   for (const track of media.getTracks()) track.stop();
   byId("preview").srcObject = null;
   showText(byId("state"), "Not live");
-  if (error) showProblem(byId("problem"), error);
+  showProblem(byId("problem"), error);
   show();
+  if (hadFocus) byId("start").focus({ preventScroll: true });
 }
 
 function show() {
