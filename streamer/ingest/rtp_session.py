@@ -30,6 +30,8 @@ _MAX_BITRATE_BPS = 30_000_000
 _AT_ONCE = 64
 # How long a thread waits at most that was told to end in the moment before it began to.
 _LOOK_S = 0.25
+# A browser without an encoder for what was agreed on sends nothing; all others begin within a second.
+_BEGINS_S = 4.0
 # RFC 5761 section 4: payload types that are RTCP's.
 _RTCP = range(192, 224)
 
@@ -87,6 +89,7 @@ class RtpSession:
         self._reason = ""
         self._wants_keyframe = False
         self._heard_at = time.monotonic()
+        self._live_at = self._heard_at
         self._refused = 0
         self._receiver = RtpReceiver(
             receiving.tracks,
@@ -132,7 +135,7 @@ class RtpSession:
         self.cipher = keys.profile.value
         if (address := self.peer.address) is not None:
             self.address = f"{address[0]}:{address[1]}"
-        self._heard_at = time.monotonic()
+        self._heard_at = self._live_at = time.monotonic()
         try:
             publication = take_place(self.stream, self._publisher())
         except (AlreadyPublished, NoSuchStream) as error:
@@ -152,11 +155,17 @@ class RtpSession:
             protocol="whip",
             address=self.address,
             describe=self.describe,
+            warnings=self._warnings,
             stop=lambda: self._stop(self, "the server ended it"),
             encryption=lambda: Leg(_LEGS[self.cipher], "secured", "the SRTP profile of its DTLS handshake"),
             gives_way=self._gives_way,
             request_keyframe=self._request_keyframe,
         )
+
+    def _warnings(self) -> list[str]:
+        if time.monotonic() - self._live_at < _BEGINS_S:
+            return []
+        return [_SILENT[track.is_video] for track in self._receiver.silent]
 
     def _gives_way(self) -> bool:
         """Also when it was ended already, and its thread has yet to notice."""
@@ -213,4 +222,8 @@ class RtpSession:
         }
 
 
+_SILENT = {
+    True: "The publisher announced a picture and sends none; a browser may lack the encoder for it.",
+    False: "The publisher announced sound and sends none.",
+}
 _LEGS = {"AEAD_AES_256_GCM": "AES-256", "AEAD_AES_128_GCM": "AES-128", "AES128_CM_SHA1_80": "AES-128"}

@@ -112,6 +112,11 @@ class RtpReceiver:
         return tuple(stream.track for stream in self._streams)
 
     @property
+    def silent(self) -> tuple[Track, ...]:
+        """Tracks that were agreed on and of which no packet has come."""
+        return tuple(stream.track for stream in self._streams if stream.reception is None)
+
+    @property
     def is_over(self) -> bool:
         """Every source that was heard has said goodbye, one at least."""
         known = [stream.is_over for stream in self._streams if stream.reception is not None]

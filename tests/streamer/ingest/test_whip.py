@@ -60,7 +60,7 @@ class Kept:
 class Encoder:
     """Who publishes: aiortc."""
 
-    def __init__(self, *tracks: MediaStreamTrack) -> None:
+    def __init__(self, *tracks: MediaStreamTrack | str) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         for track in tracks or (Camera(), AudioStreamTrack()):
             self.connection.addTransceiver(track, direction="sendonly")
@@ -91,7 +91,7 @@ class Rig:
         self.stream.source.attach(self.kept)
         self._encoders: list[Encoder] = []
 
-    def encoder(self, *tracks: MediaStreamTrack) -> Encoder:
+    def encoder(self, *tracks: MediaStreamTrack | str) -> Encoder:
         self._encoders.append(Encoder(*tracks))
         return self._encoders[-1]
 
@@ -162,6 +162,15 @@ async def test_sound_alone(rig: Rig) -> None:
     await rig.encoder(AudioStreamTrack()).publish(rig)
     await until(lambda: rig.stream.ready and len(rig.kept.sounds) > 5)
     assert [track.codec for track in rig.stream.source.tracks] == [Codec.OPUS]
+
+
+async def test_what_is_announced_and_does_not_come_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.encoder("video", AudioStreamTrack()).publish(rig)
+    await until(lambda: len(rig.kept.sounds) > 5)
+    assert not any("announced" in warning for warning in rig.stream.warnings)
+    monkeypatch.setattr("streamer.ingest.rtp_session._BEGINS_S", 0.0)
+    (warning,) = [warning for warning in rig.stream.warnings if "announced" in warning]
+    assert warning.startswith("The publisher announced a picture and sends none")
 
 
 async def test_a_keyframe_can_be_asked_for(rig: Rig) -> None:

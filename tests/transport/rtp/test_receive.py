@@ -172,6 +172,13 @@ def test_what_was_overtaken_by_the_goodbye_is_no_return() -> None:
     assert receiving.is_over
 
 
+def test_what_was_agreed_on_and_does_not_come_is_silent() -> None:
+    receiving = receiver()
+    assert [track.id for track in receiving.silent] == [VIDEO.id, AUDIO.id]
+    feed(receiving, Sender(AUDIO).packets(sounds(1)[0]))
+    assert [track.id for track in receiving.silent] == [VIDEO.id]
+
+
 def test_payload_types_that_were_not_agreed_on_are_ignored() -> None:
     receiving = receiver()
     assert feed(receiving, [Sender(replace(VIDEO, payload_type=98)).packet(b"\x65x", 0, marker=True)]) == []
