@@ -144,3 +144,24 @@ async def test_the_keyboard_is_enough() -> None:
             await page.keyboard.press("Enter")
             await expect(page.locator("#state")).to_have_text("Not live")
             await expect(page.locator("#start")).to_be_focused()
+
+
+#: What Firefox is before it has fetched its encoder: H.264 is agreed on, and nothing is sent.
+NO_ENCODER = """() => {
+    const add = RTCPeerConnection.prototype.addTransceiver;
+    RTCPeerConnection.prototype.addTransceiver = function (track, options) {
+        return add.call(this, track.kind === "video" ? "video" : track, options);
+    };
+}"""
+
+
+async def test_a_picture_that_is_not_sent_is_missed() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server)
+            await page.evaluate(NO_ENCODER)
+            await go_live(page)
+            await expect(page.locator("#problem")).to_contain_text("no picture", timeout=20_000)
+            await expect(page.locator("#state")).to_contain_text("Live for")
+            (warning,) = [said for said in server.stream("cam")["warnings"] if "announced" in said]
+            assert "picture" in warning

@@ -12,8 +12,13 @@ import { WhipSession, whipEndpoint } from "./whip.js";
 const PAUSES_MS = [500, 2000, 4000, 8000];
 const CONNECT_TIMEOUT_MS = 15_000;
 const MEASURE_EVERY_MS = 1000;
+/** An encoder that is there has begun by then. */
+const FIRST_PICTURE_WITHIN_MS = 4000;
 /** Refusals that another try does not change. */
 const FINAL = new Set([400, 401, 403, 404, 406]);
+
+const NO_PICTURE =
+  "This browser sends no picture: it seems to have no H.264 encoder. Firefox fetches one a while after its first start; Chrome, Edge and Safari have one.";
 
 const byId = (id) => document.getElementById(id);
 const stream = streamFromPath();
@@ -165,17 +170,21 @@ async function measure() {
   const own = broadcast;
   const session = own?.session;
   if (session?.state !== "connected") return;
-  const picture = { width: 0, height: 0, framesPerSecond: NaN };
+  const picture = { width: 0, height: 0, framesPerSecond: NaN, framesSent: 0 };
   let bytes = 0;
   for (const report of (await session.pc.getStats()).values()) {
     if (report.type !== "outbound-rtp") continue;
     bytes += report.bytesSent;
-    if (report.kind === "video") Object.assign(picture, { width: report.frameWidth, height: report.frameHeight, framesPerSecond: report.framesPerSecond });
+    if (report.kind === "video") Object.assign(picture, { width: report.frameWidth, height: report.frameHeight, framesPerSecond: report.framesPerSecond, framesSent: report.framesSent });
   }
   if (own !== broadcast || own.session !== session) return;
   const now = performance.now();
   const { before } = session;
   session.before = { bytes, now };
+  session.measuredAt ??= now;
+  const isBlind = own.media.getVideoTracks().length > 0 && !picture.framesSent && now - session.measuredAt > FIRST_PICTURE_WITHIN_MS;
+  if (isBlind) showProblem(byId("problem"), new Error(NO_PICTURE));
+  else if (picture.framesSent) showProblem(byId("problem"), null);
   const words = [`Live for ${duration((now - own.beganAt) / 1000)}`];
   if (before) words.push(bitrate((8000 * (bytes - before.bytes)) / (now - before.now)));
   if (picture.width) words.push(`${picture.width}×${picture.height}`, `${number(picture.framesPerSecond)} fps`);
