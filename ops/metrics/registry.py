@@ -51,6 +51,7 @@ class _Streams(Collector):
         )
         yield _send_delay(self._egress.plane.send_delays())
         yield from self._ingest()
+        yield from self._whip()
         yield from self._viewers()
 
     def _ingest(self) -> Iterator[Metric]:
@@ -90,6 +91,33 @@ class _Streams(Collector):
                 dropped.add_metric(label, link["packets_dropped"])
                 rtt.add_metric(label, link["rtt_ms"] / 1000)
         yield from (live, bitrate, fps, interval, received, jumps, lost, dropped, rtt)
+
+    def _whip(self) -> Iterator[Metric]:
+        counters = {
+            "lost": CounterMetricFamily(
+                "streamer_whip_packets_lost", "Packets of a WebRTC publisher given up", labels=["stream"]
+            ),
+            "recovered": CounterMetricFamily(
+                "streamer_whip_packets_recovered", "Packets that came late, or sent again", labels=["stream"]
+            ),
+            "dropped": CounterMetricFamily(
+                "streamer_whip_packets_dropped", "Packets that found no room here", labels=["stream"]
+            ),
+            "damaged": CounterMetricFamily(
+                "streamer_whip_units_damaged", "Pictures and sounds given up", labels=["stream"]
+            ),
+        }
+        jitter = GaugeMetricFamily(
+            "streamer_whip_jitter_seconds", "Of what a WebRTC publisher sends", labels=["stream"]
+        )
+        for stream in self._registry:
+            publisher = stream.publisher
+            link = publisher.describe().get("webrtc") if publisher is not None else None
+            if isinstance(link, dict):
+                for name, counter in counters.items():
+                    counter.add_metric([stream.name], link[name])
+                jitter.add_metric([stream.name], link["jitter_ms"] / 1000)
+        yield from (*counters.values(), jitter)
 
     def _viewers(self) -> Iterator[Metric]:
         viewers = GaugeMetricFamily("streamer_viewers", "Viewers now", labels=["stream"])

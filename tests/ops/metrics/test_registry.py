@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from streamer.hub.stream import Publisher
 from tests.fakes.units import picture
 from tests.streamer.web.rig import SECRETS, WebRig
 from transport.plane.delays import bucket
+from transport.rtp.receive import ReceiverCounters
 
 LINK = {"packets_lost": 7, "packets_dropped": 2, "rtt_ms": 25.0}
 
@@ -57,6 +59,21 @@ async def test_a_publisher_and_its_link(rig: WebRig) -> None:
     assert found["streamer_srt_packets_dropped_total", "cam"] == 2
     assert found["streamer_srt_rtt_seconds", "cam"] == pytest.approx(0.025)
     assert ("streamer_srt_rtt_seconds", "door") not in found
+
+
+async def test_a_publisher_over_webrtc_and_its_link(rig: WebRig) -> None:
+    link = dataclasses.asdict(ReceiverCounters(lost=7, recovered=5, damaged=3, jitter_ms=25.0)) | {
+        "dropped": 2
+    }
+    rig.stream.publish(Publisher("one", "whip", "x", describe=lambda: {"webrtc": link}))
+    found = await scrape(rig)
+    assert found["streamer_whip_packets_lost_total", "cam"] == 7
+    assert found["streamer_whip_packets_recovered_total", "cam"] == 5
+    assert found["streamer_whip_packets_dropped_total", "cam"] == 2
+    assert found["streamer_whip_units_damaged_total", "cam"] == 3
+    assert found["streamer_whip_jitter_seconds", "cam"] == pytest.approx(0.025)
+    assert ("streamer_whip_jitter_seconds", "door") not in found
+    assert ("streamer_srt_rtt_seconds", "cam") not in found
 
 
 @pytest.mark.parametrize("described", [{}, {"srt": {}}, {"rtsp": {"packets": 1}}])
