@@ -1,7 +1,8 @@
 """Limits how often one address may ask, with defaults that no crowd of viewers meets (`auth.access.rates`).
 
 Joining over WHEP, logging in and everything else of the API count apart from each other; pages and what they
-need are free, as are the questions of supervisors. Who asks too often gets a 429 that says when to come back.
+need are free, as are the questions of supervisors. Beginning to publish counts as logging in: people make up
+publish keys, which could be guessed. Who asks too often gets a 429 that says when to come back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _LIMITED: tuple[tuple[str, str, str], ...] = (
     ("GET", "/login/", "login"),
     ("POST", "/whep/", "whep"),
     ("GET", "/whep/", "whep"),
-    ("POST", "/whip/", "whep"),
+    ("POST", "/whip/", "login"),
+    ("GET", "/whip/", "login"),
     ("", "/whep/", "api"),
     ("", "/whip/", "api"),
     ("", "/api/", "api"),

@@ -60,7 +60,7 @@ class Whip:
                     409: "Somebody publishes it; Retry-After says when to ask again",
                     413: "An offer of more than 64 KiB",
                     415: "Not application/sdp",
-                    429: "Too many wrong keys from this address; Retry-After says when to ask again",
+                    429: "Too many from this address, or with this token; Retry-After says when to ask again",
                     503: "The server is stopping",
                     **refused,
                 },
@@ -73,7 +73,7 @@ class Whip:
                 stream,
                 self.probe,
                 "See whether there is a WHIP endpoint",
-                {204: "There is", **refused},
+                {204: "There is", 429: "Too many from this address", **refused},
             ),
             Operation("OPTIONS", stream, self.options, "Ask what may be sent", {204: "Accept-Post tells"}),
             Operation(

@@ -8,7 +8,7 @@ import pytest
 
 from auth.access.rates import Rate
 from tests.streamer.egress.webrtc.rig import CHROMIUM
-from tests.streamer.web.rig import SDP, WebRig
+from tests.streamer.web.rig import KEY, SDP, WebRig
 
 
 @pytest.fixture
@@ -47,6 +47,17 @@ async def test_each_kind_counts_apart_and_pages_are_free(rig: WebRig) -> None:
     for path in ("/", "/watch/cam", "/static/favicon.svg", "/healthz", "/metrics"):
         assert (await rig.answer("GET", path))[0] == 200
     assert (await rig.answer("GET", "/whep/cam"))[0] == 204
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_publish_key_is_guessed_no_faster_than_a_password(rig: WebRig, method: str) -> None:
+    narrow(rig, login=2)
+    guess = SDP | {"Authorization": "Bearer guess"}
+    for _ in range(2):
+        assert (await rig.answer(method, "/whip/cam", headers=guess))[0] == 401
+    assert (await rig.answer(method, "/whip/cam", headers=SDP | {"Authorization": f"Bearer {KEY}"}))[0] == 429
+    # Who is in stays able to leave.
+    assert (await rig.answer("DELETE", "/whip/cam/session"))[0] == 404
 
 
 async def test_each_address_has_its_own(behind_proxy: WebRig) -> None:
