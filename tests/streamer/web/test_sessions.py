@@ -16,6 +16,7 @@ from tests.fakes.wait import until
 from tests.streamer.egress.webrtc.rig import CHROMIUM
 from tests.streamer.web.rig import SDP, WebRig
 from tests.streamer.web.signin.rig import Browser, grant, user, with_app
+from tests.transport.webrtc.vectors import publishers_vector
 
 
 @pytest.fixture
@@ -28,10 +29,17 @@ async def rig(tmp_path: Path) -> AsyncIterator[WebRig]:
 
 async def join(rig: WebRig, browser: Browser, stream: str = "closed", **headers: str) -> tuple[int, str]:
     """The status of joining over WHEP, and what the server calls the error."""
+    return await offer(rig, browser, f"/whep/{stream}", CHROMIUM, headers)
+
+
+async def offer(
+    rig: WebRig, browser: Browser, path: str, sdp: str, headers: dict[str, str]
+) -> tuple[int, str]:
+    """The same over WHEP or WHIP."""
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     sent = {**SDP, "Cookie": cookie, CSRF_HEADER: browser.csrf, **headers}
     rig.client.session.cookie_jar.clear()
-    async with rig.client.post(f"/whep/{stream}", data=CHROMIUM, headers=sent) as answer:
+    async with rig.client.post(path, data=sdp, headers=sent) as answer:
         return answer.status, "" if answer.status == 201 else (await answer.json())["error"]
 
 
@@ -88,6 +96,23 @@ async def test_a_public_stream_needs_neither_session_nor_csrf_token(rig: WebRig)
     assert await join(rig, browser, "cam", **{CSRF_HEADER: ""}) == (201, "")
     browser.cookies = {"session": "of a former life"}
     assert await join(rig, browser, "cam") == (201, "")
+
+
+async def test_a_publisher_leaves_with_what_let_him_in(rig: WebRig) -> None:
+    await grant(rig, await user(rig, "anna"), Role.PUBLISHER, "cam")
+    anna = Browser(rig)
+    sdp = publishers_vector("chromium")
+    assert await offer(rig, anna, "/whip/cam", sdp, {}) == (401, "unauthorized")
+    await anna.sign_in("anna")
+    assert await offer(rig, anna, "/whip/cam", sdp, {CSRF_HEADER: ""}) == (403, "csrf")
+    assert await offer(rig, anna, "/whip/closed", sdp, {}) == (403, "forbidden")
+    assert not rig.plane.peers
+    assert await offer(rig, anna, "/whip/cam", sdp, {}) == (201, "")
+    assert len(rig.plane.peers) == 1
+    assert isinstance(rig.clock, Clock)
+    rig.clock.advance(1)
+    await _log_out(rig, anna)
+    await until(lambda: not rig.plane.peers, "the publisher to be gone")
 
 
 async def _withdraw(rig: WebRig, browser: Browser) -> None:
