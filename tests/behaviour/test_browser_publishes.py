@@ -165,3 +165,29 @@ async def test_a_picture_that_is_not_sent_is_missed() -> None:
             await expect(page.locator("#state")).to_contain_text("Live for")
             (warning,) = [said for said in server.stream("cam")["warnings"] if "announced" in said]
             assert "picture" in warning
+
+
+#: What a browser does when a device is pulled out.
+PULL_OUT = """(kind) => {
+    const media = document.getElementById("preview").srcObject;
+    const track = media.getTracks().find((each) => each.kind === kind);
+    track.stop();
+    track.dispatchEvent(new Event("ended"));
+}"""
+
+
+async def test_without_its_microphone_the_picture_goes_on_and_without_its_camera_it_ends() -> None:
+    with Server(OPEN) as server:
+        async with chromium(has_camera=True) as browser:
+            page = await studio(browser, server)
+            await go_live(page)
+            watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
+            await watcher.wait_playing()
+            await page.evaluate(PULL_OUT, "audio")
+            await expect(page.locator("#problem")).to_contain_text("microphone is gone")
+            await watcher.wait_more(40)
+            await expect(page.locator("#state")).to_contain_text("Live for")
+            await expect(page.locator("#problem")).to_contain_text("microphone is gone")
+            await page.evaluate(PULL_OUT, "video")
+            await expect(page.locator("#state")).to_have_text("Not live")
+            await expect(page.locator("#problem")).to_contain_text("camera is gone")

@@ -24,7 +24,11 @@ const byId = (id) => document.getElementById(id);
 const stream = streamFromPath();
 const fields = ["source", "camera", "microphone", "quality", "key"].map(byId);
 
-/** @type {{media: MediaStream, session: WhipSession|null, beganAt: number|null}|null} what is being published */
+/**
+ * What is being published; `lack` says what went missing on the way.
+ *
+ * @type {{media: MediaStream, isScreen: boolean, session: WhipSession|null, beganAt: number|null, lack: Error|null}|null}
+ */
 let broadcast = null;
 
 showText(byId("title"), `Publish ${stream}`);
@@ -49,7 +53,7 @@ async function start() {
   byId("start").disabled = true;
   try {
     const media = await capture({ source, camera, microphone, quality });
-    broadcast = { media, session: null, beganAt: null };
+    broadcast = { media, isScreen: source === "screen", session: null, beganAt: null, lack: null };
   } catch (error) {
     showProblem(byId("problem"), error);
     return;
@@ -60,10 +64,22 @@ async function start() {
   byId("stop").focus({ preventScroll: true }); // what had the focus cannot keep it
   showDevices(); // which have names now
   const own = broadcast;
-  // The browser's own "Stop sharing", or a camera that is pulled out.
-  for (const track of own.media.getTracks()) track.addEventListener("ended", () => own === broadcast && stop());
+  for (const track of own.media.getTracks()) track.addEventListener("ended", () => own === broadcast && lose(own, track));
   byId("preview").srcObject = own.media;
   await publish(own);
+}
+
+/** The browser's own "Stop sharing", or a device that is pulled out. A picture without sound is better than none. */
+function lose({ media, isScreen }, track) {
+  if (track.kind === "audio" && media.getVideoTracks().length > 0) {
+    media.removeTrack(track);
+    broadcast.lack = new Error("The microphone is gone; the picture goes on without sound.");
+    showProblem(byId("problem"), broadcast.lack);
+  } else if (isScreen) {
+    stop();
+  } else {
+    stop(new Error(`The ${track.kind === "video" ? "camera" : "microphone"} is gone.`));
+  }
 }
 
 /** Publish until it is stopped, beginning anew whenever the connection ends. */
@@ -96,7 +112,7 @@ async function once(own) {
     await session.start();
     const wasConnected = await ended(session, () => {
       own.beganAt ??= performance.now();
-      showProblem(byId("problem"), null);
+      showProblem(byId("problem"), own.lack);
       show();
     });
     if (!wasConnected && own === broadcast) throw new Error("The server answers, but media does not reach it. A firewall may be in the way.");
@@ -184,7 +200,7 @@ async function measure() {
   session.measuredAt ??= now;
   const isBlind = own.media.getVideoTracks().length > 0 && !picture.framesSent && now - session.measuredAt > FIRST_PICTURE_WITHIN_MS;
   if (isBlind) showProblem(byId("problem"), new Error(NO_PICTURE));
-  else if (picture.framesSent) showProblem(byId("problem"), null);
+  else if (picture.framesSent) showProblem(byId("problem"), own.lack);
   const words = [`Live for ${duration((now - own.beganAt) / 1000)}`];
   if (before) words.push(bitrate((8000 * (bytes - before.bytes)) / (now - before.now)));
   if (picture.width) words.push(`${picture.width}×${picture.height}`, `${number(picture.framesPerSecond)} fps`);
