@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 
 from streamer.errors import AlreadyPublished, StreamerError
+from streamer.hub.sessions import Endings, Errands
 from streamer.hub.stream import IngestStatus, Stream
 from streamer.ingest.rtp_session import LEFT, Phase, RtpSession
 from streamer.ingest.succession import may_be_taken
@@ -30,7 +30,6 @@ from transport.webrtc.wire import Candidate, parse_trickle_fragment
 _log = logging.getLogger(__name__)
 
 _HANDSHAKE_S = 30.0
-_REMEMBERED_ENDS = 1000
 
 
 class NoSuchPublisher(StreamerError):
@@ -62,8 +61,8 @@ class WhipIngest:
         self._by_key: dict[str, RtpSession] = {}
         self._by_peer: dict[int, RtpSession] = {}
         self._connecting: dict[Stream, RtpSession] = {}
-        self._ends: OrderedDict[str, str] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._endings = Endings()
+        self._errands = Errands("a publisher's session")
         self._is_draining = False
 
     def join(self, stream: Stream, offer_sdp: str, *, address: str, user_agent: str) -> RtpSession:
@@ -132,7 +131,7 @@ class WhipIngest:
         Raises:
             NoSuchPublisher: it has ended for another reason, or never was.
         """
-        if self._ends.get(key) == LEFT:
+        if self._endings.reason(key) == LEFT:
             return
         session = self.by_key(key)
         is_meant(session)
@@ -146,11 +145,9 @@ class WhipIngest:
         self._events.leave(session.peer)
         if self._connecting.get(session.stream) is session:
             del self._connecting[session.stream]
-        self._ends[session.key] = reason
-        while len(self._ends) > _REMEMBERED_ENDS:
-            self._ends.popitem(last=False)
+        self._endings.note(session.key, reason)
         session.end(reason)
-        self._spawn(self._say_goodbye(session))
+        self._errands.run(self._say_goodbye(session))
 
     def stopper(self, session: RtpSession, reason: str) -> None:
         """As `leave`. Any thread; returns at once."""
@@ -168,20 +165,15 @@ class WhipIngest:
         try:
             return self._by_key[key]
         except KeyError:
-            reason = self._ends.get(key)
-            raise NoSuchPublisher(
-                f"this session has ended: {reason}" if reason else "this session has ended, or never was"
-            ) from None
+            raise NoSuchPublisher(self._endings.describe(key)) from None
 
     async def close(self, reason: str, timeout_s: float) -> None:
         """Take nobody more and tell everybody goodbye."""
         self._is_draining = True
         for session in list(self._by_key.values()):
             self.leave(session, reason)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
-        for task in self._tasks:
-            task.cancel()
+        await self._errands.settle(timeout_s)
+        await self._errands.cancel()
 
     def _add(self, session: RtpSession, certificate: ServerCertificate) -> None:
         session.dtls = DtlsSession(
@@ -196,7 +188,7 @@ class WhipIngest:
         self._by_peer[session.peer.id] = session
         self._connecting[session.stream] = session
         self._events.follow(session.peer, self._take)
-        self._spawn(self._run(session))
+        self._errands.run(self._run(session))
 
     def _take(self, event: PeerEvent) -> None:
         session = self._by_peer[event.peer.id]
@@ -259,16 +251,6 @@ class WhipIngest:
     async def _say_goodbye(self, session: RtpSession) -> None:
         await session.dtls.close()
         session.peer.close(bye=False)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a publisher's session failed", exc_info=error)
 
 
 def _finish(done: asyncio.Future[str], reason: str) -> None:

@@ -29,7 +29,7 @@ from streamer.web.confidential import require_confidential
 from streamer.web.operations import CONTENT_KEY_PATH, Operation
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
-from streamer.web.sdp import FRAGMENT, SDP, check_tag, options_answer, read_body, user_agent_of
+from streamer.web.sdp import SDP, Endpoint, check_tag, read_body, user_agent_of
 from transport.errors import WireError
 
 _log = logging.getLogger(__name__)
@@ -42,12 +42,14 @@ class Welcome(Interface):
         """Take note: his request, at what time it came, and by what leave he is in."""
 
 
-class Whep:
+class Whep(Endpoint[Viewer]):
     """The handlers.
 
     Args:
         welcome: told of every viewer that was let in.
     """
+
+    scheme = "whep"
 
     def __init__(
         self, registry: Registry, egress: WebRtcEgress, access: Access, welcome: Welcome | None = None
@@ -59,13 +61,12 @@ class Whep:
 
     def operations(self) -> list[Operation]:
         """What to route where."""
-        stream, session = "/whep/{stream}", "/whep/{stream}/{session}"
+        stream = f"/{self.scheme}/{{stream}}"
         refused = {
             401: "A token is needed",
             403: "This token does not open it, or the stream demands HTTPS",
             404: "No such stream",
         }
-        gone = {404: "No such session, or why it ended"}
         return [
             Operation(
                 "POST",
@@ -94,32 +95,7 @@ class Whep:
                 "See whether there is a WHEP endpoint",
                 {204: "There is", **refused},
             ),
-            Operation("OPTIONS", stream, self.options, "Ask what may be sent", {204: "Accept-Post tells"}),
-            Operation(
-                "PATCH",
-                session,
-                self.patch,
-                "Trickle candidates, or restart ICE",
-                {
-                    200: "ICE restarted; the new credentials",
-                    204: "Taken note",
-                    403: "The stream demands HTTPS",
-                    400: "Not a usable fragment",
-                    412: "If-Match names another ICE session",
-                    415: "Not application/trickle-ice-sdpfrag",
-                    **gone,
-                },
-                content=FRAGMENT,
-                accepts=FRAGMENT,
-            ),
-            Operation(
-                "DELETE",
-                session,
-                self.leave,
-                "Stop watching",
-                {200: "Ended", 412: "If-Match names another ICE session", **gone},
-            ),
-            Operation("OPTIONS", session, self.options, "Ask what may be sent", {204: "Accept-Patch tells"}),
+            *self.session_operations("Stop watching"),
         ]
 
     async def join(self, request: web.Request) -> web.Response:
@@ -149,17 +125,7 @@ class Whep:
         entry = await self._let_in(request, stream, action, viewer)
         if self._welcome is not None:
             self._welcome(request, viewer, entry, asked_at)
-        return web.Response(
-            status=201,
-            body=viewer.answer.encode(),
-            headers={
-                "Content-Type": SDP,
-                "Location": f"/whep/{stream.name}/{viewer.key}",
-                "ETag": viewer.etag,
-                "Accept-Patch": FRAGMENT,
-                **self._links(stream),
-            },
-        )
+        return self.created(viewer, self._links(stream))
 
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
@@ -168,33 +134,12 @@ class Whep:
         require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": SDP, **self._links(stream)})
 
-    async def patch(self, request: web.Request) -> web.Response:
-        """Take trickled candidates, or restart ICE."""
-        viewer = self._viewer(request)
-        require_confidential(request, viewer.stream)
-        fragment = await read_body(request, FRAGMENT)
-        viewer = self._viewer(request)  # it may have left meanwhile
-        check_tag(request, viewer.etag)
-        try:
-            restarted = self._egress.restart(viewer, fragment)
-        except WireError as error:
-            raise Problem(400, "bad_fragment", f"this fragment cannot be used: {error}") from None
-        if restarted is None:
-            return web.Response(status=204)
-        return web.Response(
-            status=200, body=restarted.encode(), headers={"Content-Type": FRAGMENT, "ETag": viewer.etag}
-        )
-
     async def leave(self, request: web.Request) -> web.Response:
         """End a session."""
-        viewer = self._viewer(request)
+        viewer = self.find(request)
         check_tag(request, viewer.etag)
         self._egress.leave(viewer, "the viewer left")
         return web.Response(status=200)
-
-    async def options(self, request: web.Request) -> web.Response:
-        """Answer what may be sent; CORS headers are added for every answer."""
-        return options_answer(request)
 
     async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> Entry:
         """From now on his session ends when he may not watch any more."""
@@ -222,11 +167,16 @@ class Whep:
             "Link": f'<{path}>; rel="content-key"; format="{cipher.format}"; algorithm="{cipher.algorithm}"'
         }
 
-    def _viewer(self, request: web.Request) -> Viewer:
+    def find(self, request: web.Request) -> Viewer:
+        """As `Endpoint`."""
         try:
             return self._egress.by_key(request.match_info["session"])
         except NoSuchViewer as error:
             raise Problem(404, "no_such_session", str(error)) from None
+
+    def restart(self, session: Viewer, fragment: str) -> str | None:
+        """As `Endpoint`."""
+        return self._egress.restart(session, fragment)
 
 
 def _is_connected(request: web.Request) -> bool:

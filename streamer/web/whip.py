@@ -24,14 +24,16 @@ from streamer.web.confidential import require_confidential
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address
 from streamer.web.problems import Problem
-from streamer.web.sdp import FRAGMENT, SDP, check_tag, options_answer, read_body, user_agent_of
+from streamer.web.sdp import SDP, Endpoint, check_tag, read_body, user_agent_of
 from transport.errors import WireError
 
 _log = logging.getLogger(__name__)
 
 
-class Whip:
+class Whip(Endpoint[RtpSession]):
     """The handlers."""
+
+    scheme = "whip"
 
     def __init__(self, registry: Registry, ingest: WhipIngest, access: Access) -> None:
         self._registry = registry
@@ -40,13 +42,12 @@ class Whip:
 
     def operations(self) -> list[Operation]:
         """What to route where."""
-        stream, session = "/whip/{stream}", "/whip/{stream}/{session}"
+        stream = f"/{self.scheme}/{{stream}}"
         refused = {
             401: "The publish key, or a token, is needed",
             403: "This token does not open it, or the stream demands HTTPS",
             404: "No such stream",
         }
-        gone = {404: "No such session, or why it ended"}
         return [
             Operation(
                 "POST",
@@ -75,32 +76,7 @@ class Whip:
                 "See whether there is a WHIP endpoint",
                 {204: "There is", 429: "Too many from this address", **refused},
             ),
-            Operation("OPTIONS", stream, self.options, "Ask what may be sent", {204: "Accept-Post tells"}),
-            Operation(
-                "PATCH",
-                session,
-                self.patch,
-                "Trickle candidates, or restart ICE",
-                {
-                    200: "ICE restarted; the new credentials",
-                    204: "Taken note",
-                    403: "The stream demands HTTPS",
-                    400: "Not a usable fragment",
-                    412: "If-Match names another ICE session",
-                    415: "Not application/trickle-ice-sdpfrag",
-                    **gone,
-                },
-                content=FRAGMENT,
-                accepts=FRAGMENT,
-            ),
-            Operation(
-                "DELETE",
-                session,
-                self.leave,
-                "Stop publishing",
-                {200: "Ended", 412: "If-Match names another ICE session", **gone},
-            ),
-            Operation("OPTIONS", session, self.options, "Ask what may be sent", {204: "Accept-Patch tells"}),
+            *self.session_operations("Stop publishing"),
         ]
 
     async def publish(self, request: web.Request) -> web.Response:
@@ -120,16 +96,7 @@ class Whip:
         except Stopping as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
         await self._let_in(request, stream, session)
-        return web.Response(
-            status=201,
-            body=session.answer.encode(),
-            headers={
-                "Content-Type": SDP,
-                "Location": f"/whip/{stream.name}/{session.key}",
-                "ETag": session.etag,
-                "Accept-Patch": FRAGMENT,
-            },
-        )
+        return self.created(session)
 
     async def probe(self, request: web.Request) -> web.Response:
         """Say that there is an endpoint here, for clients that look first."""
@@ -138,22 +105,6 @@ class Whip:
         require_confidential(request, stream)
         return web.Response(status=204, headers={"Accept-Post": SDP})
 
-    async def patch(self, request: web.Request) -> web.Response:
-        """Take trickled candidates, or restart ICE."""
-        session = self._session(request)
-        require_confidential(request, session.stream)
-        fragment = await read_body(request, FRAGMENT)
-        session = self._session(request)  # it may have left meanwhile
-        check_tag(request, session.etag)
-        try:
-            restarted = self._ingest.restart(session, fragment)
-        except WireError as error:
-            raise Problem(400, "bad_fragment", f"this fragment cannot be used: {error}") from None
-        if restarted is None:
-            return web.Response(status=204)
-        headers = {"Content-Type": FRAGMENT, "ETag": session.etag}
-        return web.Response(status=200, body=restarted.encode(), headers=headers)
-
     async def leave(self, request: web.Request) -> web.Response:
         """End a session."""
         try:
@@ -161,10 +112,6 @@ class Whip:
         except NoSuchPublisher as error:
             raise Problem(404, "no_such_session", str(error)) from None
         return web.Response(status=200)
-
-    async def options(self, request: web.Request) -> web.Response:
-        """Answer what may be sent."""
-        return options_answer(request)
 
     async def _let_in(self, request: web.Request, stream: Stream, session: RtpSession) -> None:
         """From now on his session ends when he may not publish any more."""
@@ -181,8 +128,13 @@ class Whip:
             who = entry.permit.principal.name
             _log.info("%s: publisher is %s", stream.name, who, extra={"session": session.id})
 
-    def _session(self, request: web.Request) -> RtpSession:
+    def find(self, request: web.Request) -> RtpSession:
+        """As `Endpoint`."""
         try:
             return self._ingest.by_key(request.match_info["session"])
         except NoSuchPublisher as error:
             raise Problem(404, "no_such_session", str(error)) from None
+
+    def restart(self, session: RtpSession, fragment: str) -> str | None:
+        """As `Endpoint`."""
+        return self._ingest.restart(session, fragment)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from streamer.egress.webrtc.outputs import Outputs
 from streamer.egress.webrtc.tally import Tally
 from streamer.egress.webrtc.viewer import Viewer
 from streamer.errors import StreamerError, Unplayable
+from streamer.hub.sessions import Endings, Errands
 from streamer.hub.stream import State, Stream
 from streamer.sections.webrtc import WebRtcConfig
 from transport.errors import LinkError
@@ -39,9 +40,8 @@ _PULL_PATIENCE_S = 12.0
 _HANDSHAKE_S = 30.0
 _MEASURE_EVERY_S = 1.0
 _BEHIND_S = 0.002
-# Sessions that failed, for the API, and why a session ended, for who still asks for it.
+# Sessions that failed, for the API.
 _REMEMBERED_FAILURES = 100
-_REMEMBERED_ENDS = 1000
 
 
 class Full(StreamerError):
@@ -99,7 +99,7 @@ class WebRtcEgress:
         self.on_connect: list[Callable[[Viewer], None]] = []
         self.on_leave: list[Callable[[Viewer, str], None]] = []
         self.on_measure: list[Callable[[npt.NDArray[np.void]], None]] = []
-        self._ends: OrderedDict[str, str] = OrderedDict()
+        self._endings = Endings()
         self._config = config
         self._candidates = tuple(candidates)
         self._outputs: dict[Stream, Outputs] = {}
@@ -110,7 +110,7 @@ class WebRtcEgress:
         self._by_peer: dict[int, Viewer] = {}
         self._unsettled: set[Viewer] = set()
         self._tally = Tally(plane, self._by_peer)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands("a viewer's session")
         self._draining = False
         self._loop = asyncio.get_running_loop()
         self._events = events
@@ -216,9 +216,7 @@ class WebRtcEgress:
         self._tell(self.on_leave, viewer, reason)
         del self._by_key[viewer.key], self._by_peer[viewer.peer.id]
         self._events.leave(viewer.peer)
-        self._ends[viewer.key] = reason
-        while len(self._ends) > _REMEMBERED_ENDS:
-            self._ends.popitem(last=False)
+        self._endings.note(viewer.key, reason)
         stream = viewer.stream
         viewers = self._by_stream[stream]
         viewers.discard(viewer)
@@ -230,7 +228,7 @@ class WebRtcEgress:
             del self._outputs[stream]
         stream.demand.release()
         _log.info("%s: viewer left: %s", stream.name, reason, extra={"session": viewer.id})
-        self._spawn(self._say_goodbye(viewer))
+        self._errands.run(self._say_goodbye(viewer))
 
     def remove(self, viewer: Viewer, reason: str) -> None:
         """End the session of somebody who must not watch any more; the content key it knows ends with it."""
@@ -260,10 +258,7 @@ class WebRtcEgress:
         try:
             return self._by_key[key]
         except KeyError:
-            reason = self._ends.get(key)
-            raise NoSuchViewer(
-                f"this session has ended: {reason}" if reason else "this session has ended, or never was"
-            ) from None
+            raise NoSuchViewer(self._endings.describe(key)) from None
 
     def by_id(self, id: str) -> Viewer:
         """The viewer with an id.
@@ -302,15 +297,11 @@ class WebRtcEgress:
         """Take nobody more and tell everybody goodbye."""
         self._draining = True
         self._leave_all(list(self._by_id.values()), reason)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+        await self._errands.settle(timeout_s)
 
     async def close(self) -> None:
         """Give up what still goes on; `drain` comes first."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._errands.cancel()
 
     def _check_room(self) -> None:
         if self._draining:
@@ -343,7 +334,7 @@ class WebRtcEgress:
         self._events.follow(viewer.peer, self._take_event)
         self._by_stream[viewer.stream].add(viewer)
         self._unsettled.add(viewer)
-        self._spawn(self._connect(viewer))
+        self._errands.run(self._connect(viewer))
 
     async def _connect(self, viewer: Viewer) -> None:
         try:
@@ -393,16 +384,6 @@ class WebRtcEgress:
                 listener(*news)
             except Exception:  # who only looks on must not hurt who watches
                 _log.exception("a listener of the viewers failed")
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a viewer's session failed", exc_info=error)
 
     def _take(self, event: PeerEvent) -> None:
         viewer = self._by_peer[event.peer.id]
