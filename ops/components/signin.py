@@ -180,7 +180,9 @@ class SignIn:
             return False
         record = session.record
         credential = SessionCredential(session.principal, record.handle, record.expires_at)
-        return self._guard.door.may(Ask(credential, action, Protocol.API))
+        # As the pages would do it.
+        protocol = Protocol.WHIP if action is Action.PUBLISH else Protocol.API
+        return self._guard.door.may(Ask(credential, action, protocol))
 
     async def _has_administrator(self, connection: AsyncConnection) -> bool:
         return not await self._identity.is_last_administrator(connection, "")

@@ -141,6 +141,7 @@ async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) ->
     await streamer(server, "user", "add", "anna")
     await streamer(server, "user", "password", "anna", typed=f"{PASSWORD}\n")
     grant = await streamer(server, "grant", "add", "anna", "viewer", "--stream", "studio")
+    await streamer(server, "grant", "add", "anna", "publisher", "--stream", "*")
 
     await sign_in(page, server, "anna", "/account")
     await page.get_by_role("button", name="Add an authenticator app").click()
@@ -169,6 +170,7 @@ async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) ->
         server.wait_live("studio")
         await page.goto(f"{url(server)}/watch/studio")
         await expect(page.locator(".message-title")).to_have_text("This stream needs a viewing token")
+        await expect(page.get_by_role("link", name="Publish")).to_be_hidden()
 
         await page.get_by_role("link", name="Sign in").click()
         await page.get_by_label("Name").fill("anna")
@@ -179,6 +181,7 @@ async def test_from_the_setup_link_to_the_picture(page: Page, server: Server) ->
         await page.get_by_role("button", name="Sign in").click()
         await becomes(page, "streamerPlayer?.state", "playing")
         await expect(page.get_by_role("link", name="anna")).to_be_visible()
+        await expect(page.get_by_role("link", name="Publish")).to_have_attribute("href", "/publish/studio")
         assert len(server.viewers()) == 1
 
         await streamer(server, "grant", "remove", grant)

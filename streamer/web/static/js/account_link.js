@@ -12,19 +12,24 @@ const PAGES = [
   { href: "/admin", label: "Administration", opens: ["admin", "manage", "audit"] },
 ];
 
-/** @param {HTMLAnchorElement} link which leads to the login page until more is known */
+/**
+ * @param {HTMLAnchorElement} link which leads to the login page until more is known
+ * @returns {Promise<string[]>} what whoever is signed in may do with every stream
+ */
 export async function showAccount(link) {
   const here = location.pathname;
   link.href = here === "/" ? "/login" : `/login?next=${encodeURIComponent(here)}`;
   try {
     const { name, actions } = await session();
-    if (!name) return;
+    if (!name) return [];
     showText(link, name);
     link.title = "Your account";
     link.href = "/account";
     showPages(link, actions);
+    return actions;
   } catch {
     // It stays the link to the login page, which will say what is wrong.
+    return [];
   }
 }
 

@@ -14,7 +14,10 @@ const byId = (id) => document.getElementById(id);
 export function dressWatchPage(player) {
   const controls = new Controls(byId("player"), player);
   showTitle(player.stream);
-  showAccount(byId("account"));
+  showAccount(byId("account")).then((actions) => {
+    byId("publish").href = `/publish/${encodeURIComponent(player.stream)}`;
+    byId("publish").hidden = !actions.includes("publish");
+  });
   player.addEventListener("state", () => showTitle(byId("title").textContent, player.state));
   // Without the token: who passes a link on does not mean to pass on their own right to watch.
   copyButton(byId("copy-link"), () => new URL(watchPage(player.stream), location.href).href);
