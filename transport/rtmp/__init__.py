@@ -2,5 +2,6 @@
 
 `wire.py` has the bytes (handshake, chunks, messages), `amf0.py` the values in commands, `address.py` the
 addresses. `conversation.py` is what both sides of a connection do alike, `session.py` the publishing client,
-`server.py` its opposite; none of them touches a socket. `endpoint.py` does.
+`server.py` its opposite, `demux.py` what becomes of the tags that it takes; none of them touches a socket.
+`endpoint.py` does.
 """
