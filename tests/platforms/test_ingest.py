@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,10 @@ from ops.sandbox.reception import StreamKey
 from tests.fakes.wait import until
 from tests.platforms.encoder import encoder, until_active
 from tests.rigs.sandbox import sandbox as started
+from tests.transport.rtmp.test_session import RANDOM
+from transport.rtmp.address import parse_rtmp_url
+from transport.rtmp.session import ClientSession, State
+from transport.rtmp.wire import MessageType
 
 
 async def pushed(url: str) -> str:
@@ -114,6 +119,27 @@ async def test_a_sink_that_is_silent_or_not_there(sandbox: Sandbox, http: aiohtt
     assert not await greeted(20)
     await post(sandbox, http, "/ingest/refuse", seconds=0)
     assert await greeted(20)
+
+
+async def test_what_is_no_picture_is_not_counted_as_one(sandbox: Sandbox) -> None:
+    client = ClientSession(parse_rtmp_url(f"{sandbox.addresses.rtmp}/live", "hdr"), RANDOM, time.monotonic())
+    host, port = sandbox.addresses.rtmp.removeprefix("rtmp://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        while client.state is not State.LIVE:
+            writer.write(client.take_output())
+            client.receive(await reader.read(1 << 16), time.monotonic())
+        # As ffmpeg begins with H.265: a configuration, what colours it has, a picture, the end.
+        for body in (b"\x90hvc1cfg", b"\xd4hvc1\x02\x00\x09colorInfo", b"\x93hvc1picture", b"\x92hvc1"):
+            for piece in client.media(MessageType.VIDEO, 0, body):
+                writer.write(piece)
+        for piece in client.media(MessageType.AUDIO, 0, b"\xaf\x01sound"):
+            writer.write(piece)
+        key = await found(sandbox, "live", "hdr")
+        await until(lambda: key.reception.audio.frames > 0)
+        assert key.reception.video.frames == 1
+    finally:
+        writer.close()
 
 
 async def test_nonsense_ends_its_own_connection(sandbox: Sandbox) -> None:
