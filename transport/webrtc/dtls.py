@@ -33,6 +33,9 @@ MAX_INBOX = 64
 #: A viewer that missed our last flight asks again after 1, 2, 4, 8, 16 seconds.
 SETTLED_AFTER_S = 30.0
 
+# FFmpeg that is built with GnuTLS makes its certificate on P-224, which OpenSSL 4 takes no more in TLS.
+_OLD_CURVE = "its certificate is on a curve that is not taken any more, expected P-256"
+_HINTS = {"wrong curve": f"{_OLD_CURVE} (FFmpeg: -cert_file and -key_file)"}
 _HASHES = ("sha-512", "sha-384", "sha-256")  # the strongest that is offered decides (RFC 8122 section 5)
 
 
@@ -173,11 +176,15 @@ class DtlsSession:
         connection.bio_write(data)
         if self._is_pending():
             self._advance(connection)
-        if not self._is_pending() and not self._closed:
+        if self._is_agreed() and not self._closed:
             self._drain(connection)
 
     def _is_pending(self) -> bool:
         return self._keys is not None and not self._keys.done()
+
+    def _is_agreed(self) -> bool:
+        keys = self._keys
+        return keys is not None and keys.done() and not keys.cancelled() and keys.exception() is None
 
     def _advance(self, connection: SSL.Connection) -> None:
         """Take the handshake as far as it goes."""
@@ -318,8 +325,9 @@ class DtlsSession:
 
 
 def _reason(error: SSL.Error) -> str:
-    """OpenSSL's words for what went wrong."""
+    """OpenSSL's words for what went wrong, and what helps where that is known."""
     queue = error.args[0] if error.args else ()
+    words = str(error) or type(error).__name__
     if isinstance(queue, list) and queue:
-        return "; ".join(str(entry[-1]) for entry in queue)
-    return str(error) or type(error).__name__
+        words = "; ".join(str(entry[-1]) for entry in queue)
+    return "; ".join([words, *(hint for said, hint in _HINTS.items() if said in words)])

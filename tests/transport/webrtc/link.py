@@ -198,9 +198,11 @@ def viewer_context(
     return context
 
 
-def bulky_certificate(padding_bytes: int) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def bulky_certificate(
+    padding_bytes: int, curve: ec.EllipticCurve | None = None
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Key and certificate with an extension that makes it as long as wanted."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(curve or ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bulky")])
     now = datetime.datetime.now(datetime.UTC)
     padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(padding_bytes))

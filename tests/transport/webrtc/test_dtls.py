@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from aiortc import RTCCertificate
+from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from tests.transport.webrtc.link import (
@@ -215,12 +216,29 @@ class TestRefusal:
         assert caught.value.reason == "unsupported"
 
     async def test_no_certificate_says_what_openssl_says_and_tells_the_viewer(self):
-        ends = pair(context=viewer_context(None))
+        left: list[bool] = []
+        ends = pair(context=viewer_context(None), on_closed=lambda: left.append(True))
         with pytest.raises(LinkError, match="certificate") as caught:
             await ends.handshake()
         assert caught.value.reason == "refused"
+        assert left == []  # it did not leave, it was sent away
         with pytest.raises(SSL.Error):
             await asyncio.wait_for(ends.viewer.connected, 10)
+
+    async def test_a_certificate_on_a_curve_of_old(self):
+        """As FFmpeg makes it where it is built with GnuTLS."""
+        certificate = RTCCertificate(*bulky_certificate(0, ec.SECP224R1()))
+        context = SSL.Context(SSL.DTLS_METHOD)
+        context.set_verify(SSL.VERIFY_PEER, lambda *args: True)
+        context.use_certificate(certificate._cert)
+        context.use_privatekey(certificate._key)
+        context.set_tlsext_use_srtp(CHROMIUM_PROFILES)
+        up, down = Link(), Link()
+        viewer = OpensslViewer(up, certificate=certificate, context=context)
+        session = DtlsSession(FakePeer(down), CERTIFICATE, [viewer.fingerprint])
+        down.deliver, up.deliver = viewer.datagram, session.datagram
+        with pytest.raises(LinkError, match=r"wrong curve; its certificate is on a curve .* expected P-256"):
+            await Pair(session, viewer, down, up).handshake()
 
     async def test_silence(self):
         ends = pair()
