@@ -6,6 +6,7 @@ The stream's name is the RTMP stream name, and `?key=…` behind it is the publi
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -75,11 +76,7 @@ class RtmpIngest:
             _log.warning("rtmp %s:%d: %s", host, port, refusal, extra={"session": connection.id})
 
     def _publish(self, connection: RtmpConnection, asked: Publishing) -> None:
-        name, secret = read_name(asked)
-        try:
-            stream = self._registry.find(name)
-        except NoSuchStream as error:
-            raise _Refused(_NOT_FOUND, str(error)) from None
+        stream, secret = self._find(asked)
         if not stream.config.is_published:
             raise _Refused(_DENIED, f"{stream.name!r} is pulled from its source")
         credential = publishing_credential(secret, stream.config)
@@ -106,6 +103,13 @@ class RtmpIngest:
             session.run(publication, withdrawn)
         finally:
             entry.close()
+
+    def _find(self, asked: Publishing) -> tuple[Stream, str]:
+        readings = read_names(asked)
+        for name, secret in readings:
+            with contextlib.suppress(NoSuchStream):
+                return self._registry.find(name), secret
+        raise _Refused(_NOT_FOUND, str(NoSuchStream(readings[0][0])))
 
 
 class _Session:
@@ -167,18 +171,30 @@ class _Session:
         }
 
 
-def read_name(asked: Publishing) -> tuple[str, str]:
-    """A stream's name, and the key or token that is presented for it.
+def read_names(asked: Publishing) -> list[tuple[str, str]]:
+    """A stream's name and the key or token that is presented for it, as they may be meant, likeliest first.
 
     Encoders cut an address where they like: `cam?key=K` may be the stream name; or `cam` is the last part of
-    the application, or of the stream name.
+    the application, or of the stream name. Many cut at the last slash, be it one of a key in base64.
     """
     application, _, behind_application = asked.app.partition("?")
     name, _, behind_name = asked.key.partition("?")
-    parameters = dict(parse_qsl(behind_application) + parse_qsl(behind_name))
-    parts = [each for each in f"{application}/{name}".split("/") if each]
-    secret = next((parameters[each] for each in _PARAMETERS if each in parameters), "")
-    return parts[-1] if parts else "", secret
+    readings = [(_last_part(f"{application}/{name}"), _secret(f"{behind_application}&{behind_name}"))]
+    if behind_application and asked.key:
+        cut = (_last_part(application), _secret(f"{behind_application}/{asked.key}"))
+        readings.insert(0 if "/" in application else 1, cut)
+    return readings
+
+
+def _last_part(path: str) -> str:
+    parts = [each for each in path.split("/") if each]
+    return parts[-1] if parts else ""
+
+
+def _secret(query: str) -> str:
+    # What is typed into an encoder is no web form, where a plus would be a space.
+    parameters = dict(parse_qsl(query.replace("+", "%2B")))
+    return next((parameters[each] for each in _PARAMETERS if each in parameters), "")
 
 
 def _check_confidential(stream: Stream, connection: RtmpConnection) -> None:

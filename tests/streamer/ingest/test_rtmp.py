@@ -13,7 +13,7 @@ from auth.permissions.actions import Action
 from streamer.config import parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publisher, State
-from streamer.ingest.rtmp import RtmpIngest, read_name
+from streamer.ingest.rtmp import RtmpIngest, read_names
 from tests.fakes.wait import until
 from tests.rigs.doors import Doorkeeper
 from tests.transport.media.sources import picture_units, sound_units, tone
@@ -212,8 +212,24 @@ async def test_it_can_be_ended_from_outside(rig: Rig) -> None:
         ("", "cam?token=a.b.c", "cam", "a.b.c"),
         ("live", "studio/cam?user=x&pass=k", "cam", "k"),
         ("live", "cam?key=a%2Bb%20c", "cam", "a+b c"),
+        ("live", "cam?key=a+b/c==", "cam", "a+b/c=="),
+        ("live/cam?key=a+b", "c/d==", "cam", "a+b/c/d=="),  # ffmpeg, GStreamer
+        ("live/cam?key=k", "d?e", "cam", "k/d?e"),
         ("", "", "", ""),
     ],
 )
 def test_names_are_found_wherever_encoders_put_them(app: str, key: str, name: str, secret: str) -> None:
-    assert read_name(Publishing(app, key)) == (name, secret)
+    assert read_names(Publishing(app, key))[0] == (name, secret)
+
+
+async def test_a_key_may_have_what_base64_has(rig: Rig) -> None:
+    rig.registry.apply(parse({"streams": {"cam": {"publish_key": "a+b/c/d+e=="}}}).streams)
+    for app, key in (
+        ("live", "cam?key=a+b/c/d+e=="),
+        ("live/cam?key=a+b/c", "d+e=="),
+        ("cam?key=a+b", "c/d+e=="),
+    ):
+        push = await rig.push(key, app=app)
+        await until(lambda: rig.registry.find("cam").ready)
+        await push.close()
+        await until(lambda: rig.registry.find("cam").publisher is None)
