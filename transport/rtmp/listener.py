@@ -133,6 +133,12 @@ class RtmpConnection:
 
     def release(self) -> None:
         """Give the socket back; the last thing its thread does."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            # Its end is said (RFC 8446 section 6.1), or the client takes it for a connection that broke. The
+            # answer is not waited for.
+            with contextlib.suppress(OSError, ValueError):
+                self._sock.settimeout(0)
+                self._sock.unwrap()
         self.close()
         with contextlib.suppress(OSError):
             self._sock.close()

@@ -100,6 +100,23 @@ async def test_one_port_takes_both(make: Callable[..., Host], tmp_path: Path) ->
     await plain.close()
 
 
+async def test_the_end_of_tls_is_said(make: Callable[..., Host], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    host = make(authority.context("localhost"))
+    client = ssl.create_default_context(cafile=str(authority.file))
+
+    def talk() -> bytes:
+        with (
+            socket.create_connection(host.listener.address, 10) as plain,
+            # Raises where the connection ends without it.
+            client.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as secure,
+        ):
+            secure.sendall(b"GET / HTTP/1.1")
+            return secure.recv(1)
+
+    assert await asyncio.to_thread(talk) == b""
+
+
 async def test_without_a_certificate_rtmps_is_told_of(make: Callable[..., Host]) -> None:
     host = make()
     with pytest.raises(LinkError):
