@@ -6,6 +6,7 @@ A TLS handshake begins with another byte than RTMP's, so one port takes both.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import os
 import secrets
@@ -71,6 +72,17 @@ class RtmpConnection:
     def is_live(self) -> bool:
         """Whether it publishes."""
         return self._session.is_live
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called; its thread may not have heard yet."""
+        return self._is_closed
+
+    @property
+    def network(self) -> str:
+        """Whose connection it may be: the IPv4 address, or the first half of an IPv6 one."""
+        address = ipaddress.ip_address(self.peer_address[0].partition("%")[0])
+        return str(address) if address.version == 4 else address.exploded[:19]
 
     def ask(self) -> Publishing:
         """Shake hands, and hear what the client wants to publish; `accept` or `reject` answers that.
@@ -299,11 +311,11 @@ class RtmpListener:
             self._forget(connection)
 
     def _make_room(self) -> None:
-        strangers = [each for each in self._threads if not each.is_live]
+        strangers = [each for each in self._threads if not (each.is_live or each.is_closed)]
         if len(strangers) < _MAX_STRANGERS:
             return
-        ((most, _),) = Counter(each.peer_address[0] for each in strangers).most_common(1)
-        next(each for each in strangers if each.peer_address[0] == most).close()
+        ((most, _),) = Counter(each.network for each in strangers).most_common(1)
+        next(each for each in strangers if each.network == most).close()
 
     def _run(self, connection: RtmpConnection) -> None:
         try:

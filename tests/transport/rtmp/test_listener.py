@@ -212,6 +212,44 @@ async def test_strangers_make_room_and_publishers_do_not(
     await push.close()
 
 
+def test_strangers_who_are_put_out_and_linger_make_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.rtmp.listener._MAX_STRANGERS", 3)
+    may_end = threading.Event()
+    came: list[RtmpConnection] = []
+
+    def serve(connection: RtmpConnection) -> None:
+        came.append(connection)
+        may_end.wait()  # as who is being asked about elsewhere
+
+    listener = RtmpListener(("127.0.0.1", 0), serve)
+    strangers = []
+    for number in range(9):
+        strangers.append(socket.create_connection(listener.address))
+        wait_until(lambda number=number: len(came) > number, "the stranger to be let in")
+    assert [each.is_closed for each in came] == [True] * 6 + [False] * 3
+    may_end.set()
+    listener.close()
+    for stranger in strangers:
+        stranger.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:0db8:0001:0002"),
+        ("fe80::1%eth0", "fe80:0000:0000:0000"),
+    ],
+)
+def test_half_an_ipv6_address_is_one_network(host: str, network: str) -> None:
+    class Socket(socket.socket):
+        def getpeername(self) -> tuple[str, int, int, int]:
+            return host, 4000, 0, 0
+
+    with Socket() as sock:
+        assert RtmpConnection(sock, None).network == network
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(LinkError, match=r"cannot listen on 127\.0\.0\.1 port"):
