@@ -104,7 +104,7 @@ class RtmpConnection:
         """Let the client publish.
 
         Raises:
-            LinkError: `ended`.
+            LinkError: `ended`; `timeout` it does not read.
         """
         self._session.accept()
         self._flush()
@@ -184,7 +184,12 @@ class RtmpConnection:
                 self._session.receive(data)
             except WireError as error:
                 raise LinkError("unsupported", str(error)) from None
-            self._flush()
+            try:
+                self._flush()
+            except LinkError as error:
+                # Who left at once hears no answer, and what it sent before counts; reading finds the end.
+                if error.reason != "ended" or self._is_closed:
+                    raise
         return event
 
     def _read(self) -> bytes:
@@ -216,6 +221,8 @@ class RtmpConnection:
             return
         try:
             self._sock.sendall(data)
+        except TimeoutError:
+            raise LinkError("timeout", "the client does not read what it is sent") from None
         except (OSError, ValueError) as error:
             raise self._ended(error) from None
 

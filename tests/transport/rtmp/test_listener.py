@@ -4,6 +4,7 @@ import asyncio
 import queue
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,12 +14,16 @@ import pytest
 from tests.fakes.wait import until, wait_until
 from tests.transport.media.sources import picture_units
 from tests.transport.rtmp.ingest import Authority
+from tests.transport.rtmp.test_session import RANDOM, TARGET
 from transport.errors import LinkError
 from transport.media import Codec
 from transport.output import Push, PushOptions
 from transport.push import push_to
 from transport.rtmp.listener import RtmpConnection, RtmpListener
 from transport.rtmp.server import Metadata, Publishing, Tag
+from transport.rtmp.session import ClientSession
+from transport.rtmp.session import State as SessionState
+from transport.rtmp.wire import MessageType
 
 
 class Host:
@@ -115,6 +120,50 @@ async def test_the_end_of_tls_is_said(make: Callable[..., Host], tmp_path: Path)
             return secure.recv(1)
 
     assert await asyncio.to_thread(talk) == b""
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_the_goodbye_counts_of_who_is_gone_already(tmp_path: Path, secure: bool) -> None:
+    authority = Authority(tmp_path)
+    ended: queue.Queue[LinkError] = queue.Queue()
+    has_begun, is_gone = threading.Event(), threading.Event()
+
+    def serve(connection: RtmpConnection) -> None:
+        connection.ask()
+        connection.accept()
+        try:
+            for _ in connection.media():
+                has_begun.set()
+                is_gone.wait()
+        except LinkError as error:
+            ended.put(error)
+
+    def publish_and_leave(port: int) -> None:
+        client = ClientSession(TARGET, RANDOM, 0.0)
+        sock = socket.create_connection(("127.0.0.1", port), 10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if secure:
+            context = ssl.create_default_context(cafile=str(authority.file))
+            sock = context.wrap_socket(sock, server_hostname="localhost")
+        with sock:
+            sock.sendall(client.take_output())
+            while client.state is not SessionState.LIVE:
+                client.receive(sock.recv(1 << 16), 0.0)
+                sock.sendall(client.take_output())
+            head, body = client.media(MessageType.AUDIO, 0, b"\xaf\x00\x11\x90")
+            sock.sendall(head + body)
+            has_begun.wait(10)
+            client.finish()
+            sock.sendall(client.take_output())
+            # Closing resets the connection.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        is_gone.set()
+
+    listener = RtmpListener(("127.0.0.1", 0), serve, authority.context("localhost") if secure else None)
+    await asyncio.to_thread(publish_and_leave, listener.address[1])
+    end = await asyncio.to_thread(ended.get, timeout=10)
+    assert str(end) == "the publisher left"
+    await asyncio.to_thread(listener.close)
 
 
 async def test_without_a_certificate_rtmps_is_told_of(make: Callable[..., Host]) -> None:
