@@ -23,7 +23,7 @@ class _Listener:
     key: str
     listen: str
     protocols: tuple[str, ...]
-    # Of SRT, "::" takes IPv4 too.
+    # Of SRT and RTMP, "::" takes IPv4 too.
     dual_stack: bool = False
 
 
@@ -35,7 +35,7 @@ def find_clashes(http: HttpConfig, srt: SrtConfig, rtmp: RtmpConfig, webrtc: Web
         _Listener("webrtc.listen", webrtc.listen, ("UDP", "TCP")),
     ]
     if rtmp.listen is not None:
-        listeners.append(_Listener("rtmp.listen", rtmp.listen, ("TCP",)))
+        listeners.append(_Listener("rtmp.listen", rtmp.listen, ("TCP",), dual_stack=True))
     if http.redirect_from is not None:
         listeners.append(_Listener("http.redirect_from", http.redirect_from, ("TCP",)))
     return [

@@ -51,8 +51,7 @@ class RtmpConnection:
 
     def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
         self.id = secrets.token_hex(4)
-        host, port = sock.getpeername()[:2]
-        self.peer_address: tuple[str, int] = (host, port)
+        self.peer_address: tuple[str, int] = _plain_address(sock.getpeername())
         self.agent = ""
         self.encryption = "none"
         self.key_bits = 0
@@ -238,7 +237,7 @@ class RtmpListener:
     """The port. Listens from the start.
 
     Args:
-        address: host and port, 0 for any.
+        address: host ("::" for every address, IPv4 and IPv6) and port, 0 for any.
         serve: given each connection in a thread of its own; returns when it is over.
         tls: for RTMPS, None without a certificate.
 
@@ -263,7 +262,10 @@ class RtmpListener:
         self._is_closed = False
         try:
             self._sock = socket.create_server(
-                address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET, backlog=_BACKLOG
+                address,
+                family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
+                backlog=_BACKLOG,
+                dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
             )
         except OSError as error:
             host, port = address
@@ -336,3 +338,9 @@ class RtmpListener:
         connection.release()
         with self._lock:
             self._threads.pop(connection, None)
+
+
+def _plain_address(name: tuple[str, int] | tuple[str, int, int, int]) -> tuple[str, int]:
+    """Host and port; IPv4 as such where a socket for both wraps it."""
+    host = name[0]
+    return host.removeprefix("::ffff:") if "." in host.partition("%")[0] else host, name[1]

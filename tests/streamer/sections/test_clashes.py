@@ -38,6 +38,12 @@ def test_two_listeners_on_one_port(one: tuple[str, str], other: tuple[str, str],
     assert finding.expected == f"{shared} is taken by {one[0]}.listen; expected another port"
 
 
+def test_rtmp_on_every_address_is_on_those_of_ipv4() -> None:
+    (finding,) = findings(http={"listen": "127.0.0.1:1935"}, rtmp={"listen": "[::]:1935"})
+    assert finding.key == "rtmp.listen"
+    assert finding.expected == "TCP port 1935 is taken by http.listen; expected another port"
+
+
 def test_the_plain_listener_is_one_too() -> None:
     tls = {"tls_cert": "/cert.pem", "tls_key": "/key.pem"}
     (finding,) = findings(http={"listen": "0.0.0.0:443", "redirect_from": "127.0.0.1:443", **tls})

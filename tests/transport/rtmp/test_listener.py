@@ -299,6 +299,15 @@ def test_half_an_ipv6_address_is_one_network(host: str, network: str) -> None:
         assert RtmpConnection(sock, None).network == network
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_every_address_is_of_both_families(host: str) -> None:
+    came: queue.Queue[str] = queue.Queue()
+    listener = RtmpListener(("::", 0), lambda connection: came.put(connection.peer_address[0]))
+    with socket.create_connection((host, listener.address[1])):
+        assert came.get(timeout=10) == host
+    listener.close()
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(LinkError, match=r"cannot listen on 127\.0\.0\.1 port"):
