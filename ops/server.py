@@ -170,7 +170,7 @@ class Server:
         self.engagement.follow(egress)
         self.registry.on_change.append(egress.stream_changed)
         self.registry.on_remove.append(egress.stream_removed)
-        publishers = Publishers(config, self.registry, guard.door, plane, events, candidates)
+        publishers = Publishers(config, self.registry, guard, plane, events, candidates)
         secret = config.cluster.secret
         self.readers = SrtEgress(
             self.registry,

@@ -7,8 +7,8 @@ import logging
 import ssl
 from collections.abc import Sequence
 
-from auth.access.door import Door
 from ops.components.srt_port import Side, SrtPort
+from ops.identity.identity import Guard
 from streamer.config import Config
 from streamer.hub.registry import Registry
 from streamer.ingest.pull import PullIngest
@@ -31,7 +31,7 @@ class Publishers:
     Args:
         config: where ports are.
         registry: the streams.
-        door: decides who may publish.
+        guard: decides who may publish, and how often somebody may try.
         plane: whose port publishers over WebRTC send to.
         events: the plane's.
         candidates: of every answer to them.
@@ -44,7 +44,7 @@ class Publishers:
         self,
         config: Config,
         registry: Registry,
-        door: Door,
+        guard: Guard,
         plane: Plane,
         events: PlaneEvents,
         candidates: Sequence[Candidate],
@@ -52,8 +52,8 @@ class Publishers:
         self.whip = WhipIngest(plane, events, candidates)
         self._config = config
         self._pulls = PullIngest(config, registry)
-        self._over_srt = SrtIngest(registry, door)
-        self._over_rtmp = RtmpIngest(registry, door)
+        self._over_srt = SrtIngest(registry, guard.door, guard.rates.login)
+        self._over_rtmp = RtmpIngest(registry, guard.door, guard.rates.login)
         self._srt: SrtPort | None = None
         self._rtmp: RtmpListener | None = None
 

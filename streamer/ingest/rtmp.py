@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from auth.access.door import Ask, Door
+from auth.access.rates import RateLimiter
 from auth.errors import AuthError, AuthUnavailable, LockedOut, RateLimited, SeatsTaken
 from auth.permissions.actions import Action
 from auth.permissions.protocols import Protocol
@@ -55,11 +56,13 @@ class RtmpIngest:
     Args:
         registry: the streams.
         door: decides who may publish, and for how long.
+        knocks: how often one address may try, as people make up publish keys; None for as often as it likes.
     """
 
-    def __init__(self, registry: Registry, door: Door) -> None:
+    def __init__(self, registry: Registry, door: Door, knocks: RateLimiter | None = None) -> None:
         self._registry = registry
         self._door = door
+        self._knocks = knocks
 
     def serve(self, connection: RtmpConnection) -> None:
         """Look after one connection until it is over; in its thread."""
@@ -88,6 +91,8 @@ class RtmpIngest:
             connection.close()
 
         try:
+            if self._knocks is not None:
+                self._knocks.check(connection.peer_address[0])
             entry = self._door.enter_from_thread(ask, end)
         except (SeatsTaken, LockedOut, RateLimited, AuthUnavailable) as error:
             raise _Refused(_LATER, str(error)) from None

@@ -12,6 +12,7 @@ import logging
 import threading
 
 from auth.access.door import Door
+from auth.access.rates import RateLimiter
 from auth.errors import AuthError
 from streamer.callers import publishing, refusal
 from streamer.errors import AlreadyPublished, NoSuchStream
@@ -43,11 +44,13 @@ class SrtIngest:
     Args:
         registry: the streams.
         door: decides who may publish, and for how long.
+        knocks: how often one address may try, as people make up publish keys; None for as often as it likes.
     """
 
-    def __init__(self, registry: Registry, door: Door) -> None:
+    def __init__(self, registry: Registry, door: Door, knocks: RateLimiter | None = None) -> None:
         self._registry = registry
         self._door = door
+        self._knocks = knocks
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
 
@@ -74,6 +77,8 @@ class SrtIngest:
         if not config.is_published:
             raise Refused(RejectReason.FORBIDDEN, f"{stream.name!r} is pulled from its source")
         try:
+            if self._knocks is not None:
+                self._knocks.check(address[0])
             self._door.screen(publishing(stream_id, config, address[0]))
         except AuthError as error:
             raise refusal(error) from None

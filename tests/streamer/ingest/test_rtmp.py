@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from auth.access.rates import Rate, RateLimiter
 from auth.permissions.actions import Action
 from streamer.config import parse
 from streamer.hub.registry import Registry
@@ -142,6 +143,14 @@ async def test_why_an_encoder_with_the_key_was_refused_is_in_the_api(rig: Rig) -
     with pytest.raises(LinkError):
         await rig.push("closed?key=wrong")  # a stranger writes nothing there
     assert "wrong" not in rig.registry.find("closed").ingest.reason
+
+
+async def test_a_key_is_not_guessed_at_will(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.ingest, "_knocks", RateLimiter(Rate(per_s=0.001, burst=1)))
+    with pytest.raises(LinkError, match="key"):
+        await rig.push("cam?key=wrong")
+    with pytest.raises(LinkError, match="too many"):
+        await rig.push(f"cam?key={KEY}")
 
 
 async def test_a_token_publishes_what_it_is_for(rig: Rig) -> None:

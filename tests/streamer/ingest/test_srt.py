@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auth.access.rates import Rate, RateLimiter
 from auth.permissions.actions import Action
 from streamer.config import Config, parse
 from streamer.hub.registry import Registry
@@ -123,6 +124,11 @@ class TestAdmission:
     def test_without_the_passphrase_nobody(self, rig: Rig, passphrase: str | None) -> None:
         assert rig.refused(publish_id(), passphrase).reason == "unauthorized"
         assert rig.registry.find("cam").publisher is None
+
+    def test_a_key_is_not_guessed_at_will(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rig.ingest, "_knocks", RateLimiter(Rate(per_s=0.001, burst=1)))
+        assert rig.refused(publish_id(key="wrong")).reject_code == RejectReason.UNAUTHORIZED
+        assert rig.refused(publish_id()).reject_code == RejectReason.OVERLOADED
 
     def test_no_secret_in_the_log(self, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level("DEBUG"):
