@@ -17,9 +17,16 @@ from aiohttp import web
 
 from auth.access.door import Ask, Door, Entry
 from auth.access.permit import Permit
-from auth.errors import Forbidden, SeatsTaken, TokenInvalid
+from auth.errors import BadCredentials, Forbidden, SeatsTaken, TokenInvalid
 from auth.permissions.actions import Action
-from auth.permissions.credentials import NOTHING, Credential, NoCredential, SessionCredential, credential_of
+from auth.permissions.credentials import (
+    NOTHING,
+    Credential,
+    KeyCredential,
+    NoCredential,
+    SessionCredential,
+    credential_of,
+)
 from auth.permissions.protocols import Protocol
 from streamer.callers import publishing_credential
 from streamer.hub.stream import Stream
@@ -170,6 +177,8 @@ def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str =
 def _to_publish(request: web.Request, stream: Stream) -> Ask:
     token = presented_token(request)
     credential = publishing_credential(token, stream.config) if token else session_credential(request)
+    if isinstance(credential, KeyCredential) and credential.expected is None:
+        raise BadCredentials(f"{stream.name!r} has no publish_key; a token is needed, and this is none")
     return Ask(credential, Action.PUBLISH, Protocol.WHIP, stream.name, client_address(request))
 
 

@@ -26,6 +26,8 @@ FOR_EVERYBODY = {
     ("POST", "/api/v1/login/passkey/options"),  # a random number to sign
     ("OPTIONS", "/whep/{stream}"),
     ("OPTIONS", "/whep/{stream}/{session}"),
+    ("OPTIONS", "/whip/{stream}"),
+    ("OPTIONS", "/whip/{stream}/{session}"),
 }
 WRONG = ({}, {"Authorization": "Bearer wrong"}, {"Cookie": "session=wrong", "X-CSRF-Token": "wrong"})
 
@@ -37,7 +39,9 @@ def server() -> Iterator[Server]:
 
 
 def asked(server: Server, method: str, path: str, headers: dict[str, str]) -> tuple[int, Any]:
-    sends = {"Content-Type": "application/sdp" if "/whep/" in path else "application/json"}
+    sends = {
+        "Content-Type": "application/sdp" if path.startswith(("/whep/", "/whip/")) else "application/json"
+    }
     body = b"{}" if method in ("POST", "PATCH", "PUT") else None
     request = urllib.request.Request(server.url + path, method=method, headers=sends | headers, data=body)
     try:

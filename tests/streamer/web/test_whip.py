@@ -41,7 +41,7 @@ async def test_created(rig: WebRig) -> None:
         ("nowhere", WITH_KEY, OFFER, 404, "no_such_stream"),
         ("cam", SDP, OFFER, 401, "unauthorized"),
         ("cam", SDP | {"Authorization": "Bearer wrong"}, OFFER, 401, "unauthorized"),
-        ("door", SDP | {"Authorization": "Bearer anything"}, OFFER, 403, "forbidden"),
+        ("door", SDP | {"Authorization": "Bearer anything"}, OFFER, 401, "unauthorized"),
         ("cam", WITH_KEY | {"Content-Type": "text/plain"}, OFFER, 415, "unsupported_media_type"),
         ("cam", WITH_KEY, "", 400, "bad_offer"),
         ("cam", WITH_KEY, VIEWER, 400, "bad_offer"),
