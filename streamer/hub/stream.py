@@ -50,7 +50,7 @@ class Publisher:
 
     Attributes:
         id: short and unique, the same as in the log.
-        protocol: "srt", "rtsp" or "whip".
+        protocol: "srt", "rtmp", "whip" or "rtsp".
         address: for people, without credentials.
         describe: current statistics for the API.
         warnings: what of its material cannot be used, in words for the producer.

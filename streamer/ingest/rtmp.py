@@ -70,7 +70,9 @@ class RtmpIngest:
         try:
             asked = connection.ask()
         except LinkError as error:
-            _log.debug("rtmp %s:%d: %s", host, port, error, extra={"session": connection.id})
+            # Who speaks something else may be an encoder that was set up wrongly; who just leaves is none.
+            level = logging.WARNING if error.reason == "unsupported" else logging.DEBUG
+            _log.log(level, "rtmp %s:%d: %s", host, port, error, extra={"session": connection.id})
             return
         try:
             self._publish(connection, asked)
@@ -93,13 +95,15 @@ class RtmpIngest:
         try:
             if self._knocks is not None:
                 self._knocks.check(connection.peer_address[0])
+            # Before a token for one use is used up; and a stranger is not told what the stream demands.
+            self._door.screen(ask)
+            _check_confidential(stream, connection)
             entry = self._door.enter_from_thread(ask, end)
         except (SeatsTaken, LockedOut, RateLimited, AuthUnavailable) as error:
             raise _Refused(_LATER, str(error)) from None
         except AuthError as error:
             raise _Refused(_DENIED, str(error)) from None
         try:
-            _check_confidential(stream, connection)
             session = _Session(stream, connection)
             try:
                 publication = take_place(stream, session.publisher)

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from auth.permissions.actions import Action
+from auth.permissions.limits import Limits
 from auth.tokens.tokens import TokenOrder
 from ops.identity.identity import Guard, Identity, open_identity
 from streamer.config import parse
@@ -25,8 +26,8 @@ class Doorkeeper:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(20)
 
-    def token(self, action: Action, stream: str, lifetime_s: float = 60.0) -> str:
-        order = TokenOrder(frozenset({action}), (stream,), lifetime_s)
+    def token(self, action: Action, stream: str, lifetime_s: float = 60.0, *, once: bool = False) -> str:
+        order = TokenOrder(frozenset({action}), (stream,), lifetime_s, limits=Limits.of(once=once))
         authority = self.identity.authority
         return authority.tokens.issue(authority.snapshot.ring, order, self.identity.clock()).token
 

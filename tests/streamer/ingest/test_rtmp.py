@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -151,6 +152,20 @@ async def test_a_key_is_not_guessed_at_will(rig: Rig, monkeypatch: pytest.Monkey
         await rig.push("cam?key=wrong")
     with pytest.raises(LinkError, match="too many"):
         await rig.push(f"cam?key={KEY}")
+
+
+async def test_a_token_for_one_use_is_not_used_up_by_a_refusal(secure: Rig, authority: Authority) -> None:
+    token = secure.doorkeeper.token(Action.PUBLISH, "closed", once=True)
+    with pytest.raises(LinkError, match="rtmps"):
+        await secure.push(f"closed?token={token}")
+    await secure.push(f"closed?token={token}", ca_file=str(authority.file))
+    await until(lambda: secure.registry.find("closed").ready)
+
+
+async def test_rtmps_without_a_certificate_is_in_the_log(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING), pytest.raises(LinkError):
+        await push_to(f"rtmps://localhost:{rig.listener.address[1]}/live", "cam").connect()
+    await until(lambda: "this server has no certificate" in caplog.text)
 
 
 async def test_a_token_publishes_what_it_is_for(rig: Rig) -> None:
