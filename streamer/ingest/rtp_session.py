@@ -18,6 +18,7 @@ from transport.errors import WireError
 from transport.plane.interface import Peer
 from transport.plane.srtp import SrtpSession
 from transport.rtp.receive import RtpReceiver
+from transport.rtp.rtcp import is_rtcp
 from transport.webrtc.dtls import DtlsSession, SrtpKeys
 from transport.webrtc.receiving import Receiving
 
@@ -32,8 +33,6 @@ _AT_ONCE = 64
 _LOOK_S = 0.25
 # A browser without an encoder for what was agreed on sends nothing; all others begin within a second.
 _BEGINS_S = 4.0
-# RFC 5761 section 4: payload types that are RTCP's.
-_RTCP = range(192, 224)
 
 
 class Phase(enum.StrEnum):
@@ -200,9 +199,8 @@ class RtpSession:
         return self._reason
 
     def _take(self, datagram: bytes, srtp: SrtpSession, now: float) -> None:
-        is_rtcp = len(datagram) > 1 and datagram[1] in _RTCP
         try:
-            packet = srtp.unprotect_rtcp(datagram) if is_rtcp else srtp.unprotect(datagram)
+            packet = srtp.unprotect_rtcp(datagram) if is_rtcp(datagram) else srtp.unprotect(datagram)
         except WireError:  # not authentic, or come twice
             self._refused += 1
             return

@@ -28,6 +28,7 @@ from transport.plane.priority import raise_priority
 from transport.plane.routes import Route, TcpRoute, UdpRoute
 from transport.plane.seat import Seat
 from transport.plane.source import Source
+from transport.rtp.rtcp import is_rtcp
 
 _log = logging.getLogger(__name__)
 
@@ -350,7 +351,7 @@ class PlaneLoop:
             elif 128 <= first < 192 and len(datagram) > 1 and seat.inbox is not None:
                 if not seat.inbox.put(datagram):
                     raise WireError("nobody takes it any more")
-            elif 128 <= first < 192 and len(datagram) > 1 and 192 <= datagram[1] < 224:
+            elif 128 <= first < 192 and is_rtcp(datagram):
                 self._on_rtcp(datagram, seat, route, now)
             else:
                 raise WireError("neither STUN, DTLS nor RTCP")

@@ -143,7 +143,7 @@ class RtpReceiver:
     def receive(self, packet: bytes, now: float) -> None:
         """Take one packet, RTP or RTCP (RFC 5761 section 4); what cannot be used is counted."""
         try:
-            if len(packet) > 1 and 192 <= packet[1] <= 223:
+            if rtcp.is_rtcp(packet):
                 self._receive_rtcp(rtcp.parse_compound(packet), now)
                 return
             parsed = header.parse(packet)

@@ -41,6 +41,7 @@ __all__ = [
     "RtcpPacket",
     "SenderReport",
     "SourceDescription",
+    "is_rtcp",
     "middle_bits",
     "ntp_time",
     "parse_compound",
@@ -55,6 +56,11 @@ _CNAME = 1
 _REMB_ID = b"REMB"
 _BLOCK = struct.Struct("!IB3sIIII")
 _SENDER = struct.Struct("!IQIII")
+
+
+def is_rtcp(packet: bytes) -> bool:
+    """Whether a packet is RTCP, and not RTP, where one port takes both (RFC 5761 section 4)."""
+    return len(packet) > 1 and 192 <= packet[1] <= 223
 
 
 def parse_compound(data: bytes) -> list[RtcpPacket]:
