@@ -4,6 +4,7 @@ StreamerError
 ├── ConfigError        a configuration that cannot be used; carries every finding
 ├── NoSuchStream       a name that is not configured
 ├── AlreadyPublished   somebody publishes this stream already
+├── Full               there is no room for one more
 ├── NotLive            nobody publishes this stream now
 └── Unplayable         this viewer cannot be given this stream; says what would help
 """
@@ -74,6 +75,10 @@ class NotLive(StreamerError):
         self.name = name
         self.why = why
         self.retry_after_s = retry_after_s
+
+
+class Full(StreamerError):
+    """The server takes no more of these, or is stopping; says which."""
 
 
 class Unplayable(StreamerError):

@@ -143,7 +143,12 @@ class Access:
         return any(self._door.may(ask) for ask in _to_play(request, stream, Protocol.API))
 
     async def enter(
-        self, request: web.Request, stream: Stream, action: Action, end: Callable[[str], None]
+        self,
+        request: web.Request,
+        stream: Stream,
+        action: Action,
+        protocol: Protocol,
+        end: Callable[[str], None],
     ) -> Entry:
         """Let a viewer in for as long as he may.
 
@@ -151,6 +156,7 @@ class Access:
             request: his.
             stream: what he watches.
             action: whether he watches it or listens to it, as `require_play` said.
+            protocol: over what.
             end: takes the reason when he may not any more; see `Door.enter`.
 
         Returns:
@@ -159,7 +165,7 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        asks = _to_play(request, stream, Protocol.WHEP, (action,))
+        asks = _to_play(request, stream, protocol, (action,))
         ask = await self._door.choose(asks)
         try:
             return await self._door.enter(ask, end)

@@ -21,7 +21,8 @@ from auth.errors import AuthError
 from auth.permissions.actions import Action
 from auth.permissions.principals import ANONYMOUS
 from auth.permissions.protocols import Protocol
-from streamer.egress.webrtc import Full, GaveUp, NoSuchViewer, Viewer, WebRtcEgress
+from streamer.egress.webrtc import GaveUp, NoSuchViewer, Viewer, WebRtcEgress
+from streamer.errors import Full
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
@@ -145,7 +146,7 @@ class Whep(Endpoint[Viewer]):
         """From now on his session ends when he may not watch any more."""
         try:
             entry = await self._access.enter(
-                request, stream, action, lambda why: self._egress.remove(viewer, why)
+                request, stream, action, Protocol.WHEP, lambda why: self._egress.remove(viewer, why)
             )
         except BaseException as error:
             refused = isinstance(error, AuthError)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from loadtests.rig.browser import chromium_path
-from streamer.egress.webrtc.endpoint import _PULL_PATIENCE_S
+from streamer.hub.patience import _PULL_PATIENCE_S
 from tests.fakes.whep_server import Refusal, WhepServer
 from tests.rigs.pages import untroubled
 

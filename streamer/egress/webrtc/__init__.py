@@ -4,7 +4,7 @@
 stream's tracks into the media plane's feeds.
 """
 
-from streamer.egress.webrtc.endpoint import Full, GaveUp, NoSuchViewer, WebRtcEgress
+from streamer.egress.webrtc.endpoint import GaveUp, NoSuchViewer, WebRtcEgress
 from streamer.egress.webrtc.viewer import Viewer, ViewerState
 
-__all__ = ["Full", "GaveUp", "NoSuchViewer", "Viewer", "ViewerState", "WebRtcEgress"]
+__all__ = ["GaveUp", "NoSuchViewer", "Viewer", "ViewerState", "WebRtcEgress"]

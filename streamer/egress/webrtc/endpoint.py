@@ -16,7 +16,8 @@ from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Outputs
 from streamer.egress.webrtc.tally import Tally
 from streamer.egress.webrtc.viewer import Viewer
-from streamer.errors import StreamerError, Unplayable
+from streamer.errors import Full, StreamerError, Unplayable
+from streamer.hub.patience import wait_until_watchable
 from streamer.hub.sessions import Endings, Errands
 from streamer.hub.stream import State, Stream
 from streamer.sections.webrtc import WebRtcConfig
@@ -33,19 +34,11 @@ _log = logging.getLogger(__name__)
 
 # What the H.264 rendition is, for the answer: Constrained Baseline, level 3.1; levels may be exceeded.
 _RENDITION_PROFILE = "42e01f"
-# How long a join waits: for the first keyframe of somebody who just began, for a source being fetched, as a
-# camera takes up to 10 s to start. The player waits longer: ANSWER_TIMEOUT_MS in web/static/js/offer.js.
-_PATIENCE_S = 5.0
-_PULL_PATIENCE_S = 12.0
 _HANDSHAKE_S = 30.0
 _MEASURE_EVERY_S = 1.0
 _BEHIND_S = 0.002
 # Sessions that failed, for the API.
 _REMEMBERED_FAILURES = 100
-
-
-class Full(StreamerError):
-    """The server takes no more viewers, or is stopping."""
 
 
 class GaveUp(StreamerError):
@@ -163,7 +156,7 @@ class WebRtcEgress:
         offer = read_offer(offer_sdp)
         stream.demand.acquire()
         try:
-            await self._wait_until_watchable(stream)
+            await wait_until_watchable(stream)
             if not is_waiting():
                 raise GaveUp("expected a client that waits for the answer; this one has gone")
             self._check_room()
@@ -308,16 +301,6 @@ class WebRtcEgress:
             raise Full("the server is stopping")
         if len(self._by_id) >= self._config.max_viewers:
             raise Full(f"the server has its {self._config.max_viewers} viewers")
-
-    async def _wait_until_watchable(self, stream: Stream) -> None:
-        if stream.ready:
-            return
-        if stream.config.on_demand or stream.is_elsewhere:
-            await stream.wait_ready(_PULL_PATIENCE_S)
-        elif stream.state is State.LIVE:
-            await stream.wait_ready(_PATIENCE_S)
-        else:
-            await stream.wait_ready(0)
 
     def _add(self, viewer: Viewer, certificate: ServerCertificate) -> None:
         viewer.dtls = DtlsSession(

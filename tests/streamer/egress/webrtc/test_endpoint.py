@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from streamer.egress.webrtc import Full, GaveUp, NoSuchViewer, ViewerState
-from streamer.errors import NoSuchStream, NotLive, Unplayable
+from streamer.egress.webrtc import GaveUp, NoSuchViewer, ViewerState
+from streamer.errors import Full, NoSuchStream, NotLive, Unplayable
 from streamer.hub.rendition import Rendition
 from streamer.hub.stream import IngestStatus, Publisher
 from tests.fakes.transcoder import TranscoderMaker
