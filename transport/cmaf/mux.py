@@ -1,0 +1,117 @@
+"""Writes the header and the fragments of one programme with a picture, a sound, or both.
+
+header([video, audio])                     once, and again when either is coded otherwise
+fragment(1, [Run(0, samples), Run(1, …)])  any number, each decodable after the header and those before it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transport.cmaf import wire
+from transport.cmaf.wire import box, full_box, u32
+from transport.errors import WireError
+from transport.media import AccessUnit, Codec, Track
+from transport.media.configuration import length_prefixed
+
+#: What can be carried. Of Opus one or two channels.
+CARRIED = frozenset({Codec.H264, Codec.H265, Codec.AAC, Codec.OPUS})
+
+_BRANDS = b"cmfc" + u32(0) + b"iso6cmfcmp41"
+# Of a sample (8.8.3.1): depends on no other, or does and is no place to begin.
+_BEGINS, _CONTINUES = 2 << 24, 1 << 24 | 1 << 16
+_BASE_IS_MOOF = 0x020000
+# In `trun`: where its data begin; then, for each sample, duration, size, flags and offset of composition.
+_RUN_FLAGS = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One access unit and how long it lasts, in ticks of its track's clock; 0 or more."""
+
+    unit: AccessUnit
+    duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples of one track that follow each other.
+
+    Attributes:
+        track: its place in what `header` was given.
+        samples: one or more, in the order of decoding.
+    """
+
+    track: int
+    samples: Sequence[Sample]
+
+
+def header(tracks: Sequence[Track]) -> bytes:
+    """What a decoder needs first: `ftyp` and `moov` (CMAF header, ISO/IEC 23000-19 section 7.3.1).
+
+    Args:
+        tracks: one or more, in `CARRIED` codings, their parameter sets known.
+
+    Raises:
+        WireError: parameter sets are missing or malformed, or a coding cannot be carried.
+    """
+    for track in tracks:
+        if track.codec not in CARRIED:
+            raise WireError(f"cmaf: {track.codec.label} is not carried")
+    numbered = list(enumerate(tracks, 1))
+    movie = box(
+        b"moov",
+        wire.movie_header(len(tracks) + 1),
+        *(wire.track(number, track) for number, track in numbered),
+        box(b"mvex", *(wire.defaults(number) for number, _ in numbered)),
+    )
+    return box(b"ftyp", _BRANDS) + movie
+
+
+def fragment(number: int, runs: Sequence[Run]) -> bytes:
+    """`moof` and `mdat` (ISO/IEC 14496-12 section 8.8).
+
+    Args:
+        number: of the fragment, from 1 on and rising.
+        runs: at most one for each track; those without samples are left out.
+    """
+    runs = [run for run in runs if run.samples]
+    payloads = [[_payload(sample.unit) for sample in run.samples] for run in runs]
+    sizes = [sum(map(len, payload)) for payload in payloads]
+    # Where data begin is counted from the fragment's first byte; its length does not depend on the number.
+    length = len(_moof(number, runs, payloads, [0] * len(runs)))
+    starts = [length + 8 + sum(sizes[:at]) for at in range(len(runs))]
+    moof = _moof(number, runs, payloads, starts)
+    return b"".join((moof, u32(8 + sum(sizes)), b"mdat", *(each for payload in payloads for each in payload)))
+
+
+def _payload(unit: AccessUnit) -> bytes:
+    return length_prefixed(unit.data, unit.track.codec) if unit.track.is_video else unit.data
+
+
+def _moof(
+    number: int, runs: Sequence[Run], payloads: Sequence[Sequence[bytes]], starts: Sequence[int]
+) -> bytes:
+    fragments = [
+        _traf(run, payload, start) for run, payload, start in zip(runs, payloads, starts, strict=True)
+    ]
+    return box(b"moof", full_box(b"mfhd", 0, 0, u32(number)), *fragments)
+
+
+def _traf(run: Run, payload: Sequence[bytes], start: int) -> bytes:
+    rows = [
+        u32(
+            sample.duration,
+            len(data),
+            _BEGINS if sample.unit.keyframe else _CONTINUES,
+            sample.unit.pts - sample.unit.dts & 0xFFFF_FFFF,
+        )
+        for sample, data in zip(run.samples, payload, strict=True)
+    ]
+    return box(
+        b"traf",
+        full_box(b"tfhd", 0, _BASE_IS_MOOF, u32(run.track + 1)),
+        full_box(b"tfdt", 1, 0, max(0, run.samples[0].unit.dts).to_bytes(8, "big")),
+        full_box(b"trun", 1, _RUN_FLAGS, u32(len(rows), start), *rows),
+    )
