@@ -26,6 +26,7 @@ from ops.components.signin import SignIn
 from ops.identity.identity import Guard, Identity, make_state_folder, open_identity
 from ops.metrics.audience import AudienceMetrics
 from ops.metrics.door import DoorCollector
+from ops.metrics.hls import HlsCollector
 from ops.metrics.readers import ReaderCollector
 from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
@@ -39,6 +40,7 @@ from ops.process.reload import Reloader
 from ops.process.signals import Signals
 from ops.process.supervisor import Supervisor
 from streamer.config import Config
+from streamer.egress.hls import HlsEgress
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -48,6 +50,7 @@ from streamer.web.access import Access
 from streamer.web.analytics import analytics
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.hls import Hls
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
@@ -167,9 +170,11 @@ class Server:
         events = PlaneEvents(plane)
         egress = WebRtcEgress(plane, events, config.webrtc, candidates)
         self.egress = egress
-        self.engagement.follow(egress)
+        self.hls = HlsEgress(config.hls)
+        self.engagement.follow(egress, self.hls)
         self.registry.on_change.append(egress.stream_changed)
         self.registry.on_remove.append(egress.stream_removed)
+        self.registry.on_remove.append(self.hls.stream_removed)
         publishers = Publishers(config, self.registry, guard, plane, events, candidates)
         secret = config.cluster.secret
         self.readers = SrtEgress(
@@ -203,6 +208,7 @@ class Server:
                     trimmer.run,
                     self._supervisor.run,
                     egress.run,
+                    self.hls.run,
                     self.engagement.run,
                     self.relays.run,
                     *((edges.run,) if edges is not None else ()),
@@ -212,6 +218,7 @@ class Server:
         finally:
             self._ready = False
             await egress.drain("the server is stopping", _DRAIN_S)
+            await self.hls.close("the server is stopping")
             await publishers.whip.close("the server is stopping", _DRAIN_S)
             await self.engagement.close(_KEEP_S)
             if runner is not None:
@@ -283,6 +290,7 @@ class Server:
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         prometheus.register(ReaderCollector(self.registry, self.readers))
+        prometheus.register(HlsCollector(self.registry, self.hls))
         prometheus.register(RelayCollector(self.relays))
         prometheus.register(DoorCollector(guard))
         prometheus.register(
@@ -291,8 +299,8 @@ class Server:
         pages = Pages(self.config.http.frame_ancestors, self.registry.expect)
         app = make_app(
             (
-                Streams(self.registry, egress, access, ledger, srt_port=publishers.srt_address[1]),
-                Viewers(self.registry, egress, access, ledger),
+                Streams(self.registry, egress, self.hls, access, ledger, srt_port=publishers.srt_address[1]),
+                Viewers(self.registry, egress, self.hls, access, ledger),
                 Readers(self.registry, self.readers, access, ledger),
                 Status(
                     egress,
@@ -305,6 +313,7 @@ class Server:
                 ),
                 Whep(self.registry, egress, access, self.engagement.welcome),
                 Whip(self.registry, publishers.whip, access),
+                *self._over_http(access),
                 pages,
                 self._connecting(access),
                 *signin.faces(),
@@ -346,6 +355,10 @@ class Server:
             await runner.cleanup()
             raise
         return runner
+
+    def _over_http(self, access: Access) -> tuple[Hls, ...]:
+        is_offered = self.config.hls.enabled
+        return (Hls(self.registry, self.hls, access, self.engagement.welcome),) if is_offered else ()
 
     def _connecting(self, access: Access) -> ConnectionsFace:
         return ConnectionsFace(self.platforms.connections, access, self.config.http.origin)

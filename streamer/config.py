@@ -29,6 +29,7 @@ from streamer.sections.auth import AuthConfig
 from streamer.sections.clashes import find_clashes, find_lacks
 from streamer.sections.cluster import ClusterConfig
 from streamer.sections.engagement import EngagementConfig
+from streamer.sections.hls import HlsConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
 from streamer.sections.oidc import OidcConfig
@@ -73,6 +74,7 @@ class Config(BaseSettings):
     srt: SrtConfig = SrtConfig()
     rtmp: RtmpConfig = RtmpConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
+    hls: HlsConfig = HlsConfig()
     platforms: PlatformsConfig = PlatformsConfig()
     log: LogConfig = LogConfig()
     engagement: EngagementConfig = EngagementConfig()

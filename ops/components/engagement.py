@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +26,7 @@ from ops.identity import privacy
 from ops.identity.identity import Identity
 from ops.process.node import node_name
 from streamer.config import Config
+from streamer.egress.hls import HlsEgress, HlsViewer
 from streamer.egress.webrtc import Viewer, WebRtcEgress
 from streamer.engagement.audience import Audience, Live
 from streamer.engagement.batch import DAY_S, Batch
@@ -41,6 +44,7 @@ from streamer.engagement.webhooks import Webhook
 from streamer.web.analytics.insight import Insight
 from streamer.web.origin import client_address
 from streamer.web.privacy import People
+from transport.plane.interface import COUNTERS
 
 if TYPE_CHECKING:
     from ops.components.cluster import Cluster
@@ -55,6 +59,8 @@ _DECIDE_MORE_S = 0.5
 _RENEW_EVERY_S = 60.0
 # SIGTERM to exit is 5 s in all.
 _END_S = 0.5
+# The plane counts its peers from one on; viewers that it does not know have numbers from here on.
+_PEERS_OVER_HLS = 1 << 63
 
 
 class Engagement:
@@ -140,23 +146,27 @@ class Engagement:
         # Apart from `run`: it delivers what is left after everything else has stopped.
         self._delivering = asyncio.get_running_loop().create_task(self.delivery.run())
 
-    def follow(self, egress: WebRtcEgress) -> None:
-        """Take note of an egress's viewers."""
+    def follow(self, egress: WebRtcEgress, hls: HlsEgress) -> None:
+        """Take note of both egresses' viewers."""
+        self._hls = hls
         egress.on_connect.append(self._watching)
-        egress.on_measure.append(self.audience.measured)
-        egress.on_measure.append(lambda _: self.collector.measured())
+        egress.on_measure.append(self._measured)
         egress.on_leave.append(self._left)
+        hls.on_connect.append(self._watching)
+        hls.on_leave.append(self._left)
 
-    def welcome(self, request: web.Request, viewer: Viewer, entry: Entry, asked_at: float) -> None:
-        """As `streamer.web.whep.Welcome`."""
+    def welcome(
+        self, request: web.Request, viewer: Viewer | HlsViewer, entry: Entry, asked_at: float
+    ) -> None:
+        """As `streamer.web.whep.Welcome` and `streamer.web.hls.Welcome`."""
         if not (self._config.engagement.enabled and viewer.stream.config.analytics):
             return
         account, logged_in = _account(entry)
         visitor = Visitor(
             session=viewer.id,
-            peer=viewer.peer.id,
+            peer=_peer(viewer),
             stream=viewer.stream.name,
-            protocol="whep",
+            protocol="whep" if isinstance(viewer, Viewer) else "hls",
             asked_at=asked_at,
             address=client_address(request),
             headers=request.headers,
@@ -222,7 +232,12 @@ class Engagement:
                     webhook.tell(happening)
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    def _watching(self, viewer: Viewer) -> None:
+    def _measured(self, counters: npt.NDArray[np.void]) -> None:
+        others = _rows(self._hls.viewers)
+        self.audience.measured(np.concatenate((counters, others)) if others.size else counters)
+        self.collector.measured()
+
+    def _watching(self, viewer: Viewer | HlsViewer) -> None:
         self.audience.watching(viewer.id)
         arrival = self.audience.arrival_of(viewer.id)
         if self.cluster is not None and arrival is not None and arrival.viewer:
@@ -232,8 +247,9 @@ class Engagement:
         for added in batch.added:
             self.totals.setdefault(added.stream, Sum()).take(replace(added, viewers=b""))
 
-    def _left(self, viewer: Viewer, why: str) -> None:
-        self.audience.leave(viewer.id, why, viewer.counters)
+    def _left(self, viewer: Viewer | HlsViewer, why: str) -> None:
+        counters = viewer.counters if isinstance(viewer, Viewer) else _rows([viewer])[0]
+        self.audience.leave(viewer.id, why, counters)
         self._reception.left(viewer.id)
 
     async def _export(self, name: str, form: str, by: str) -> str:
@@ -251,6 +267,18 @@ class Engagement:
         if account.kind is Kind.GROUP:
             raise NoSuchPrincipal(name)
         return await privacy.erase(self._identity, self._config, account, by=by)
+
+
+def _peer(viewer: Viewer | HlsViewer) -> int:
+    return viewer.peer.id if isinstance(viewer, Viewer) else _PEERS_OVER_HLS | int(viewer.id, 16)
+
+
+def _rows(viewers: Sequence[HlsViewer]) -> npt.NDArray[np.void]:
+    """What is counted of viewers that the plane does not know, as it would."""
+    rows = np.zeros(len(viewers), COUNTERS)
+    rows["peer_id"] = [_peer(viewer) for viewer in viewers]
+    rows["bytes_sent"] = [viewer.bytes_sent for viewer in viewers]
+    return rows
 
 
 def _account(entry: Entry) -> tuple[str, bool]:

@@ -1,8 +1,9 @@
 """Limits how often one address may ask, with defaults that no crowd of viewers meets (`auth.access.rates`).
 
-Joining over WHEP, logging in and everything else of the API count apart from each other; pages and what they
-need are free, as are the questions of supervisors. Beginning to publish counts as logging in: people make up
-publish keys, which could be guessed. Who asks too often gets a 429 that says when to come back.
+Joining over WHEP or HLS, logging in and everything else of the API count apart from each other; pages and
+what they need are free, as are the questions of supervisors. Beginning to publish counts as logging in, as
+publish keys are made up by people and could be guessed. Who asks too often gets a 429 that says when to come
+back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from auth.access.rates import RateLimiter, Rates
 from streamer.web.origin import client_address
 from streamer.web.problems import Handler
 
-#: What begins so is limited; the first that fits counts. Without a method: any.
+#: What begins so is limited; the first that fits counts. Without a method: any. What follows HLS's first
+#: playlist is free, as it needs a session, and comes several times a second from each viewer.
 _LIMITED: tuple[tuple[str, str, str], ...] = (
     ("POST", "/api/v1/login", "login"),
     ("POST", "/api/v1/setup", "login"),
@@ -53,4 +55,5 @@ def _limiter(limiters: dict[str, RateLimiter], method: str, path: str) -> RateLi
     for only, beginning, name in _LIMITED:
         if path.startswith(beginning) and only in ("", method):
             return limiters[name]
-    return None
+    is_joining = path.startswith("/hls/") and path.endswith("/index.m3u8")
+    return limiters["whep"] if is_joining else None

@@ -155,6 +155,20 @@ class ViewerModel(BaseModel):
     remb_bps: int
 
 
+class HlsViewerModel(BaseModel):
+    """One viewer over HTTP; `user` is empty for nobody known."""
+
+    id: str
+    stream: str
+    address: str
+    user: str
+    user_agent: str
+    since: float
+    #: How it travels.
+    signalling: str
+    bytes_sent: int
+
+
 class FailedViewerModel(BaseModel):
     """Somebody who was answered and then could not connect, and why."""
 
@@ -170,6 +184,7 @@ class ViewersModel(BaseModel):
     """All viewers, and the last ones that could not connect."""
 
     viewers: list[ViewerModel]
+    over_hls: list[HlsViewerModel]
     failed: list[FailedViewerModel]
 
 

@@ -10,6 +10,7 @@ import time
 from aiohttp import web
 
 from auth.permissions.protocols import Protocol
+from streamer.egress.hls import HlsEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
@@ -37,10 +38,18 @@ class Streams:
     """
 
     def __init__(
-        self, registry: Registry, egress: WebRtcEgress, access: Access, ledger: Ledger, *, srt_port: int
+        self,
+        registry: Registry,
+        egress: WebRtcEgress,
+        hls: HlsEgress,
+        access: Access,
+        ledger: Ledger,
+        *,
+        srt_port: int,
     ) -> None:
         self._registry = registry
         self._egress = egress
+        self._hls = hls
         self._access = access
         self._ledger = ledger
         self._srt_port = srt_port
@@ -182,7 +191,7 @@ class Streams:
             if audio is not None
             else None,
             bitrate_bps=round(meter.bitrate_bps),
-            viewers=self._egress.count(stream),
+            viewers=self._egress.count(stream) + self._hls.count(stream),
             uptime_s=_uptime_s(stream),
             thumbnail=f"/thumbnails/{stream.name}.jpg?t={keyframe.pts}" if keyframe is not None else None,
             encryption=stream.config.encryption.value,
@@ -222,7 +231,7 @@ class Streams:
             bytes_received=meter.bytes,
             uptime_s=_uptime_s(stream),
             timeline_jumps=stream.timeline_jumps,
-            viewers=self._egress.count(stream),
+            viewers=self._egress.count(stream) + self._hls.count(stream),
             renditions=[
                 models.RenditionModel(name=name, active=made.active, skipped_units=made.skipped)
                 for name, made in (("h264", stream.h264), ("opus", stream.opus))

@@ -6,6 +6,7 @@ import dataclasses
 
 from aiohttp import web
 
+from streamer.egress.hls import HlsEgress, HlsViewer, NoSuchHlsViewer
 from streamer.egress.webrtc import NoSuchViewer, Viewer, WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.web import models
@@ -19,9 +20,12 @@ from streamer.web.problems import Problem
 class Viewers:
     """The handlers."""
 
-    def __init__(self, registry: Registry, egress: WebRtcEgress, access: Access, ledger: Ledger) -> None:
+    def __init__(
+        self, registry: Registry, egress: WebRtcEgress, hls: HlsEgress, access: Access, ledger: Ledger
+    ) -> None:
         self._registry = registry
         self._egress = egress
+        self._hls = hls
         self._access = access
         self._ledger = ledger
 
@@ -53,10 +57,12 @@ class Viewers:
         permit, streams = await self._access.require_managed(request, self._registry)
         names = {stream.name for stream in streams}
         shown = [viewer for viewer in self._egress.measured() if viewer.stream.name in names]
-        await self._ledger.looked(request, permit, "viewer.list", count=len(shown))
+        fetching = [viewer for viewer in self._hls.viewers if viewer.stream.name in names]
+        await self._ledger.looked(request, permit, "viewer.list", count=len(shown) + len(fetching))
         return answer(
             models.ViewersModel(
                 viewers=[_viewer(viewer) for viewer in shown],
+                over_hls=[_over_hls(viewer) for viewer in fetching],
                 failed=[
                     models.FailedViewerModel(**dataclasses.asdict(failed))
                     for failed in self._egress.failures
@@ -68,15 +74,37 @@ class Viewers:
     async def kick(self, request: web.Request) -> web.Response:
         """End a viewer's session."""
         try:
-            viewer = self._egress.by_id(request.match_info["id"])
+            viewer = self._find(request.match_info["id"])
             permit = await self._access.require_manage(request, viewer.stream.name)
-        except NoSuchViewer as error:
+        except (NoSuchViewer, NoSuchHlsViewer) as error:
             # Only who manages everything learns who is not there.
             await self._access.require_manage(request, "")
             raise Problem(404, "no_such_viewer", str(error)) from None
-        self._egress.remove(viewer, "ended by the administrator")
+        if isinstance(viewer, Viewer):
+            self._egress.remove(viewer, "ended by the administrator")
+        else:
+            self._hls.remove(viewer, "ended by the administrator")
         await self._ledger.changed(request, permit, "viewer.kick", viewer.id, stream=viewer.stream.name)
         return web.Response(status=204)
+
+    def _find(self, id: str) -> Viewer | HlsViewer:
+        try:
+            return self._egress.by_id(id)
+        except NoSuchViewer:
+            return self._hls.by_id(id)
+
+
+def _over_hls(viewer: HlsViewer) -> models.HlsViewerModel:
+    return models.HlsViewerModel(
+        id=viewer.id,
+        stream=viewer.stream.name,
+        address=viewer.address,
+        user=viewer.user,
+        user_agent=viewer.user_agent,
+        since=viewer.since,
+        signalling=viewer.signalling,
+        bytes_sent=viewer.bytes_sent,
+    )
 
 
 def _viewer(viewer: Viewer) -> models.ViewerModel:

@@ -27,6 +27,7 @@ from ops.identity.identity import Guard, open_identity
 from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
 from streamer.config import parse
+from streamer.egress.hls import HlsEgress
 from streamer.egress.srt import SrtEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
@@ -34,6 +35,7 @@ from streamer.ingest.whip import WhipIngest
 from streamer.web.access import Access
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.hls import Hls
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
@@ -138,9 +140,11 @@ class WebRig(Rig):
         relaying = RelaysFace(self.relays, self.registry, access, record, connections)
         pages = Pages(self._ancestors)
         self.readers = SrtEgress(self.registry, self.guard.door, 10)
+        self.hls = HlsEgress(self._config.hls)
+        self.registry.on_remove.append(self.hls.stream_removed)
         faces = (
-            Streams(self.registry, self.egress, access, ledger, srt_port=8890),
-            Viewers(self.registry, self.egress, access, ledger),
+            Streams(self.registry, self.egress, self.hls, access, ledger, srt_port=8890),
+            Viewers(self.registry, self.egress, self.hls, access, ledger),
             Readers(self.registry, self.readers, access, ledger),
             Status(
                 self.egress,
@@ -153,6 +157,7 @@ class WebRig(Rig):
             ),
             whep,
             Whip(self.registry, self.whip, access),
+            Hls(self.registry, self.hls, access),
             pages,
             ConnectionsFace(self.platforms.connections, access, self._config.http.origin),
             relaying,
@@ -167,6 +172,7 @@ class WebRig(Rig):
     async def close(self) -> None:
         await self.client.close()
         await self.whip.close("the test is over", 5.0)
+        await self.hls.close("the test is over")
         await self.signin.close()
         for task in (self._following, self._relaying):
             task.cancel()

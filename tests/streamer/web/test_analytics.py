@@ -36,7 +36,7 @@ class AudienceRig:
         self.rig = rig
         config = parse({"state": {"dir": state}})
         self.engagement = Engagement(config, rig.identity, lambda: [])
-        self.engagement.follow(rig.egress)
+        self.engagement.follow(rig.egress, rig.hls)
 
     async def open(self) -> None:
         await self.engagement.start()

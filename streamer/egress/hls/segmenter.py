@@ -1,0 +1,214 @@
+"""Cuts a stream's units into segments and parts.
+
+A segment begins with a keyframe, the first one after `segment_s`; a part ends before it would be longer than
+`part_s`. The picture sets the pace, sound goes along as it comes; where there is no picture the sound does.
+
+What a header describes must not change within a segment. So a picture that is coded otherwise begins one,
+with another header, and a sound that is waits for that. Sound that stays away is taken out of the header with
+the next segment: players wait for what a header promises.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from streamer.egress.hls.window import Part, Window
+from transport.cmaf import Run, Sample, fragment, header
+from transport.errors import WireError
+from transport.media import AccessUnit, Codec, Track
+from transport.media.aac import FRAME_SAMPLES, parse_config
+
+#: Encoders are not as regular as all that.
+_TOLERANCE_S = 0.1
+#: A segment without another keyframe ends all the same: it is held in memory.
+_LONGEST_S = 30.0
+#: The first header waits so long for the sound that is to come, and later ones go without it after so long.
+_SOUND_PATIENCE_S = 2.0
+#: Units that wait for the first header.
+_MAX_HELD = 4096
+
+
+class Segmenter:
+    """Fills a window. One thread.
+
+    Args:
+        window: where segments and parts go.
+        part_s: parts are at most so long, where pictures come that often.
+        segment_s: segments are about so long, where keyframes come that often.
+        epoch_s: seconds since 1970 at pts 0.
+
+    Attributes:
+        header_tracks: what the header in force describes, empty before the first.
+        refusal: why nothing can be made of what comes, in words; "" while something can.
+    """
+
+    def __init__(self, window: Window, *, part_s: float, segment_s: float, epoch_s: float) -> None:
+        self._window = window
+        self._part_s = part_s
+        self._segment_s = segment_s
+        self._epoch_s = epoch_s
+        self.header_tracks: tuple[Track, ...] = ()
+        self.refusal = ""
+        self._header = 0
+        self._held: list[AccessUnit] = []
+        self._held_since: float | None = None
+        self._waits = True  # for a keyframe, and then a header
+        self._breaks = False
+        self._pending: AccessUnit | None = None  # the last picture: how long it lasts is not known yet
+        self._pictures: list[Sample] = []
+        self._sounds: list[AccessUnit] = []
+        self._sound: Track | None = None
+        self._sound_at = 0.0
+        self._part_at = 0.0
+        self._segment_at = 0.0
+        self._fragments = 0
+
+    def expect(self, *, picture: bool, sound: bool) -> None:
+        """Say what the stream has, before the first unit and whenever that changes."""
+        self._has_picture = picture
+        self._has_sound = sound
+
+    def break_off(self) -> None:
+        """What comes does not continue what came: another publisher, or one that was away."""
+        self._finish_part()
+        self._breaks = True
+        self._waits = True
+        self._held.clear()
+        self._held_since = None
+        self._pending = None
+        self._sound = None
+        self._sounds.clear()
+
+    def write(self, unit: AccessUnit, now: float) -> None:
+        """Take one unit.
+
+        Args:
+            unit: in a coding that CMAF carries.
+            now: seconds.
+        """
+        if not unit.track.is_video:
+            self._sound, self._sound_at = unit.track, now
+        if not self._waits:
+            self._sort(unit, now)
+            return
+        if self._held_since is None:
+            if not unit.keyframe or (self._has_picture and not unit.track.is_video):
+                return
+            self._held_since = now
+        self._held.append(unit)
+        is_heard = self._sound is not None or not self._has_sound
+        if is_heard or now - self._held_since > _SOUND_PATIENCE_S or len(self._held) > _MAX_HELD:
+            held, self._held, self._held_since, self._waits = self._held, [], None, False
+            for each in held:
+                self._sort(each, now)
+
+    def _sort(self, unit: AccessUnit, now: float) -> None:
+        if unit.track.is_video:
+            self._take_picture(unit, now)
+        elif self._has_picture:
+            if self.header_tracks and _is_like(unit.track, self.header_tracks[-1]):
+                self._sounds.append(unit)
+        else:
+            self._take_sound(unit, now)
+
+    def _take_picture(self, unit: AccessUnit, now: float) -> None:
+        pending, self._pending = self._pending, unit
+        frame_s = 0.0
+        if pending is not None:
+            sample = Sample(pending, max(0, unit.dts - pending.dts))
+            frame_s = sample.duration / unit.track.clock_rate
+            self._pictures.append(sample)
+        if self._is_to_cut(unit):
+            self._begin(unit, (unit.track, *self._living_sound(now)))
+        elif self._pictures and unit.dts_s - self._part_at + frame_s > self._part_s + 1e-6:
+            self._finish_part()
+            self._part_at = unit.dts_s
+
+    def _take_sound(self, unit: AccessUnit, now: float) -> None:
+        is_other = not self.header_tracks or not _is_like(unit.track, self.header_tracks[0])
+        if is_other or self._breaks or unit.dts_s - self._segment_at >= self._segment_s - 1e-6:
+            self._begin(unit, (unit.track,))
+        elif self._sounds and unit.dts_s - self._part_at + _frame_s(unit.track) > self._part_s + 1e-6:
+            self._finish_part()
+            self._part_at = unit.dts_s
+        self._sounds.append(unit)
+
+    def _is_to_cut(self, unit: AccessUnit) -> bool:
+        length_s = unit.dts_s - self._segment_at
+        if not unit.keyframe:
+            return length_s > _LONGEST_S and not self._breaks
+        is_other = not self.header_tracks or not _is_like(unit.track, self.header_tracks[0])
+        return self._breaks or is_other or length_s >= self._segment_s - _TOLERANCE_S
+
+    def _living_sound(self, now: float) -> tuple[Track, ...]:
+        if self._sound is None or now - self._sound_at > _SOUND_PATIENCE_S:
+            return ()
+        return (self._sound,)
+
+    def _begin(self, unit: AccessUnit, tracks: tuple[Track, ...]) -> None:
+        """Another segment, with this unit first."""
+        self._finish_part()
+        known = self.header_tracks
+        is_other = len(known) != len(tracks) or not all(map(_is_like, tracks, known))
+        if is_other and not self._describe(tracks):
+            return
+        begins_at = self._epoch_s + unit.pts_s
+        self._window.begin(self._header, begins_at, breaks=self._breaks or (is_other and bool(known)))
+        self._breaks = False
+        self._part_at = self._segment_at = unit.dts_s
+
+    def _describe(self, tracks: tuple[Track, ...]) -> bool:
+        try:
+            self._header = self._window.add_header(header(tracks))
+        except WireError as error:
+            if len(tracks) > 1:  # the picture without its sound
+                return self._describe(tracks[:1])
+            self.refusal = str(error)
+            self.break_off()
+            return False
+        self.header_tracks, self.refusal = tracks, ""
+        return True
+
+    def _finish_part(self) -> None:
+        pictures, self._pictures = self._pictures, []
+        sounds, self._sounds = self._sounds, []
+        if self._window.current is None or not (pictures or sounds):
+            return
+        self._fragments += 1
+        if pictures:
+            rate = pictures[0].unit.track.clock_rate
+            duration_s = sum(sample.duration for sample in pictures) / rate
+            independent = pictures[0].unit.keyframe
+        elif self.header_tracks[0].is_video:
+            self._sounds = sounds  # they go with the next picture
+            return
+        else:
+            duration_s, independent = sum(_frame_s(unit.track) for unit in sounds), True
+        runs = [Run(0, pictures), Run(len(self.header_tracks) - 1, _lasting(sounds))]
+        self._window.add(Part(fragment(self._fragments, runs), duration_s, independent))
+
+
+def _is_like(one: Track, other: Track) -> bool:
+    """Whether the same header describes both."""
+    return (
+        one.codec is other.codec
+        and one.parameter_sets == other.parameter_sets
+        and one.clock_rate == other.clock_rate
+        and one.channels == other.channels
+        and one.sample_rate == other.sample_rate
+    )
+
+
+def _frame_s(track: Track) -> float:
+    """How long one unit of sound lasts, where nothing else says it."""
+    if track.codec is Codec.AAC and track.parameter_sets:
+        config = parse_config(track.parameter_sets[0])
+        return config.samples / config.sample_rate
+    return FRAME_SAMPLES / (track.sample_rate or 48_000)
+
+
+def _lasting(sounds: list[AccessUnit]) -> list[Sample]:
+    """Each until the next, the last as long as its samples."""
+    samples = [Sample(unit, max(0, later.dts - unit.dts)) for unit, later in itertools.pairwise(sounds)]
+    samples += [Sample(unit, round(_frame_s(unit.track) * unit.track.clock_rate)) for unit in sounds[-1:]]
+    return samples

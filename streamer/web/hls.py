@@ -1,0 +1,232 @@
+"""HLS: streams over HTTP (RFC 8216; for parts and blocked reloads 8216bis).
+
+GET /hls/{stream}/index.m3u8          → 200, what there is, with a session in it
+GET /hls/{stream}/live.m3u8?session=… → 200, what of it there is now; waits where `_HLS_msn` asks for it
+GET /hls/{stream}/{file}?session=…    → 200, a header, segment or part
+
+The first is asked for with whatever opens the stream; it makes a session, whose key is in the addresses of
+all the rest, as players take neither headers nor queries along. It ends when nothing more is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Protocol as Interface
+
+from aiohttp import web
+
+from auth.access.door import Entry
+from auth.errors import AuthError
+from auth.permissions.actions import Action
+from auth.permissions.principals import ANONYMOUS
+from auth.permissions.protocols import Protocol
+from streamer.egress.hls import HlsEgress, HlsViewer, NoSuchHlsViewer
+from streamer.egress.hls.playlist import CONTENT_TYPE
+from streamer.egress.hls.window import WHOLE, Window
+from streamer.errors import Full
+from streamer.hub.registry import Registry
+from streamer.hub.stream import Stream
+from streamer.web.access import Access
+from streamer.web.confidential import require_confidential
+from streamer.web.operations import Operation
+from streamer.web.origin import client_address, signalling
+from streamer.web.problems import Problem
+from streamer.web.sdp import user_agent_of
+
+_FILE = re.compile(r"([0-9a-f]{8})-(?:header-(\d{1,9})\.mp4|(\d{1,9})(?:\.(\d{1,5}))?\.m4s)")
+_NUMBER = re.compile(r"\d{1,9}")
+#: What was named once never changes.
+_FOREVER = "max-age=31536000, immutable"
+#: Who asks for what is further ahead has not understood (8216bis section 6.2.5.2).
+_MOST_AHEAD = 2
+
+
+class Welcome(Interface):
+    """Told of every viewer that was let in; must not block."""
+
+    def __call__(self, request: web.Request, viewer: HlsViewer, entry: Entry, asked_at: float) -> None:
+        """Take note: his request, at what time it came, and by what leave he is in."""
+
+
+class Hls:
+    """The handlers.
+
+    Args:
+        welcome: told of every viewer that was let in.
+    """
+
+    def __init__(
+        self, registry: Registry, egress: HlsEgress, access: Access, welcome: Welcome | None = None
+    ) -> None:
+        self._registry = registry
+        self._egress = egress
+        self._access = access
+        self._welcome = welcome
+
+    def operations(self) -> list[Operation]:
+        """What to route where."""
+        gone = {404: "No such stream, session or file", 503: "It did not come in time, or the server is full"}
+        return [
+            Operation(
+                "GET",
+                "/hls/{stream}/index.m3u8",
+                self.join,
+                "Watch a stream over HTTP: the first playlist, with a new session in it",
+                {
+                    200: "The playlist",
+                    401: "A token is needed",
+                    403: "This token does not open it, or the stream demands HTTPS, or WebRTC",
+                    409: "Not live; Retry-After says when to ask again",
+                    429: "Too many from this address, or with this token; Retry-After says when to ask again",
+                    **gone,
+                },
+                content=CONTENT_TYPE,
+                needs="watch",
+            ),
+            Operation(
+                "GET",
+                "/hls/{stream}/live.m3u8",
+                self.playlist,
+                "What of the stream there is now",
+                {200: "The playlist", 400: "Not a number, or too far ahead", **gone},
+                content=CONTENT_TYPE,
+            ),
+            Operation(
+                "GET",
+                "/hls/{stream}/{file}",
+                self.file,
+                "A header, a segment or a part, as the playlist names them",
+                {200: "Fragmented MP4", **gone},
+                content="video/mp4",
+            ),
+        ]
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Let somebody watch."""
+        asked_at = time.time()
+        stream = self._registry.find(request.match_info["stream"])
+        action = await self._access.require_play(request, stream, Protocol.HLS)
+        require_confidential(request, stream)
+        _require_in_clear(stream)
+        if action is Action.LISTEN:
+            raise Problem(
+                403, "forbidden", "over HLS sound comes with the picture, and this token is for sound"
+            )
+        try:
+            viewer = await self._egress.join(
+                stream,
+                address=client_address(request),
+                user_agent=user_agent_of(request),
+                signalling=signalling(request).description,
+            )
+        except Full as error:
+            raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
+        entry = await self._let_in(request, stream, action, viewer)
+        if self._welcome is not None:
+            self._welcome(request, viewer, entry, asked_at)
+        text = viewer.output.multivariant(f"?session={viewer.key}")
+        return _playlist(viewer, text)
+
+    async def playlist(self, request: web.Request) -> web.Response:
+        """Say what there is, once there is what was asked for."""
+        viewer = self._find(request)
+        number, part = _asked_for(request)
+        window = viewer.output.window
+        if number is not None and not window.is_over:
+            newest = window.current.number if window.current is not None else 0
+            if number > newest + _MOST_AHEAD:
+                raise Problem(400, "too_far_ahead", f"_HLS_msn={number} where {newest} is being made")
+            await self._wait(viewer, number, part)
+        return _playlist(viewer, viewer.output.media(f"?session={viewer.key}"))
+
+    async def file(self, request: web.Request) -> web.Response:
+        """A header, a segment or a part."""
+        viewer = self._find(request)
+        found = _FILE.fullmatch(request.match_info["file"])
+        data: bytes | None = None
+        if found is not None and found[1] == viewer.output.name:
+            window = viewer.output.window
+            if found[2] is not None:
+                data = window.header(int(found[2]))
+            elif found[4] is None:
+                segment = window.segment(int(found[3]))
+                data = segment.data if segment is not None else None
+            else:
+                data = await self._part(viewer, int(found[3]), int(found[4]))
+        if data is None:
+            raise Problem(404, "not_found", f"there is no {request.match_info['file']!r}, or not any more")
+        self._egress.played(viewer)
+        viewer.sent(len(data))
+        scope = "public" if viewer.stream.config.public else "private"
+        headers = {"Cache-Control": f"{scope}, {_FOREVER}"}
+        return web.Response(body=data, content_type="video/mp4", headers=headers)
+
+    async def _part(self, viewer: HlsViewer, number: int, part: int) -> bytes | None:
+        window = viewer.output.window
+        if _is_next(window, number, part):
+            await self._wait(viewer, number, part)
+        found = window.part(number, part)
+        return found.data if found is not None else None
+
+    async def _wait(self, viewer: HlsViewer, number: int, part: int) -> None:
+        viewer.sent(0)
+        if not await viewer.output.wait(number, part, 3 * viewer.output.target_s):
+            raise Problem(503, "not_yet", "nothing came of the stream meanwhile", {"Retry-After": "1"})
+
+    async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: HlsViewer) -> Entry:
+        """From now on his session ends when he may not watch any more."""
+        try:
+            entry = await self._access.enter(
+                request, stream, action, Protocol.HLS, lambda why: self._egress.remove(viewer, why)
+            )
+        except BaseException as error:
+            refused = isinstance(error, AuthError)
+            self._egress.remove(viewer, str(error) if refused else "it did not wait for the answer")
+            raise
+        viewer.when_ended(entry.close)
+        if entry.permit.principal is not ANONYMOUS:
+            viewer.user = entry.permit.principal.name
+        return entry
+
+    def _find(self, request: web.Request) -> HlsViewer:
+        try:
+            viewer = self._egress.by_key(request.query.get("session", ""))
+        except NoSuchHlsViewer as error:
+            raise Problem(404, "no_such_session", f"{error}; begin with index.m3u8") from None
+        if viewer.stream.name != request.match_info["stream"]:
+            raise Problem(404, "no_such_session", "this session is of another stream")
+        return viewer
+
+
+def _require_in_clear(stream: Stream) -> None:
+    if stream.config.e2e:
+        raise Problem(
+            403, "encrypted", f"{stream.name!r} is encrypted end to end, for which players need WebRTC (WHEP)"
+        )
+
+
+def _asked_for(request: web.Request) -> tuple[int | None, int]:
+    """Segment and part of a blocked reload (8216bis section 6.2.5.2)."""
+    given = {name: request.query[name] for name in ("_HLS_msn", "_HLS_part") if name in request.query}
+    for name, value in given.items():
+        if not _NUMBER.fullmatch(value):
+            raise Problem(400, "bad_query", f"{name}={value[:20]!r}; expected a number")
+    if "_HLS_part" in given and "_HLS_msn" not in given:
+        raise Problem(400, "bad_query", "_HLS_part without _HLS_msn")
+    number = given.get("_HLS_msn")
+    return int(number) if number is not None else None, int(given.get("_HLS_part", WHOLE))
+
+
+def _is_next(window: Window, number: int, part: int) -> bool:
+    """Whether it is what is being made."""
+    current = window.current
+    if current is None or window.is_over:
+        return False
+    return (number, part) in ((current.number, len(current.parts)), (current.number + 1, 0))
+
+
+def _playlist(viewer: HlsViewer, text: str) -> web.Response:
+    body = text.encode()
+    viewer.sent(len(body))
+    return web.Response(body=body, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
