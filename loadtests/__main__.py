@@ -12,6 +12,7 @@ _PROGRAMS = (
     "fanout",
     "first-picture",
     "floor",
+    "hls",
     "join-storm",
     "latency",
     "loss",

@@ -174,6 +174,11 @@ class Server(Process):
         viewers: list[Any] = self.request("GET", "/api/v1/viewers")[1]["viewers"]
         return viewers
 
+    def viewers_over_hls(self) -> list[Any]:
+        """All viewers over HTTP, as the API describes them."""
+        viewers: list[Any] = self.request("GET", "/api/v1/viewers")[1]["over_hls"]
+        return viewers
+
     def wait_live(self, name: str, timeout_s: float = 20.0) -> None:
         """Wait until a stream shows a picture or sound."""
         wait_until(lambda: self._is_live(name), timeout_s, f"stream {name!r} to be live")

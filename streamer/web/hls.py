@@ -77,6 +77,7 @@ class Hls:
                     200: "The playlist",
                     401: "A token is needed",
                     403: "This token does not open it, or the stream demands HTTPS, or WebRTC",
+                    406: "The picture is not H.264, and may not be made into it",
                     409: "Not live; Retry-After says when to ask again",
                     429: "Too many from this address, or with this token; Retry-After says when to ask again",
                     **gone,

@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from streamer.egress.hls.output import HlsOutput
+from streamer.egress.hls.output import CARRIED, HlsOutput
 from streamer.egress.hls.viewer import HlsViewer
 from streamer.egress.hls.window import WHOLE
-from streamer.errors import Full, NotLive, StreamerError
+from streamer.errors import Full, NotLive, StreamerError, Unplayable
 from streamer.hub.patience import wait_until_watchable
 from streamer.hub.sessions import Endings
 from streamer.hub.stream import Stream
@@ -83,6 +83,7 @@ class HlsEgress:
 
         Raises:
             Full: there is no room for one more.
+            Unplayable: the picture would have to be made into another, and may not.
             NotLive: nobody publishes the stream, or nothing of it can be played over HTTP.
             NoSuchStream: it is not configured any more.
         """
@@ -90,6 +91,7 @@ class HlsEgress:
         stream.demand.acquire()
         try:
             await wait_until_watchable(stream)
+            _check_picture(stream)
             output = self._output(stream)
             await output.wait(0, WHOLE, _PATIENCE_S)
             if output.window.current is None or not output.window.reaches(0, 0):
@@ -178,3 +180,12 @@ class HlsEgress:
             self._ending.discard(output)
             self._deserted.pop(output, None)
             await output.close()
+
+
+def _check_picture(stream: Stream) -> None:
+    video = stream.source.video
+    if video is not None and video.codec not in CARRIED and stream.config.renditions == "off":
+        raise Unplayable(
+            f"the picture is {video.codec.label}, over HLS it would be made into H.264, and the stream's "
+            'renditions are off; expected renditions = "auto", or WebRTC in a browser that plays it'
+        )

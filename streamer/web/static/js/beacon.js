@@ -5,8 +5,6 @@
  * Nothing is stored in the browser, and nothing is sent where Do Not Track or Global Privacy Control is on.
  */
 
-import { StatsSampler } from "./stats.js";
-
 const EVERY_MS = 10_000;
 const SAMPLE_MS = 2000;
 
@@ -14,7 +12,7 @@ export class Beacon {
   /** @param {import("./player.js").Player} player */
   constructor(player) {
     this.player = player;
-    /** @type {{session: import("./whep.js").WhepSession, url: string, sampler: StatsSampler, said: object}|null} */
+    /** @type {{session: import("./player.js").Session, url: string, sampler: object, said: object}|null} */
     this.current = null;
     if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return;
     player.addEventListener("firstframe", () => this.#begin());
@@ -36,7 +34,7 @@ export class Beacon {
     const key = new URL(session.location).pathname.split("/").pop();
     const url = new URL(`/api/v1/analytics/beacon/${key}`, session.location).href;
     const said = { first_frame_ms: Math.min(600_000, Math.max(0, joinMs)), audible_s: 0, visible_s: 0 };
-    this.current = { session, url, sampler: new StatsSampler(session.pc), said };
+    this.current = { session, url, sampler: session.newSampler(), said };
     this.countedAt = session.firstFrameAt ?? performance.now();
     this.shown = this.#shownNow();
     this.#sample();

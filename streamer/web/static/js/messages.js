@@ -21,7 +21,7 @@ const WORDS = {
   factor_needed: { title: "A second factor is needed", detail: "Open your account at the top of this page, and set one up or show it.", tone: "stop" },
   encryption_required: { title: "This stream is only for encrypted connections", detail: "Open this page with https:// in its address.", tone: "stop" },
   unplayable: { title: "This browser cannot play the stream", detail: "Another browser or device may be able to.", tone: "stop" },
-  unsupported: { title: "This browser has no WebRTC", detail: "Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
+  unsupported: { title: "This browser cannot play live video", detail: "Use a current version of Chrome, Edge, Firefox or Safari.", tone: "stop" },
   rate_limited: { title: "Too many at once from this network", detail: "Trying again.", tone: "wait" },
   seats_taken: { title: "All places of this link are taken", detail: "Trying again.", tone: "wait" },
   busy: { title: "The server is full", detail: "The picture appears here as soon as there is room.", tone: "wait" },
@@ -67,7 +67,7 @@ const BY_STATUS = {
 /** Errors of the server's that say more than their status. */
 const OWN_WORDS = { rate_limited: "rate_limited", seats_taken: "seats_taken", encryption_required: "encryption_required", factor_needed: "factor_needed", token_expired: "forbidden", token_invalid: "forbidden" };
 /** Found out here, without a status. */
-const BY_CODE = { bad_answer: "unplayable", nothing_sent: "unplayable", insecure_page: "insecure_page", no_frame_access: "no_frame_access" };
+const BY_CODE = { bad_answer: "unplayable", nothing_sent: "unplayable", insecure_page: "insecure_page", no_frame_access: "no_frame_access", unsupported: "unsupported" };
 
 /** Statuses where the server knows more than this table, so that its own sentence is shown. */
 const SERVER_KNOWS = new Set(["encryption_required", "unplayable", "busy", "server_error"]);
@@ -85,7 +85,7 @@ export function problem(code, detail = "") {
 }
 
 /**
- * @param {{status: number, code: string, message: string}} error a WhepError
+ * @param {{status: number, code: string, message: string}} error see refusals.js
  * @returns {Problem}
  */
 export function problemOf(error) {

@@ -1,14 +1,15 @@
 /**
  * A live player that keeps playing: it connects, notices every kind of ending, and connects again.
  *
- * It owns the `<video>` element and the one WhepSession of the moment; what it looks like is controls.js.
+ * It owns the `<video>` element and the one session of the moment; what it looks like is controls.js. Sessions are of
+ * WebRTC (whep.js), and over HTTP (hls.js) where that does not get through or the browser has none.
  */
 
 import { liveStreams } from "./api.js";
 import { Liveness } from "./liveness.js";
 import { problem, problemOf } from "./messages.js";
-import { StatsSampler } from "./stats.js";
-import { WhepError, WhepSession, whepEndpoint } from "./whep.js";
+import { Refusal } from "./refusals.js";
+import { WhepSession, whepEndpoint } from "./whep.js";
 
 const TICK_MS = 500;
 const STALLED_AFTER_MS = 2000;
@@ -17,6 +18,8 @@ const RESTART_ICE_AFTER_MS = 1000;
 /** Chrome checks a quiet pair every 2.5 s; a server that answered none since has forgotten the session. */
 const SILENT_FOR_MS = 4000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** The same as long as HTTP has not been tried: better two seconds behind than nothing. */
+const HTTP_AFTER_MS = 5000;
 /** The server gives a session up 30 s after its publisher; with the picture frozen longer, ask anew. */
 const FROZEN_FOR_MS = 35_000;
 /**
@@ -34,6 +37,14 @@ const AFTERWARDS = {
   unauthorized: "never", forbidden: "never", not_granted: "never", factor_needed: "never", unsupported: "never", unplayable: "slow", no_such_stream: "slow",
   encryption_required: "never", insecure_page: "never", no_frame_access: "never", key_refused: "never",
 };
+
+/** WebRTC cannot be had here, whatever the server does. */
+const NO_WEBRTC = new Set(["network_blocked", "loopback_only", "unsupported"]);
+
+/** Nor HTTP: the stream is encrypted end to end, or the server offers none, or there is nothing here that plays it. */
+const NO_HTTP = new Set([403, 404, "bad_answer", "unsupported"]);
+
+/** @typedef {WhepSession|import("./hls.js").HlsSession} Session */
 
 /**
  * `idle` paused by the viewer · `connecting` · `playing` · `stalled` connected without new pictures ·
@@ -67,13 +78,20 @@ export class Player extends EventTarget {
     this.reconnects = 0;
     this.hasAudio = false;
     this.hasVideo = false;
+    /** @type {Session|null} */
     this.session = null;
+    /** Why this is watched over HTTP: what hinders WebRTC; null while nothing does. */
+    this.hindrance = null;
+    this.mayUseHttp = true;
     this.attempt = 0;
     this.retryTimer = 0;
     this.ticker = 0;
     video.muted = muted;
     video.playsInline = true;
-    addEventListener("online", () => this.#hurry());
+    addEventListener("online", () => {
+      this.hindrance = null; // it may be another network
+      this.#hurry();
+    });
     addEventListener("pagehide", () => this.#drop());
     addEventListener("pageshow", (event) => {
       if (event.persisted && this.state !== "idle") this.start();
@@ -92,10 +110,7 @@ export class Player extends EventTarget {
     clearTimeout(this.retryTimer);
     this.#drop();
     if (this.state === "idle" || this.state === "stopped") this.problem = null;
-    if (typeof RTCPeerConnection === "undefined") {
-      this.#become("stopped", problem("unsupported"));
-      return;
-    }
+    if (typeof RTCPeerConnection === "undefined") this.hindrance = problem("unsupported");
     if (this.ticker === 0) this.ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#connect(session);
   }
@@ -140,7 +155,9 @@ export class Player extends EventTarget {
   }
 
   async #connect(begun = null) {
-    const session = begun ?? new WhepSession(whepEndpoint(this.stream), this.token);
+    const isHindered = begun === null && this.hindrance !== null;
+    const session = isHindered ? await this.#newSessionOverHttp() : (begun ?? new WhepSession(whepEndpoint(this.stream), this.token));
+    if (session === null) return;
     this.session = session;
     session.watch = new Liveness(session.beganAt);
     session.addEventListener("connection", () => this.#connectionChanged(session));
@@ -148,15 +165,13 @@ export class Player extends EventTarget {
     try {
       const media = await session.start();
       if (session !== this.session) return;
-      session.sampler = new StatsSampler(session.pc);
+      session.sampler = session.newSampler();
       session.watch.answered(performance.now());
       this.#connectionChanged(session);
       if (session !== this.session) return;
       session.decryption?.addEventListener("trouble", () => this.#keyTrouble(session));
-      this.hasVideo = media.getVideoTracks().length > 0;
-      this.hasAudio = media.getAudioTracks().length > 0;
-      // The page shows it already, if there was time enough.
-      if (this.video.srcObject !== media) this.video.srcObject = media;
+      if (media instanceof MediaStream) this.#show(media);
+      else Object.assign(this, media);
       this.#awaitFrame(session);
       this.dispatchEvent(new Event("tracks"));
       this.play();
@@ -166,8 +181,34 @@ export class Player extends EventTarget {
     }
   }
 
+  /** @returns {Promise<Session|null>} null: nothing is to be begun any more */
+  async #newSessionOverHttp() {
+    this.#become("connecting", this.problem ?? problem("connecting"));
+    try {
+      const { HlsSession } = await import("./hls.js");
+      const isWanted = this.session === null && this.state === "connecting";
+      return isWanted ? new HlsSession(this.stream, this.token, this.video) : null;
+    } catch {
+      this.#again(problem("unreachable"));
+      return null;
+    }
+  }
+
+  #show(media) {
+    this.hasVideo = media.getVideoTracks().length > 0;
+    this.hasAudio = media.getAudioTracks().length > 0;
+    // The page shows it already, if there was time enough.
+    if (this.video.srcObject !== media) this.video.srcObject = media;
+  }
+
   #trouble(error) {
-    if (!(error instanceof WhepError)) return problem("unplayable");
+    if (!(error instanceof Refusal)) return problem("unplayable");
+    if (this.hindrance !== null && NO_HTTP.has(error.status || error.code)) {
+      const { hindrance } = this;
+      this.hindrance = null;
+      this.mayUseHttp = false;
+      return hindrance;
+    }
     const trouble = problemOf(error);
     if (trouble.code === "not_granted" && this.token) return problem("forbidden");
     return trouble.code === "not_live" && this.timeToFirstFrameMs !== null ? problem("ended") : trouble;
@@ -199,6 +240,11 @@ export class Player extends EventTarget {
     if (this.session?.watch.frames > 0) this.reconnects += 1;
     this.#drop();
     clearTimeout(this.retryTimer);
+    if (NO_WEBRTC.has(trouble.code) && this.hindrance === null && this.mayUseHttp) {
+      this.hindrance = trouble;
+      this.#connect();
+      return;
+    }
     const how = AFTERWARDS[trouble.code] ?? "backoff";
     if (how === "never") {
       this.#become("stopped", trouble);
@@ -299,7 +345,7 @@ export class Player extends EventTarget {
 
   #isLost(session, now, quietMs) {
     const { watch } = session;
-    if (!watch.wasConnected) return now - watch.connectingAt > CONNECT_TIMEOUT_MS;
+    if (!watch.wasConnected) return now - watch.connectingAt > (this.mayUseHttp ? HTTP_AFTER_MS : CONNECT_TIMEOUT_MS);
     if (watch.disconnectedAt !== null) {
       const forMs = now - watch.disconnectedAt;
       if (forMs > RESTART_ICE_AFTER_MS && !watch.restarted) {
@@ -312,7 +358,7 @@ export class Player extends EventTarget {
       return forMs > DISCONNECTED_FOR_MS;
     }
     if (quietMs < STALLED_AFTER_MS) return false;
-    return now - watch.answeredAt > SILENT_FOR_MS || quietMs > (watch.serverSays === "live" ? STARVED_FOR_MS : FROZEN_FOR_MS);
+    return now - watch.answeredAt > (session.silentForMs ?? SILENT_FOR_MS) || quietMs > (watch.serverSays === "live" ? STARVED_FOR_MS : FROZEN_FOR_MS);
   }
 
   /** Connected, yet nothing new to see: say why, as far as the server knows. */

@@ -6,6 +6,9 @@
  * before this module is there (opening.js). Retrying is the business of player.js.
  */
 
+import { Refusal, refusalOf } from "./refusals.js";
+import { StatsSampler } from "./stats.js";
+
 const RESTART_TIMEOUT_MS = 8000;
 const MOST_OFFERS = 3;
 const LOOPBACK = /^(?:127\.|::1$)/;
@@ -33,23 +36,6 @@ export function offer(stream, token) {
   const session = new WhepSession(whepEndpoint(stream), token);
   session.start().catch(() => {});
   return session;
-}
-
-/** The server refused, or could not be asked. */
-export class WhepError extends Error {
-  /**
-   * @param {string} code the server's own word (`not_live`, …), or `unreachable`, `bad_answer`, `nothing_sent`,
-   *   `insecure_page`, `no_frame_access`
-   * @param {string} message for people
-   * @param {{status?: number, retryAfterS?: number|null}} [details] HTTP status, 0 without an answer
-   */
-  constructor(code, message, { status = 0, retryAfterS = null } = {}) {
-    super(message);
-    this.name = "WhepError";
-    this.code = code;
-    this.status = status;
-    this.retryAfterS = retryAfterS;
-  }
 }
 
 /**
@@ -84,7 +70,7 @@ export class WhepSession extends EventTarget {
    * Offer, send, apply the answer; once, however often it is called.
    *
    * @returns {Promise<MediaStream>} the tracks the server agreed to send; media follows
-   * @throws {WhepError} the server refused or could not be asked
+   * @throws {Refusal} the server refused or could not be asked
    */
   start() {
     this.started ??= this.#start();
@@ -97,9 +83,9 @@ export class WhepSession extends EventTarget {
     try {
       media = await offer.accept(answer);
     } catch (error) {
-      throw new WhepError("bad_answer", String(error.message ?? error));
+      throw new Refusal("bad_answer", String(error.message ?? error));
     }
-    if (media.getTracks().length === 0) throw new WhepError("nothing_sent", "The server sends neither picture nor sound.");
+    if (media.getTracks().length === 0) throw new Refusal("nothing_sent", "The server sends neither picture nor sound.");
     const [track] = media.getTracks();
     const receiver = offer.pc.getReceivers().find((each) => each.track === track);
     receiver.transport?.addEventListener("statechange", () => this.#changed());
@@ -119,6 +105,11 @@ export class WhepSession extends EventTarget {
     return candidates.length > 0 && candidates.every((line) => LOOPBACK.test(line.split(" ")[4]));
   }
 
+  /** @returns {StatsSampler} of this connection */
+  newSampler() {
+    return new StatsSampler(this.pc);
+  }
+
   /**
    * Move the running session to the network the browser has now (RFC 9725 section 4.3.3).
    *
@@ -135,7 +126,7 @@ export class WhepSession extends EventTarget {
         this.#request(this.location, { method: "PATCH", headers, body: iceFragment(offer.sdp) }),
         pc.setLocalDescription(offer),
       ]);
-      if (response.status !== 200) throw new WhepError("refused", response.statusText);
+      if (response.status !== 200) throw new Refusal("refused", response.statusText);
       await pc.setRemoteDescription({ type: "answer", sdp: withIce(answered, await response.text()) });
       return true;
     } catch {
@@ -175,21 +166,21 @@ export class WhepSession extends EventTarget {
       this.pc.close();
       this.#farewell();
     }
-    throw new WhepError("server_error", "The server cannot decide whether the stream is encrypted.");
+    throw new Refusal("server_error", "The server cannot decide whether the stream is encrypted.");
   }
 
   async #prepare({ url, format }) {
     const { Decryption, obstacle } = await import("./e2e.js");
-    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+    if (this.closed) throw new Refusal("closed", "The session was closed meanwhile.");
     const why = obstacle(format);
-    if (why) throw new WhepError(why, "The stream is encrypted end to end.");
+    if (why) throw new Refusal(why, "The stream is encrypted end to end.");
     this.decryption = new Decryption(url, format, this.token);
     try {
       await this.decryption.ready;
     } catch {
-      throw new WhepError("unreachable", "What decrypts the stream could not be loaded.");
+      throw new Refusal("unreachable", "What decrypts the stream could not be loaded.");
     }
-    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+    if (this.closed) throw new Refusal("closed", "The session was closed meanwhile.");
   }
 
   /** @returns {Promise<{offer: WhepOffer, answer: string, sealed: {url: string, format: string}|null}>} */
@@ -204,7 +195,7 @@ export class WhepSession extends EventTarget {
     this.pc = offer.pc;
     this.pc.addEventListener("connectionstatechange", () => this.#changed());
     const [answered] = await Promise.all([this.#post(offer), offer.applied]);
-    if (this.closed) throw new WhepError("closed", "The session was closed meanwhile.");
+    if (this.closed) throw new Refusal("closed", "The session was closed meanwhile.");
     return { offer, ...answered };
   }
 
@@ -266,26 +257,13 @@ export class WhepSession extends EventTarget {
       const location = response.headers.get("Location");
       if (response.status === 201 && location) this.location = new URL(location, response.url).href;
     } catch (error) {
-      throw new WhepError("unreachable", String(error.message ?? error));
+      throw new Refusal("unreachable", String(error.message ?? error));
     }
     // Closed while the answer was on its way: close() did not know the session yet.
     if (this.closed) this.#farewell();
-    if (response.status !== 201) return { refused: refusal(response, text) };
+    if (response.status !== 201) return { refused: refusalOf(response, text) };
     return { answer: text, sealed: contentKey(response) };
   }
-}
-
-/** @returns {WhepError} what the server's error body and headers say */
-function refusal(response, text) {
-  let body = {};
-  try {
-    body = JSON.parse(text) ?? {};
-  } catch {
-    // A proxy's error page; the status is all there is.
-  }
-  const seconds = Number(body.retry_after_s ?? response.headers.get("Retry-After") ?? NaN);
-  const details = { status: response.status, retryAfterS: Number.isFinite(seconds) ? seconds : null };
-  return new WhepError(body.error ?? `http_${response.status}`, body.message ?? response.statusText, details);
 }
 
 /** @returns {{url: string, format: string}|null} where the key is, if the answer's frames are sealed with one */

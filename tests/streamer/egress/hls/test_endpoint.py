@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from streamer.egress.hls import HlsEgress, HlsViewer, NoSuchHlsViewer, endpoint
-from streamer.errors import Full, NotLive
+from streamer.errors import Full, NotLive, Unplayable
 from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.sections.hls import HlsConfig
 from streamer.sections.stream import StreamConfig
+from tests.fakes.units import H265, picture
 from tests.fakes.wait import until
 from tests.streamer.egress.hls.material import pictures, sounds
 from transport.media import AccessUnit
@@ -88,6 +89,13 @@ async def test_what_nothing_can_be_made_of_is_refused_with_the_reason(
     nameless = [replace(unit, track=replace(unit.track, parameter_sets=())) for unit in pictures(1.0)]
     rig.publish(nameless)
     with pytest.raises(NotLive, match="parameter set"):
+        await rig.join()
+
+
+async def test_a_picture_that_may_not_be_made_into_another_is_refused(rig: Rig) -> None:
+    rig.stream.config = StreamConfig.model_validate({"renditions": "off"})
+    rig.publish([picture(0.0, keyframe=True, track=H265)])
+    with pytest.raises(Unplayable, match=r"H\.265.*renditions"):
         await rig.join()
 
 
