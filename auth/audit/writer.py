@@ -34,6 +34,7 @@ _RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 class _Waiting:
     event: Event
     written: asyncio.Future[None] | None = None
+    may_wait: bool = False
 
 
 class AuditLog:
@@ -68,6 +69,7 @@ class AuditLog:
         self._room: deque[asyncio.Future[None]] = deque()
         self._something = asyncio.Event()
         self._closing = False
+        self._why_not = ""
 
     @property
     def queued(self) -> int:
@@ -87,6 +89,21 @@ class AuditLog:
                 await written
         except TimeoutError:
             raise AuthUnavailable("the audit log cannot be written now") from None
+
+    async def entrust(self, event: Event) -> None:
+        """Have an event written; returns when it is, or when it waits its turn as the database takes nothing.
+
+        Raises:
+            AuthUnavailable: there is no room for what waits.
+        """
+        written: asyncio.Future[None] = self._loop.create_future()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._put(_Waiting(self._dated(event), written, may_wait=True))
+        except TimeoutError:
+            raise AuthUnavailable("the audit log cannot be written now") from None
+        if not self._why_not:
+            await asyncio.wait([written], timeout=self._patience_s)
 
     async def put(self, event: Event) -> None:
         """Have an event written soon. Waits for room only."""
@@ -179,9 +196,12 @@ class AuditLog:
                 pause_s = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 # Of the others the text may quote what was to be written.
                 why = str(error) if isinstance(error, AuthUnavailable | OSError) else type(error).__name__
-                _log.error("the audit log cannot be written, next try in %g s: %s", pause_s, why)
+                self._put_off(why)
                 attempt += 1
             await asyncio.sleep(pause_s)
+        if self._why_not:
+            _log.warning("the audit log is written again; %d entries had to wait", self.queued)
+            self._why_not = ""
         with self._lock:
             for _ in batch:
                 self._queue.popleft()
@@ -192,3 +212,14 @@ class AuditLog:
         for room in freed:
             if not room.done():
                 room.set_result(None)
+
+    def _put_off(self, why: str) -> None:
+        # Once, not with every try: the log may be on the disk that is full.
+        if why != self._why_not:
+            _log.error("the audit log cannot be written, and is tried again until it can: %s", why)
+        self._why_not = why
+        with self._lock:
+            patient = [waiting.written for waiting in self._queue if waiting.may_wait]
+        for written in patient:
+            if written is not None and not written.done():
+                written.set_result(None)

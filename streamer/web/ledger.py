@@ -1,6 +1,7 @@
 """Keeps in the audit log what is done over HTTP: who, what, when, from where.
 
-An answer waits until its entry is written: nobody has seen or changed anything that is not in the log.
+An answer waits until its entry is written: nobody has seen or changed anything that is not in the log. While
+the database takes nothing a look is answered all the same, and its entry waits; a change is not.
 """
 
 from __future__ import annotations
@@ -37,21 +38,33 @@ class Ledger:
     async def changed(
         self, request: web.Request, permit: Permit, what: str, target: str, /, **details: object
     ) -> None:
-        """Somebody did something."""
-        # A token acts for itself; whose rights it has is told beside it.
-        if permit.token_id and permit.subject:
-            details["in_name_of"] = permit.subject
-        address = client_address(request)
-        await self._audit.record(Event(permit.principal.id, what, target, address, details=details))
+        """Somebody did something.
+
+        Raises:
+            AuthUnavailable: that cannot be written now.
+        """
+        await self._audit.record(self._event(request, permit, what, target, details))
 
     async def looked(
         self, request: web.Request, permit: Permit, what: str, target: str = "", /, **details: object
     ) -> None:
-        """Somebody is about to be shown data about people."""
+        """Somebody is about to be shown data about people.
+
+        Raises:
+            AuthUnavailable: that cannot be written now, and too much waits for it already.
+        """
         look = (permit.principal.id, what, target, client_address(request))
         now = self._monotonic()
         before = self._looks.find(look)
         if before is not None and now - before < LOOKS_EVERY_S:
             return
-        await self.changed(request, permit, what, target, **details)
+        await self._audit.entrust(self._event(request, permit, what, target, details))
         self._looks.add(look, now)
+
+    def _event(
+        self, request: web.Request, permit: Permit, what: str, target: str, details: dict[str, object]
+    ) -> Event:
+        # A token acts for itself; whose rights it has is told beside it.
+        if permit.token_id and permit.subject:
+            details["in_name_of"] = permit.subject
+        return Event(permit.principal.id, what, target, client_address(request), details=details)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.audit.entries import Event, audit_head, audit_log
@@ -136,6 +137,58 @@ async def test_who_waits_for_the_database_is_told_before_he_gives_up(tmp_path: P
         await log.close()
         await task
         assert [row["target"] for row in await entries(engine)] == ["0", "1"][:max_queued]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_is_entrusted_waits_for_the_database_and_nobody_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, known: bool
+) -> None:
+    async with database(tmp_path) as engine, running(engine, max_queued=2) as log:
+        await drop_tables(engine)
+        if known:
+            log.note(Event("ann", "login", "0"))
+            await until(lambda: "cannot be written" in caplog.text)
+        await log.entrust(Event("ann", "viewer.list", "1"))
+        await make_tables(engine)
+        await log.record(Event("ann", "login", "2"))
+        assert [row["target"] for row in await entries(engine)] == ["0", "1", "2"][not known :]
+        assert (await verify(engine, vault())).is_whole
+
+
+async def test_what_is_entrusted_is_written_when_it_returns(tmp_path: Path) -> None:
+    async with database(tmp_path) as engine, running(engine) as log:
+        await log.entrust(Event("ann", "viewer.list"))
+        assert [row["who"] for row in await entries(engine)] == ["ann"]
+
+
+async def test_what_is_entrusted_needs_room(tmp_path: Path) -> None:
+    async with database(tmp_path) as engine:
+        log = AuditLog(engine, vault(), 1, Clock(), patience_s=0.05)
+        log.note(Event("ann", "login"))
+        with pytest.raises(AuthUnavailable, match="audit log"):
+            await log.entrust(Event("ann", "viewer.list"))
+
+
+async def test_that_it_cannot_be_written_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with database(tmp_path) as engine, running(engine) as log:
+        tries = 0
+
+        def count(_: object) -> None:
+            nonlocal tries
+            tries += 1
+
+        event.listen(engine.sync_engine, "begin", count)
+        await drop_tables(engine)
+        tries = 0
+        log.note(Event("ann", "login"))
+        await until(lambda: tries >= 3)
+        assert caplog.text.count("cannot be written") == 1
+        await make_tables(engine)
+        await log.record(Event("ann", "logout"))
+        assert caplog.text.count("cannot be written") == 1
+        assert caplog.text.count("is written again; 2 entries had to wait") == 1
 
 
 async def test_a_server_that_cannot_wait_any_longer_says_what_is_missing(

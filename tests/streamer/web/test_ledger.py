@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from auth.access.permit import Basis, Permit
+from auth.audit.writer import AuditLog
+from auth.errors import AuthUnavailable
 from auth.permissions.actions import Action
 from auth.permissions.principals import Kind, Principal
 from streamer.web.ledger import LOOKS_EVERY_S, Ledger
+from tests.auth.ground import database, vault
 from tests.streamer.web.administration.desk import Desk
 
 
@@ -46,3 +51,13 @@ async def test_whose_rights_a_token_has_is_told(desk: Desk) -> None:
     await ledger.changed(asked(), holder, "user.add", "")
     (entry,) = await desk.audited("user.add")
     assert (entry["who"], entry["details"]) == ("token:1", {"in_name_of": "anna-id"})
+
+
+async def test_while_the_database_takes_nothing_looks_are_answered_and_changes_not(tmp_path: Path) -> None:
+    async with database(tmp_path) as engine:
+        audit = AuditLog(engine, vault(), patience_s=0.05)  # nobody writes
+        ledger = Ledger(audit)
+        await ledger.looked(asked(), permit("anna"), "stream.show", "cam")
+        assert audit.queued == 1
+        with pytest.raises(AuthUnavailable):
+            await ledger.changed(asked(), permit("anna"), "viewer.kick", "an-id")
