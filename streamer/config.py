@@ -142,7 +142,7 @@ def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
     try:
         config = Config(**document)
         findings += find_clashes(config.http, config.srt, config.rtmp, config.webrtc)
-        findings += find_lacks(config.cluster, config.redis)
+        findings += find_lacks(config.cluster, config.redis, config.srt)
     except ValidationError as error:
         findings += [_finding(details) for details in error.errors()]
     except SettingsError as error:

@@ -45,11 +45,26 @@ def find_clashes(http: HttpConfig, srt: SrtConfig, rtmp: RtmpConfig, webrtc: Web
     ]
 
 
-def find_lacks(cluster: ClusterConfig, redis: RedisConfig) -> list[Finding]:
+def find_lacks(cluster: ClusterConfig, redis: RedisConfig, srt: SrtConfig) -> list[Finding]:
     """What of these tables needs another one."""
-    if cluster.secret is None or redis.url is not None:
+    if cluster.secret is None:
         return []
-    return [Finding("cluster.secret", "***", "machines find each other in Redis; expected redis.url")]
+    findings = []
+    if redis.url is None:
+        what = "machines find each other in Redis; expected redis.url"
+        findings.append(Finding("cluster.secret", "***", what))
+    host, _ = split_address(srt.listen)
+    if _is_loopback(host) and not _is_loopback(cluster.host):
+        what = f"no other machine reaches it there; expected an address that is behind {cluster.advertise}"
+        findings.append(Finding("srt.listen", repr(srt.listen), what))
+    return findings
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _shared(first: _Listener, second: _Listener) -> str:

@@ -44,6 +44,11 @@ class ClusterConfig(Section):
             raise ValueError("expected both secret and advertise, or neither")
         return self
 
+    @property
+    def host(self) -> str:
+        """Of `advertise`."""
+        return parse_srt_url(f"srt://{self.advertise}").host if self.advertise else ""
+
 
 def srt_address(address: str) -> str:
     """Check where a machine says it is reached over SRT; returns it as it is.
