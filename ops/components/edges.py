@@ -62,9 +62,8 @@ class Edges:
             if stream.config.is_published and (publisher := stream.own_publisher) is not None
         }
 
-    def _find(self, stream: str) -> Machine | None:
-        origin = self._origins.elsewhere.get(stream)
-        return _machine(origin) if origin is not None else None
+    def _find(self, stream: str) -> tuple[Machine, ...]:
+        return tuple(_machine(origin) for origin in self._origins.elsewhere.get(stream, ()))
 
     def _comes(self, stream: str, origin: Origin) -> bool:
         try:

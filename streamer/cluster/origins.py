@@ -48,10 +48,10 @@ class Origins:
         heard: called after every beat.
 
     Attributes:
-        elsewhere: streams of the others; of two that have one, the one that got it last: an encoder that
-            moved is missed only after seconds. As last heard while Redis is away: the machines are mostly
-            still there. Of one that says nothing, as when Redis has lost everything or that machine has lost
-            Redis, what comes from it, unless another has it too.
+        elsewhere: streams of the others; of those that have one, the one that got it last is the first: an
+            encoder that moved is missed only after seconds. As last heard while Redis is away: the machines
+            are mostly still there. Of one that says nothing, as when Redis has lost everything or that
+            machine has lost Redis, what comes from it, unless another has it too.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Origins:
         comes: Callable[[str, Origin], bool],
         heard: Callable[[], None],
     ) -> None:
-        self.elsewhere: dict[str, Origin] = {}
+        self.elsewhere: dict[str, tuple[Origin, ...]] = {}
         self._redis = redis
         self._node = node
         self._address = address
@@ -103,16 +103,19 @@ class Origins:
             gone = [name for name, answer in zip(names, answers, strict=True) if answer is None]
             if gone:
                 await self._redis.srem(_ORIGINS, *gone)
-        found: dict[str, Origin] = {}
+        found: dict[str, list[Origin]] = {}
         for name, answer in zip(names, answers, strict=True):
             for stream, origin in _parse(name, answer).items() if answer is not None else ():
-                if stream not in found or origin.since > found[stream].since:
-                    found[stream] = origin
+                found.setdefault(stream, []).append(origin)
         speaking = {name for name, answer in zip(names, answers, strict=True) if answer is not None}
-        for stream, origin in self.elsewhere.items():
-            if stream not in found and origin.node not in speaking and self._comes(stream, origin):
-                found[stream] = origin
-        self.elsewhere = found
+        for stream, origins in self.elsewhere.items():
+            silent = [each for each in origins if each.node not in speaking and self._comes(stream, each)]
+            if silent and stream not in found:
+                found[stream] = silent
+        self.elsewhere = {
+            stream: tuple(sorted(origins, key=lambda each: each.since, reverse=True))
+            for stream, origins in found.items()
+        }
 
     async def leave(self) -> None:
         """This machine stops in good order.

@@ -1,7 +1,8 @@
 """Streams that are published to another machine, fetched from it while somebody here wants them.
 
 The other machine serves this one as it serves anybody who reads over SRT. A stream is fetched once, however
-many watch it here; an encoder that calls this machine takes its place.
+many watch it here; an encoder that calls this machine takes its place. Where several machines have it, one
+that it could not be fetched from is asked again when none of the others is left.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.callers import MACHINE_KEY
@@ -48,17 +49,19 @@ class EdgeIngest:
         options: of SRT connections.
         secret: the machines' passphrase among themselves.
         node: this machine's name.
-        find: which machine has a stream, None for none; asked from any thread.
+        find: which machines have a stream, the one to be preferred first; asked from any thread.
     """
 
     def __init__(
-        self, options: SrtOptions, secret: str, node: str, find: Callable[[str], Machine | None]
+        self, options: SrtOptions, secret: str, node: str, find: Callable[[str], Sequence[Machine]]
     ) -> None:
         self._options = dataclasses.replace(options, passphrase=secret, pbkeylen=_KEY_BYTES)
         self._node = node
         self._find = find
         self._lock = threading.Lock()
         self._fetching: dict[Stream, _Fetch] = {}
+        # Which machines a stream could not be fetched from, and of which publisher's coming.
+        self._failed: dict[Stream, set[tuple[Machine, float]]] = {}
         self._ended: list[_Fetch] = []
         self._is_closed = False
 
@@ -71,7 +74,7 @@ class EdgeIngest:
         """Fetch a stream where that is needed, and stop where it moved. Any thread; returns at once."""
         if not stream.config.is_published:
             return
-        machine = self._find(stream.name)
+        machine = self._choose(stream)
         is_here = stream.own_publisher is not None
         stream.elsewhere_since = machine.since if machine is not None and not is_here else None
         if stream.ingest.state == "retrying" and (machine is None or stream.demand.idle_s):
@@ -92,6 +95,17 @@ class EdgeIngest:
             except RuntimeError as error:
                 _log.error("%s: no thread to fetch it: %s", stream.name, error)
 
+    def _choose(self, stream: Stream) -> Machine | None:
+        """The first of those that have it which did not fail, or the first of all."""
+        machines = self._find(stream.name)
+        with self._lock:
+            failed = self._failed.get(stream, set())
+            failed &= {(machine, machine.since) for machine in machines}
+            left = [machine for machine in machines if (machine, machine.since) not in failed]
+            if not left:
+                self._failed.pop(stream, None)
+        return next(iter(left or machines), None)
+
     def comes(self, stream: Stream, machine: Machine) -> bool:
         """Whether a stream's media comes from that machine now."""
         publisher = stream.publisher
@@ -105,6 +119,7 @@ class EdgeIngest:
         """It is not configured any more."""
         with self._lock:
             fetch = self._fetching.pop(stream, None)
+            self._failed.pop(stream, None)
             self._ended = [each for each in self._ended if each.alive]
             if fetch is not None:
                 fetch.stop()
@@ -121,13 +136,16 @@ class EdgeIngest:
             fetch.join()
 
     def _left(self, stream: Stream, fetch: _Fetch) -> None:
-        """It ended, as the stream moved; whoever has it now may be asked at once."""
+        """It ended by itself, or as the stream moved; another one that has it may be asked at once."""
         with self._lock:
+            if fetch.has_failed:
+                self._failed.setdefault(stream, set()).add((fetch.machine, fetch.machine.since))
             if self._fetching.get(stream) is not fetch:
                 return
             del self._fetching[stream]
             self._ended = [*(each for each in self._ended if each.alive), fetch]
-        self.look(stream)
+        if not fetch.has_failed or len(self._find(stream.name)) > 1:
+            self.look(stream)
 
     def _source(self, stream: Stream, machine: Machine) -> SrtPull:
         asked = StreamId(resource=stream.name, mode=Mode.REQUEST, extra=((MACHINE_KEY, self._node),))
@@ -142,13 +160,17 @@ class _Fetch:
     """One connection to another machine, in a thread of its own, until it ends.
 
     Args:
-        left: called from that thread as its last act, after `leave`.
+        left: called from that thread as its last act, after `leave` and when it failed.
+
+    Attributes:
+        has_failed: it ended, and not because somebody asked it to.
     """
 
     def __init__(
         self, stream: Stream, machine: Machine, source: SrtPull, left: Callable[[Stream, _Fetch], None]
     ) -> None:
         self.machine = machine
+        self.has_failed = False
         self._left = left
         self._leaves = False
         self._stream = stream
@@ -178,7 +200,7 @@ class _Fetch:
 
     def _work(self) -> None:
         self._carry()
-        if self._leaves:
+        if self._leaves or self.has_failed:
             self._left(self._stream, self)
 
     def _carry(self) -> None:
@@ -196,6 +218,7 @@ class _Fetch:
         )
         reason, _ = carry(stream, source, publisher, lambda: stream.demand.idle_s <= _IDLE_S)
         if reason and not self._stopping.is_set():
+            self.has_failed = True
             failure = IngestStatus("retrying", f"machine {self.machine.node}: {reason}")
             # Once, as it is tried again every second.
             if (stream.ingest.state, stream.ingest.reason) != (failure.state, failure.reason):

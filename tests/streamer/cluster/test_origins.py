@@ -26,8 +26,9 @@ class Machine:
         self.heard += 1
 
     async def hears(self) -> dict[str, Origin]:
+        """What it hears of each stream; of several machines the one it prefers."""
         await self.origins.beat()
-        return self.origins.elsewhere
+        return {stream: origins[0] for stream, origins in self.origins.elsewhere.items()}
 
 
 async def test_each_hears_what_the_others_have_and_not_what_it_has_itself(redis: Redis) -> None:
@@ -47,7 +48,9 @@ async def test_of_two_that_have_a_stream_the_one_that_got_it_last_counts(redis: 
     """The encoder may have moved, which the one it left has not noticed yet."""
     for node, since in (("late", 300.0), ("early", 100.0), ("later", 400.0), ("soon", 200.0)):
         await Machine(redis, node, cam=since).hears()
-    assert (await Machine(redis, "edge").hears())["cam"].node == "later"
+    edge = Machine(redis, "edge")
+    assert (await edge.hears())["cam"].node == "later"
+    assert [each.node for each in edge.origins.elsewhere["cam"]] == ["later", "late", "soon", "early"]
 
 
 async def test_who_leaves_or_dies_is_forgotten(redis: Redis) -> None:
