@@ -115,13 +115,14 @@ class Fanout:
         if changed:
             self._on_tracks()
 
-    def attach(self, sink: Sink, *, replay: bool = True) -> None:
-        """Add a sink; with `replay` it gets the current GOP first."""
+    def attach(self, *sinks: Sink, replay: bool = True) -> None:
+        """Add sinks; with `replay` they get the current GOP first, each unit one after the other."""
         with self._lock:
             if replay:
                 for unit in self._gop.units():
-                    sink.write(unit)
-            self._sinks = (*self._sinks, sink)
+                    for sink in sinks:
+                        sink.write(unit)
+            self._sinks = (*self._sinks, *sinks)
 
     def detach(self, sink: Sink) -> None:
         """Remove a sink. Idempotent; after it returns the sink gets nothing more."""

@@ -20,13 +20,22 @@ class Intake:
         stream: where from.
         codecs: what the output takes as it is; anything else is made into H.264 and AAC.
         on_ready: called in the publisher's thread when there is something to take.
+        hears_past: whether sound that came with the picture since its keyframe is taken too.
 
     Raises:
         RuntimeError: the machine allows no thread to make something on the way.
     """
 
-    def __init__(self, stream: Stream, codecs: Collection[Codec], on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        codecs: Collection[Codec],
+        on_ready: Callable[[], None],
+        *,
+        hears_past: bool = False,
+    ) -> None:
         self._stream = stream
+        self._hears_past = hears_past
         self._codecs = frozenset(codecs)
         self._reader = Reader(on_ready=on_ready)
         self._taken: dict[bool, tuple[Fanout | Rendition, _Matching]] = {}
@@ -101,6 +110,7 @@ class Intake:
 
     def follow(self) -> None:
         """Look again at what the stream has; call when its tracks changed."""
+        together: list[_Matching] = []
         for video, track in ((True, self.video), (False, self.audio)):
             codec = self._codec(track, Codec.H264 if video else Codec.AAC)
             if track is None or codec is None or (video and self.refusal):
@@ -112,7 +122,15 @@ class Intake:
             if taken is not None and taken[0] is origin and taken[1].codec is codec:
                 continue
             self._release(video)
-            self._attach(origin, video, codec)
+            sink = self._sink(origin, video, codec)
+            if origin is self._stream.source and (together or (video and self._hears_past)):
+                together.append(sink)
+            else:
+                # Sound of the past would only be late without its picture, which needs its keyframe.
+                self._attach(origin, sink, replay=video)
+            self._taken[video] = (origin, sink)
+        if together:
+            self._stream.source.attach(*together)
 
     def close(self) -> None:
         """Let go of the stream. Idempotent."""
@@ -127,19 +145,19 @@ class Intake:
             return None
         return track.codec if track.codec in self._codecs else otherwise
 
-    def _attach(self, origin: Fanout | Rendition, video: bool, codec: Codec) -> None:
+    def _sink(self, origin: Fanout | Rendition, video: bool, codec: Codec) -> _Matching:
         fanout = origin if isinstance(origin, Fanout) else origin.out
-        sink = _Matching(self._reader, fanout, video=video, codec=codec)
+        return _Matching(self._reader, fanout, video=video, codec=codec)
+
+    def _attach(self, origin: Fanout | Rendition, sink: _Matching, *, replay: bool) -> None:
         try:
             if isinstance(origin, Fanout):
-                # Sound of the past would only be late; the picture needs its keyframe.
-                origin.attach(sink, replay=video)
+                origin.attach(sink, replay=replay)
             else:
                 origin.attach(sink)
         except BaseException:
             origin.detach(sink)
             raise
-        self._taken[video] = (origin, sink)
 
     def _release(self, video: bool) -> None:
         taken = self._taken.pop(video, None)

@@ -6,7 +6,7 @@ from streamer.config import parse
 from streamer.hub.intake import Intake
 from streamer.hub.stream import Publisher, Stream
 from tests.fakes.renditions import is_taken
-from tests.fakes.units import AAC, H264, picture, sound
+from tests.fakes.units import AAC, H264, picture, programme, sound
 from tests.fakes.wait import wait_until
 from transport.media import Codec
 
@@ -36,6 +36,31 @@ def test_what_the_destination_takes_passes_from_the_keyframe_that_is_at_hand() -
     publication.write(picture(0.08))  # type: ignore[attr-defined]
     assert intake.take() == []
     assert not stream.source.has_sinks
+
+
+def test_sound_that_came_with_the_picture_comes_with_it_in_the_order_that_it_came() -> None:
+    stream, publication = published()
+    before = sound(0.0, received_at=0.0)
+    units = list(programme(5, received_at=1.0))
+    for unit in [before, *units]:
+        publication.write(unit)  # type: ignore[attr-defined]
+    intake = Intake(stream, TAKES, lambda: None, hears_past=True)
+    assert [unit.data for unit in intake.take()] == [unit.data for unit in units]
+    intake.follow()
+    publication.write(sound(0.2))  # type: ignore[attr-defined]
+    assert [unit.track.codec for unit in intake.take()] == [Codec.AAC]
+    intake.close()
+
+
+def test_sound_that_another_publisher_brings_is_not_heard_late() -> None:
+    stream, publication = published()
+    publication.write(picture(0.0, keyframe=True))  # type: ignore[attr-defined]
+    intake = Intake(stream, TAKES, lambda: None, hears_past=True)
+    assert len(intake.take()) == 1
+    publication.write(sound(0.0))  # type: ignore[attr-defined]
+    intake.follow()
+    assert intake.take() == []
+    intake.close()
 
 
 def test_it_wants_its_stream_while_it_is_open() -> None:

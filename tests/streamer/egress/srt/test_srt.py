@@ -209,6 +209,21 @@ class TestMedia:
             first, sent = units[0], pictures[0]
             assert [unit.pts - first.pts for unit in units] == [unit.pts - sent.pts for unit in pictures[:29]]
 
+    def test_the_first_who_comes_hears_what_belongs_to_the_picture(
+        self, rig: Rig, pictures: list[AccessUnit]
+    ) -> None:
+        sounds = sound_units(Codec.AAC, tone(1.0, 48_000), 48_000)
+        publication = rig.publish("open")
+        for picture, sound in zip(pictures[:10], sounds, strict=False):
+            publication.write(picture)
+            publication.write(sound)
+        for _ in range(2):
+            connection, _ = rig.read("open")
+            units = received(connection, lambda units: len(units) == 17)
+            heard = [unit.data for unit in units if not unit.track.is_video]
+            assert heard == [unit.data for unit in sounds[: len(heard)]]
+            assert len(heard) > 7
+
     def test_what_a_publisher_left_behind_is_shown_to_nobody_who_comes_later(
         self, rig: Rig, pictures: list[AccessUnit]
     ) -> None:
