@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 import re
 import socket
@@ -130,8 +131,11 @@ class Https:
             state = "off"
         elif last_error:
             state = "failed"
+        elif certificate is None:
+            state = "waiting"
         else:
-            state = "valid" if certificate is not None else "waiting"
+            is_in_time = certificate.not_before <= datetime.datetime.now(datetime.UTC) < certificate.not_after
+            state = "valid" if is_in_time else "expired"
         return CertificateModel(
             source="files" if self._files is not None else "acme" if self._renewal is not None else "",
             state=state,

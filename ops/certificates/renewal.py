@@ -99,8 +99,9 @@ class Renewal:
 
     async def _sleep_until(self, due_at: float) -> None:
         self.next_attempt = due_at
-        while (left_s := due_at - self._clock()) > 0:  # noqa: ASYNC110 (it is time that is waited for)
+        while (left_s := due_at - self._clock()) > 0:
             await asyncio.sleep(min(left_s, _LONGEST_SLEEP_S))
+            self._tls.remind()
 
 
 def renew_at(certificate: Certificate) -> float:

@@ -10,6 +10,8 @@ import asyncio
 import datetime
 import logging
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,7 @@ _SUITES = (
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
 )
-_EXPIRES_SOON = datetime.timedelta(days=7)
+_EXPIRES_SOON_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,38 @@ class Certificate:
         issuer = first.issuer.rfc4514_string()
         return cls(names, issuer, first.not_valid_before_utc, first.not_valid_after_utc)
 
+    def trouble(self, now: float) -> str:
+        """What is wrong with its time, or soon will be, in words; "" for nothing.
+
+        Args:
+            now: seconds since 1970.
+        """
+        begins, ends = self.not_before.timestamp(), self.not_after.timestamp()
+        if now < begins:
+            return f"is not valid before {self.not_before}"
+        if now >= ends:
+            return f"has expired: {self.not_after}"
+        # Some live for days only, and are renewed after two thirds.
+        is_soon = ends - now < min(_EXPIRES_SOON_S, (ends - begins) / 4)
+        return f"expires soon: {self.not_after}" if is_soon else ""
+
 
 class TlsContext:
     """What the HTTPS listener uses; without a certificate every handshake fails with an alert.
+
+    Args:
+        clock: seconds since 1970.
 
     Attributes:
         context: for the listener; stays the same.
         certificate: the one in force.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.certificate: Certificate | None = None
+        self._clock = clock
+        self._chain = Path()
+        self._told = ""
         self.context = _make_context()
         self.context.sni_callback = self._choose
         self._current: ssl.SSLContext | None = None
@@ -98,11 +121,21 @@ class TlsContext:
                 "unsupported", f"certificate {chain}, key {key}: expected PEM without a password: {error}"
             ) from None
         self._current, self.certificate = context, certificate
-        left = certificate.not_after - datetime.datetime.now(datetime.UTC)
-        if left < _EXPIRES_SOON:
-            when = "has expired" if left < datetime.timedelta() else "expires soon"
-            _log.warning("the certificate in %s %s: %s", chain, when, certificate.not_after)
+        self._chain, self._told = chain, ""
+        self.remind()
         return certificate
+
+    @property
+    def trouble(self) -> str:
+        """As `Certificate.trouble`, of the one in force."""
+        return self.certificate.trouble(self._clock()) if self.certificate is not None else ""
+
+    def remind(self) -> None:
+        """Say in the log that the certificate in force ends soon, and that it has ended; once each."""
+        trouble = self.trouble
+        if trouble and trouble != self._told:
+            _log.warning("the certificate in %s %s", self._chain, trouble)
+        self._told = trouble
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
         # Called for clients that name no host too.
@@ -140,13 +173,16 @@ class CertificateFiles:
         return True
 
     async def run(self) -> None:
-        """Reload at every change until cancelled."""
+        """Reload at every change, and remind of their end, until cancelled."""
         # Folders, as in `ops.process.reload`. Chain and key may change one after the other: half a pair is
         # refused, and the second change brings the whole.
         folders = {path.absolute().parent for path in self._paths}
         stop = asyncio.Event()
         try:
-            async for _ in watchfiles.awatch(*folders, stop_event=stop, recursive=False):
+            # Every few seconds too, as they may be links to files that are written elsewhere.
+            watch = watchfiles.awatch(*folders, stop_event=stop, recursive=False, yield_on_timeout=True)
+            async for _ in watch:
+                self._tls.remind()
                 if self._stamp() != self._seen:
                     self.reload()
         finally:
@@ -160,7 +196,7 @@ class CertificateFiles:
             except OSError:
                 stamps.append(())
             else:
-                stamps.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+                stamps.append((status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns))
         return stamps
 
 

@@ -258,8 +258,9 @@ class LiveModel(BaseModel):
 class CertificateModel(BaseModel):
     """What HTTPS shows.
 
-    `source` is "files", "acme" or "" for plain HTTP; `state` is "valid", "waiting" (for the first one),
-    "failed" (the last attempt; one from before may still be in force) or "off".
+    `source` is "files", "acme" or "" for plain HTTP; `state` is "valid", "expired" (or not valid yet),
+    "waiting" (for the first one), "failed" (the last attempt; one from before may still be in force) or
+    "off".
     """
 
     source: str

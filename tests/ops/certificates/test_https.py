@@ -17,7 +17,7 @@ from ops.certificates.https import Https, redirect_app
 from streamer.config import parse
 from streamer.errors import ConfigError
 from streamer.sections.http import HttpConfig
-from tests.ops.certificates.authority import Authority
+from tests.ops.certificates.authority import DAY, Authority
 from tests.ops.certificates.pebble import DOMAIN, Pebble
 from transport.errors import LinkError
 
@@ -79,6 +79,14 @@ class TestConfiguration:
         config = HttpConfig(tls_cert=tmp_path / "a.pem", tls_key=tmp_path / "b.pem")
         with pytest.raises(LinkError, match=r"a\.pem"):
             Https(config, tmp_path)
+
+    def test_one_that_has_expired_is_called_so(self, tmp_path: Path) -> None:
+        paths = tmp_path / "a.pem", tmp_path / "b.pem"
+        config = HttpConfig(tls_cert=paths[0], tls_key=paths[1])
+        Authority(tmp_path).issue(*paths, "live.test", age=40 * DAY)
+        assert Https(config, tmp_path).describe().state == "expired"
+        Authority(tmp_path).issue(*paths, "live.test")
+        assert Https(config, tmp_path).describe().state == "valid"
 
 
 class TlsServer(Server):

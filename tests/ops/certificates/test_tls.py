@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from ops.certificates.tls import CertificateFiles, TlsContext
+from tests.fakes.wait import until
 from tests.ops.certificates.authority import DAY, Authority
 from transport.errors import LinkError
 
@@ -168,6 +170,32 @@ class TestRefusal:
         rig.tls.use(rig.chain, rig.key)
         assert "has expired" in caplog.text
 
+    def test_one_that_is_not_valid_yet_is_used_with_a_warning(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rig.authority.issue(rig.chain, rig.key, "live.test", age=-DAY)
+        rig.tls.use(rig.chain, rig.key)
+        assert "is not valid before" in caplog.text
+
+    def test_that_its_end_comes_is_said_while_it_runs_and_that_it_came(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        now = time.time()
+        tls = TlsContext(clock=lambda: now)
+        certificate = tls.use(rig.chain, rig.key)
+        tls.remind()
+        assert caplog.text == ""
+        for days, said in ((-6.9, "expires soon"), (0.1, "has expired")):
+            now = (certificate.not_after + days * DAY).timestamp()
+            tls.remind()
+            tls.remind()
+            assert caplog.text.count(said) == 1
+        assert len(caplog.records) == 2
+        rig.renew(2)
+        now = time.time()
+        tls.use(rig.chain, rig.key)
+        assert (tls.trouble, len(caplog.records)) == ("", 2)
+
 
 class TestFiles:
     async def until(self, condition: Callable[[], bool], change: Callable[[], None]) -> None:
@@ -207,6 +235,29 @@ class TestFiles:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+
+    async def test_links_to_files_that_are_written_elsewhere(self, rig: Rig) -> None:
+        elsewhere = rig.chain.parent / "elsewhere"
+        elsewhere.mkdir()
+        for path in (rig.chain, rig.key):
+            path.rename(elsewhere / path.name)
+            path.symlink_to(elsewhere / path.name)
+        files = CertificateFiles(rig.tls, rig.chain, rig.key)
+        watching = asyncio.create_task(files.run())
+        before = rig.tls.certificate
+        rig.renew(2)  # through the links
+        try:
+            await until(lambda: rig.tls.certificate is not before)
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+    def test_a_key_that_may_be_read_again(self, rig: Rig) -> None:
+        files = CertificateFiles(rig.tls, rig.chain, rig.key)
+        before = files._stamp()
+        rig.key.chmod(0o400)
+        assert files._stamp() != before
 
     def test_reload_on_demand(self, rig: Rig) -> None:
         files = CertificateFiles(rig.tls, rig.chain, rig.key)
