@@ -171,7 +171,9 @@ class RtmpConnection:
             self.encryption = f"{version}, {name}"
         except TimeoutError:
             raise LinkError("timeout", "no handshake within 10 s") from None
-        except (OSError, ValueError) as error:  # ssl.SSLError is one of the former
+        except ssl.SSLError as error:
+            raise _refused(error) or self._ended(error) from None
+        except (OSError, ValueError) as error:
             raise self._ended(error) from None
 
     def _next_event(self) -> Event:
@@ -344,3 +346,13 @@ def _plain_address(name: tuple[str, int] | tuple[str, int, int, int]) -> tuple[s
     """Host and port; IPv4 as such where a socket for both wraps it."""
     host = name[0]
     return host.removeprefix("::ffff:") if "." in host.partition("%")[0] else host, name[1]
+
+
+def _refused(error: ssl.SSLError) -> LinkError | None:
+    """What a client's alert says of this server's certificate (RFC 8446 section 6.2); None when nothing."""
+    _, _, alert = (error.reason or "").partition("_ALERT_")
+    if "CERTIFICATE" not in alert and alert != "UNKNOWN_CA":
+        return None
+    return LinkError(
+        "unsupported", f"it does not take this server's certificate: {alert.lower().replace('_', ' ')}"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -166,6 +167,19 @@ async def test_rtmps_without_a_certificate_is_in_the_log(rig: Rig, caplog: pytes
     with caplog.at_level(logging.WARNING), pytest.raises(LinkError):
         await push_to(f"rtmps://localhost:{rig.listener.address[1]}/live", "cam").connect()
     await until(lambda: "this server has no certificate" in caplog.text)
+
+
+async def test_who_does_not_take_the_certificate_is_in_the_log(
+    secure: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def call() -> None:
+        with socket.create_connection(secure.listener.address) as plain, pytest.raises(ssl.SSLError):
+            # One that says why it leaves, which asyncio's does not.
+            ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+
+    with caplog.at_level(logging.WARNING):
+        await asyncio.to_thread(call)
+    await until(lambda: "it does not take this server's certificate: unknown ca" in caplog.text)
 
 
 async def test_a_token_publishes_what_it_is_for(rig: Rig) -> None:
