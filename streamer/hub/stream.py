@@ -51,7 +51,7 @@ class Publisher:
     Attributes:
         id: short and unique, the same as in the log.
         protocol: "srt", "rtmp", "whip" or "rtsp".
-        address: for people, without credentials.
+        address: for people, without credentials; where it came from.
         describe: current statistics for the API.
         warnings: what of its material cannot be used, in words for the producer.
         stop: ends the publication from outside; returns at once.
@@ -59,6 +59,7 @@ class Publisher:
         is_edge: it is another machine, which the publisher proper is connected to.
         gives_way: whether somebody else may take its place, as nothing comes of it any more. Any thread.
         request_keyframe: asks for a picture that can be begun with, where there is a way to ask. Any thread.
+        moved_to: its address by now, "" while it is the one that it came from. Any thread.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Publisher:
     is_edge: bool = False
     gives_way: Callable[[], bool] = lambda: False
     request_keyframe: Callable[[], None] = lambda: None
+    moved_to: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,15 @@ class Stream:
         return publisher if publisher is not None and not publisher.is_edge else None
 
     @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What its publisher brings, none before that has told of any; or what was brought, while it is away.
+
+        Outputs go by the source's, where those of the publisher before stay until then.
+        """
+        publication = self._publication
+        return self.source.tracks if publication is None or publication.has_told else ()
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether another machine has it, and none publishes it here."""
         return self.elsewhere_since is not None
@@ -169,7 +180,7 @@ class Stream:
     @property
     def warnings(self) -> list[str]:
         """What would make this stream cheaper or better, in words for the producer."""
-        found = self.meter.warnings(self.source.tracks, transcoding=self.h264.active)
+        found = self.meter.warnings(self.tracks, transcoding=self.h264.active)
         if self.config.e2e and self.config.public:
             found.append(
                 "The stream is encrypted end to end, but public: anybody is given its content key. "
@@ -272,7 +283,7 @@ class Stream:
         if publisher is None or self._first_unit_at is not None:
             return ""
         told = list(publisher.warnings())
-        if told and self.source.tracks:
+        if told and self.tracks:
             told.insert(0, _WHY[State.LIVE])
         return "; ".join(told)
 
@@ -320,21 +331,28 @@ _WHY = {
 
 
 class Publication:
-    """One publisher's right to write, from `Stream.publish` to `close`."""
+    """One publisher's right to write, from `Stream.publish` to `close`.
+
+    Attributes:
+        has_told: it has said what it brings, or brought something.
+    """
 
     def __init__(self, stream: Stream, publisher: Publisher) -> None:
         self.stream = stream
         self.publisher = publisher
+        self.has_told = False
         self._open = True
 
     def declare(self, tracks: tuple[Track, ...]) -> None:
         """Announce the tracks to come, before or between units."""
         if self._open:
             self.stream.source.declare(tracks)
+            self.has_told |= bool(tracks)
 
     def write(self, unit: AccessUnit) -> None:
         """Pass one unit on; ignored after `close`."""
         if self._open:
+            self.has_told = True
             self.stream.written(unit)
 
     def close(self, reason: str) -> None:

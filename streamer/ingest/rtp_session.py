@@ -132,8 +132,7 @@ class RtpSession:
     def serve(self, keys: SrtpKeys) -> str:
         """Publish until it is over; why it is. The thread's."""
         self.cipher = keys.profile.value
-        if (address := self.peer.address) is not None:
-            self.address = f"{address[0]}:{address[1]}"
+        self.address = self._seen_at() or self.address
         self._heard_at = self._live_at = time.monotonic()
         try:
             publication = take_place(self.stream, self._publisher())
@@ -159,7 +158,13 @@ class RtpSession:
             encryption=lambda: Leg(_LEGS[self.cipher], "secured", "the SRTP profile of its DTLS handshake"),
             gives_way=self._gives_way,
             request_keyframe=self._request_keyframe,
+            moved_to=self._seen_at,
         )
+
+    def _seen_at(self) -> str:
+        """Where its media comes from, which may be another network by now; "" while nothing came."""
+        address = self.peer.address
+        return f"{address[0]}:{address[1]}" if address is not None else ""
 
     def _warnings(self) -> list[str]:
         if time.monotonic() - self._live_at < _BEGINS_S:

@@ -173,7 +173,8 @@ class Streams:
         return web.Response(body=picture, content_type="image/jpeg", headers={"Cache-Control": "no-cache"})
 
     def _live(self, stream: Stream) -> models.LiveStream:
-        video, audio, meter = stream.source.video, stream.source.audio, stream.meter
+        video, audio = (stream.source.video, stream.source.audio) if stream.tracks else (None, None)
+        meter = stream.meter
         keyframe = stream.source.keyframe
         leg = _leg(stream)
         is_live = stream.state is State.LIVE or stream.is_elsewhere
@@ -217,14 +218,14 @@ class Streams:
             publisher=models.PublisherModel(
                 id=publisher.id,
                 protocol=publisher.protocol,
-                address=publisher.address,
+                address=publisher.moved_to() or publisher.address,
                 since=publisher.since,
                 encryption=_leg(stream),
                 statistics=publisher.describe(),
             )
             if publisher is not None
             else None,
-            tracks=[_track(track) for track in stream.source.tracks],
+            tracks=[_track(track) for track in stream.tracks],
             bitrate_bps=round(meter.bitrate_bps),
             fps=round(meter.fps, 2),
             keyframe_interval_s=round(meter.keyframe_interval_s, 3),

@@ -137,6 +137,19 @@ class TestStates:
         cam.expire(time.monotonic())
         assert cam.source.tracks == ()
 
+    def test_what_the_publisher_before_brought_is_not_said_of_the_next_one(self) -> None:
+        cam = stream()
+        first = cam.publish(publisher())
+        first.declare((H264_B_FRAMES, AAC))
+        first.write(picture(0.0, keyframe=True, track=H264_B_FRAMES))
+        first.close("left")
+        assert cam.tracks == (H264_B_FRAMES, AAC)
+        second = cam.publish(publisher("two"))
+        assert (cam.tracks, cam.warnings) == ((), [])
+        assert cam.source.video is not None, "whoever watches keeps what he has"
+        second.declare((H264,))
+        assert [track.codec for track in cam.tracks] == [Codec.H264]
+
     def test_expiry_never_takes_away_what_the_next_one_declared(self) -> None:
         cam = stream(grace_s=0)
         missing: list[int] = []

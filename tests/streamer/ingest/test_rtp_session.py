@@ -61,3 +61,21 @@ async def test_who_is_lost_costs_nothing_until_the_event_loop_has_heard_of_it() 
     assert min(gaps) > 0.01
     assert reasons == ["it stopped answering"]
     assert session.stream.publisher is None
+
+
+async def test_who_moved_to_another_network_is_shown_there() -> None:
+    plane = FakePlane()
+    peer = Watched(plane)
+    peer.address = "192.0.2.9", 4000
+    session = session_of(peer)
+    thread = threading.Thread(target=session.serve, args=(KEYS,))
+    thread.start()
+    await until(lambda: session.stream.publisher is not None)
+    publisher = session.stream.publisher
+    assert publisher is not None
+    assert (publisher.address, publisher.moved_to()) == ("192.0.2.9:4000", "192.0.2.9:4000")
+    peer.address = "198.51.100.7", 5000
+    assert publisher.moved_to() == "198.51.100.7:5000"
+    session.end("it left")
+    await asyncio.to_thread(thread.join)
+    plane.close()

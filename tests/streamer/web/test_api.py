@@ -116,6 +116,11 @@ class TestStreams:
         assert (shown["ingest"]["state"], shown["ingest"]["reason"]) == ("retrying", "the camera refused")
         assert shown["publisher"] is None
 
+    async def test_where_the_publisher_moved_to_is_shown(self, rig: WebRig) -> None:
+        rig.stream.publish(Publisher("one", "whip", "192.0.2.1:4000", moved_to=lambda: "192.0.2.7:5000"))
+        shown = await rig.json("/api/v1/streams/cam", headers=rig.admin)
+        assert shown["publisher"]["address"] == "192.0.2.7:5000"
+
     async def test_statistics_are_the_publishers(self, rig: WebRig) -> None:
         publisher = Publisher("one", "srt", "x", describe=lambda: {"srt": {"rtt_ms": 1.5}})
         rig.stream.publish(publisher)
