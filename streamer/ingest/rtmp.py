@@ -23,7 +23,7 @@ from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publication, Publisher, Stream
-from streamer.ingest.succession import SILENT_S, take_place
+from streamer.ingest.succession import SILENT_S, may_be_taken, take_place
 from transport.errors import LinkError
 from transport.media import AccessUnit
 from transport.rtmp.demux import FlvDemuxer
@@ -98,6 +98,7 @@ class RtmpIngest:
             # Before a token for one use is used up; and a stranger is not told what the stream demands.
             self._door.screen(ask)
             _check_confidential(stream, connection)
+            _check_free(stream)
             entry = self._door.enter_from_thread(ask, end)
         except (SeatsTaken, LockedOut, RateLimited, AuthUnavailable) as error:
             raise _Refused(_LATER, str(error)) from None
@@ -204,6 +205,17 @@ def _secret(query: str) -> str:
     # What is typed into an encoder is no web form, where a plus would be a space.
     parameters = dict(parse_qsl(query.replace("+", "%2B")))
     return next((parameters[each] for each in _PARAMETERS if each in parameters), "")
+
+
+def _check_free(stream: Stream) -> None:
+    """Whether its place can be taken, as `take_place` finds out for good.
+
+    Raises:
+        _Refused: somebody publishes it.
+    """
+    publisher = stream.publisher
+    if publisher is not None and not may_be_taken(publisher):
+        raise _Refused(_BAD_NAME, str(AlreadyPublished(stream.name, publisher.address)))
 
 
 def _check_confidential(stream: Stream, connection: RtmpConnection) -> None:

@@ -209,6 +209,16 @@ async def test_who_comes_second_is_refused(rig: Rig) -> None:
     await rig.push(f"cam?key={KEY}")
 
 
+async def test_who_comes_second_keeps_his_token_for_one_use(rig: Rig) -> None:
+    publication = rig.registry.find("cam").publish(Publisher("one", "srt", "192.0.2.1:4000"))
+    token = rig.doorkeeper.token(Action.PUBLISH, "cam", once=True)
+    with pytest.raises(LinkError, match="is being published by"):
+        await rig.push(f"cam?token={token}")
+    publication.close("it left")
+    await rig.push(f"cam?token={token}")
+    await until(lambda: rig.registry.find("cam").ready)
+
+
 async def test_who_fell_silent_gives_way(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     await rig.push(f"cam?key={KEY}")
     stream = rig.registry.find("cam")
