@@ -66,7 +66,7 @@ class WhipIngest:
         self._is_draining = False
 
     def join(self, stream: Stream, offer_sdp: str, *, address: str, user_agent: str) -> RtpSession:
-        """Take a publisher: agree on codecs, answer. Who was about to come before it gives way.
+        """Take a publisher: agree on codecs, answer. `prefer` it once it is let in.
 
         Args:
             stream: what to publish.
@@ -95,11 +95,17 @@ class WhipIngest:
             raise Untakable(str(error)) from None
         peer = self._plane.peer(local.ufrag, local.pwd, collects=True)
         session = RtpSession(stream, peer, receiving, address, user_agent, self.stopper)
-        before = self._connecting.get(stream)
-        if before is not None:
-            self.leave(before, "it began anew before it was connected")
         self._add(session, certificate)
         return session
+
+    def prefer(self, session: RtpSession) -> None:
+        """Whoever else was about to publish the stream gives way to this one, which may."""
+        if session.phase is not Phase.CONNECTING:
+            return
+        before = self._connecting.get(session.stream)
+        if before is not None:
+            self.leave(before, "it began anew before it was connected")
+        self._connecting[session.stream] = session
 
     def restart(self, session: RtpSession, fragment_text: str) -> str | None:
         """Take a PATCH's fragment.
@@ -186,7 +192,6 @@ class WhipIngest:
         )
         self._by_key[session.key] = session
         self._by_peer[session.peer.id] = session
-        self._connecting[session.stream] = session
         self._events.follow(session.peer, self._take)
         self._errands.run(self._run(session))
 

@@ -124,6 +124,7 @@ class Whip(Endpoint[RtpSession]):
             self._ingest.leave(session, str(error) if refused else "it did not wait for the answer")
             raise
         session.when_ended(entry.close)
+        self._ingest.prefer(session)
         if entry.permit.principal is not ANONYMOUS:
             who = entry.permit.principal.name
             _log.info("%s: publisher is %s", stream.name, who, extra={"session": session.id})

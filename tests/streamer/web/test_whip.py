@@ -93,6 +93,15 @@ async def test_who_begins_anew_ends_what_he_began(rig: WebRig) -> None:
     await until(lambda: not rig.plane.peers)
 
 
+async def test_a_token_that_was_used_up_ends_nothing(rig: WebRig) -> None:
+    once = SDP | rig.bearer(Action.PUBLISH, stream="cam", once=True)
+    mine = await published(rig, once)
+    status, _, text = await rig.answer("POST", "/whip/cam", headers=once, data=OFFER)
+    assert (status, "was" in json.loads(text)["message"]) == (401, True)
+    assert rig.whip.by_key(mine.rsplit("/", 1)[1])
+    await until(lambda: len(rig.plane.peers) == 1)
+
+
 async def test_a_session_ends_once_and_its_publisher_hears_so_twice(rig: WebRig) -> None:
     session = await published(rig)
     assert (await rig.answer("DELETE", session, headers={"If-Match": '"other"'}))[0] == 412
