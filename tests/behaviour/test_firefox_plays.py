@@ -78,3 +78,18 @@ def test_it_plays_what_is_encrypted_end_to_end(server: Server, firefox: Firefox)
         firefox.go(page)
         firefox.wait_for(seen_and_heard, PATIENCE_S, "picture and sound")
         assert firefox.evaluate("streamerPlayer.session.decryption.counts.opened") > 0
+
+
+def test_it_plays_over_http_what_it_takes_from_no_loopback() -> None:
+    with (
+        Server(OPEN) as server,
+        Firefox({}) as firefox,
+        ffmpeg_srt(server.srt_port, stream_id(), PROGRAMME),
+    ):
+        server.wait_live("cam")
+        firefox.go(f"{server.url}/watch/cam")
+        shown = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+        wait_until(lambda: firefox.evaluate(shown) > 60, PATIENCE_S, "pictures")
+        assert firefox.evaluate("streamerPlayer.state") == "playing"
+        assert firefox.evaluate("streamerPlayer.hindrance.code") == "loopback_only"
+        assert len(server.viewers_over_hls()) == 1
