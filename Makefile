@@ -48,12 +48,13 @@ browser: setup-test
 # The native plane with AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitized.
 sanitize: setup-test
 	.venv/bin/python -m tests.sanitized memory -m pytest -q -p tests.sanitized.plugin -p no:faulthandler -p no:cacheprovider \
-		tests/sanitized/proof.py tests/transport/plane/test_native.py
+		tests/sanitized/proof.py tests/transport/plane/test_native.py tests/transport/plane/test_receive.py
 
 # The native plane and SRT's inbox with ThreadSanitizer, in build/races.
 races: setup-test
 	.venv/bin/python -m tests.sanitized threads -m pytest -q -p tests.sanitized.races -p no:faulthandler \
-		-p no:cacheprovider tests/transport/plane/test_native.py tests/transport/srt/test_inbox_native.py
+		-p no:cacheprovider tests/transport/plane/test_native.py tests/transport/plane/test_receive.py \
+		tests/transport/srt/test_inbox_native.py
 
 fuzz: setup-test
 	.venv/bin/python -m tests.sanitized memory -m tests.fuzz --seconds $(SECONDS)

@@ -489,7 +489,7 @@ cdef class NativePlane:
 
     @property
     def garbage(self):
-        """Datagrams ignored so far: malformed, not authentic, or from strangers."""
+        """Datagrams ignored so far: malformed, not authentic, from strangers, or too many at once."""
         return self._plane.garbage
 
     @property

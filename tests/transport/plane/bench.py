@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,6 +35,32 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self._ahead_s += seconds
+
+
+class HeldClock:
+    """A clock. A plane's thread that asks for the time, in the middle of what it does, can be held there."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._thread: str | None = None
+        self._go = threading.Semaphore(0)
+        self.held = threading.Semaphore(0)
+
+    def __call__(self) -> float:
+        if threading.current_thread().name == self._thread:
+            self.held.release()
+            assert self._go.acquire(timeout=PATIENCE_S)
+        return self._clock()
+
+    def hold(self, thread: str) -> None:
+        """From the next time on."""
+        self._thread = thread
+
+    def let_go(self, *, for_good: bool) -> None:
+        """On to where it asks again, or never be held any more."""
+        if for_good:
+            self._thread = None
+        self._go.release()
 
 
 def units_of(packets: list[RtpPacket]) -> list[bytes]:

@@ -21,6 +21,7 @@ from tests.transport.plane.bench import (
     VIDEO_SSRC,
     Bench,
     Clock,
+    HeldClock,
     Sockets,
     assert_contiguous,
     units_of,
@@ -387,34 +388,9 @@ def test_an_address_that_another_viewer_proves_is_taken_over(threads: int) -> No
         assert dtls[0].peer is second
 
 
-class _HeldClock:
-    """Of the wall. A plane's thread that asks for it, before it reports to a viewer, can be held there."""
-
-    def __init__(self) -> None:
-        self._thread: str | None = None
-        self._go = threading.Semaphore(0)
-        self.held = threading.Semaphore(0)
-
-    def __call__(self) -> float:
-        if threading.current_thread().name == self._thread:
-            self.held.release()
-            assert self._go.acquire(timeout=PATIENCE_S)
-        return time.time()
-
-    def hold(self, thread: str) -> None:
-        """From the next time on."""
-        self._thread = thread
-
-    def let_go(self, *, for_good: bool) -> None:
-        """On to where it asks again, or never be held any more."""
-        if for_good:
-            self._thread = None
-        self._go.release()
-
-
 def test_an_address_may_be_taken_between_two_viewers_pictures() -> None:
     """The thread that serves one viewer after the other meets one whose only address is another's now."""
-    wall = _HeldClock()
+    wall = HeldClock(time.time)
 
     def open_plane(udp: Sockets, tcp: Sockets, options: PlaneOptions, clock: Clock) -> Plane:
         return NativePlane(udp, tcp, options, clock, wall)

@@ -24,6 +24,8 @@
 #define MAX_ROUTES 8 /* a viewer with more addresses is not looking for a path any more */
 #define DATAGRAM_BYTES 2048
 #define RING_SLOTS 1024
+/* Of one viewer, so that nobody takes all the slots: more than is sent while a thread has its hands full. */
+#define MAX_POSTED 64
 #define RECEIVE_MESSAGES 64
 /* Of one thread; from here on what it does for one of them waits a moment for what it does for others. */
 #define MANY_PEERS 64
@@ -135,6 +137,11 @@ struct peer {
     double reference_at;
     peer *next_of_shard, **where_in_shard;
 
+    /* Under the shard's lock: */
+    int posted; /* slots of the ring */
+    bool is_told;
+    peer *next_told;
+
     /* Under the events' lock: */
     int dtls_unread;
     bool has_news, has_moved, is_mourned;
@@ -159,10 +166,7 @@ typedef struct command {
     uint8_t data[];
 } command;
 
-enum { SLOT_DATAGRAM, SLOT_ROUTE_TAKEN };
-
 typedef struct slot {
-    int kind;
     peer *peer; /* a reference */
     int socket;
     address from;
@@ -191,6 +195,7 @@ struct shard {
     conn *handed;
     slot *ring;
     uint64_t ring_read, ring_written;
+    peer *told; /* whose address is another viewer's now; a reference to each */
     bool is_awake, is_over;
     double linger_until; /* 0: nothing written waits for company; the thread's to change */
 
@@ -362,6 +367,8 @@ bool seat_is_over(const peer *p);
 bool seat_can_send(const peer *p);
 void seat_checked(shard *s, peer *p, int socket, const address *from, conn *c, bool nominated, double now);
 void seat_lose_route(shard *s, peer *p, route *r, double now);
+/* Those that were listed as another viewer's, and not proved again since. */
+void seat_lose_taken(shard *s, peer *p, double now);
 route *seat_find(peer *p, int socket, const address *from, const conn *c);
 void seat_lose(shard *s, peer *p);
 void seat_remove(shard *s, peer *p, bool with_bye, double now);
@@ -377,7 +384,10 @@ int receive_udp(shard *s, int socket);
 bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int socket, const address *from,
                       conn *c, double now);
 void shard_drain_commands(shard *s, double now);
-void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes);
+/* For the shard of the viewer. False: it has ended, or too much waits, of this viewer or of all. */
+bool shard_post(peer *p, int socket, const address *from, const uint8_t *data, size_t bytes);
+/* An address of this viewer was listed as another's. Kept in the viewer itself, so it cannot be lost. */
+void shard_tell(peer *p);
 void shard_hand(shard *s, conn *c);
 
 /* timers.c */

@@ -8,20 +8,36 @@
 
 #define MAX_PASSWORD_BYTES 256
 
-void shard_post(shard *s, int kind, peer *p, int socket, const address *from, const uint8_t *data, size_t bytes) {
+bool shard_post(peer *p, int socket, const address *from, const uint8_t *data, size_t bytes) {
+    shard *s = p->shard;
     pthread_mutex_lock(&s->lock);
-    bool is_kept = !s->is_over && s->ring_written - s->ring_read < RING_SLOTS && bytes <= DATAGRAM_BYTES;
+    bool is_kept = !s->is_over && s->ring_written - s->ring_read < RING_SLOTS && p->posted < MAX_POSTED &&
+                   bytes <= DATAGRAM_BYTES;
     bool is_first = is_kept && !s->is_awake;
     if (is_kept) {
         s->is_awake = true;
         slot *to = &s->ring[s->ring_written++ % RING_SLOTS];
-        to->kind = kind;
+        p->posted++;
         to->peer = peer_hold(p);
         to->socket = socket;
         to->from = *from;
         to->bytes = (uint32_t)bytes;
-        if (bytes > 0)
-            memcpy(to->data, data, bytes);
+        memcpy(to->data, data, bytes);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (is_first)
+        wake(s);
+    return is_kept;
+}
+
+void shard_tell(peer *p) {
+    shard *s = p->shard;
+    pthread_mutex_lock(&s->lock);
+    bool is_new = !s->is_over && !p->is_told, is_first = is_new && !s->is_awake;
+    if (is_new) {
+        s->is_awake = p->is_told = true;
+        p->next_told = s->told;
+        s->told = peer_hold(p);
     }
     pthread_mutex_unlock(&s->lock);
     if (is_first)
@@ -41,6 +57,11 @@ void shard_hand(shard *s, conn *c) {
         conn_discard(s->plane, c);
     else if (is_first)
         wake(s);
+}
+
+static void post(plane *p, peer *owner, int socket, const address *from, const uint8_t *data, size_t bytes) {
+    if (!shard_post(owner, socket, from, data, bytes))
+        plane_garbage(p);
 }
 
 static void reply(shard *s, peer *whose, int socket, const address *from, conn *c, const uint8_t *data,
@@ -73,7 +94,7 @@ static bool on_stun(shard *s, const uint8_t *data, size_t bytes, int socket, con
     if (owner->shard != s) {
         bool is_ours = c != NULL && c->owner != NULL; /* proved for another viewer: it stays with that one */
         if (c == NULL)
-            shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes);
+            post(p, owner, socket, from, data, bytes);
         shard *elsewhere = owner->shard;
         peer_release(owner);
         if (c == NULL || is_ours)
@@ -135,7 +156,7 @@ static void sort(shard *s, uint8_t *data, size_t bytes, int socket, const addres
     if (is_collected(owner, data, bytes))
         collect(s, owner, data, bytes);
     else if (owner != NULL && owner->shard != s)
-        shard_post(owner->shard, SLOT_DATAGRAM, owner, socket, from, data, bytes);
+        post(s->plane, owner, socket, from, data, bytes);
     else
         receive_datagram(s, owner, data, bytes, socket, from, NULL, now);
     peer_release(owner);

@@ -96,7 +96,7 @@ void seat_checked(shard *s, peer *p, int socket, const address *from, conn *c, b
             if (taken != NULL)
                 seat_lose_route(s, former, taken, now);
         } else if (former != NULL && former != p) {
-            shard_post(former->shard, SLOT_ROUTE_TAKEN, former, socket, from, NULL, 0);
+            shard_tell(former);
         }
         peer_release(former);
     }
@@ -125,6 +125,17 @@ void seat_lose_route(shard *s, peer *p, route *r, double now) {
         event_moved(s->plane, p, p->selected);
         viewer_resume(s, p, now);
     }
+}
+
+static bool is_taken(plane *p, route *r) { return r->checked != 0 && r->conn == NULL && !tables_is_listed(p, r); }
+
+void seat_lose_taken(shard *s, peer *p, double now) {
+    for (int n = 0; n <= MAX_ROUTES; n++)
+        if (&p->routes[n] != p->selected && is_taken(s->plane, &p->routes[n]))
+            seat_lose_route(s, p, &p->routes[n], now);
+    /* Last, as one of the others takes its place. */
+    if (p->selected != NULL && is_taken(s->plane, p->selected))
+        seat_lose_route(s, p, p->selected, now);
 }
 
 void seat_lose(shard *s, peer *p) {
@@ -185,9 +196,6 @@ void seat_tick(shard *s, peer *p, double now) {
         seat_lose(s, p);
         return;
     }
-    /* An address that is another viewer's now; its shard's note may have found the ring full. */
-    if (p->selected != NULL && p->selected->conn == NULL && !tables_is_listed(s->plane, p->selected))
-        seat_lose_route(s, p, p->selected, now);
     viewer_report(s, p, now);
     double next = now + TICK_S;
     if (s->peers_count >= MANY_PEERS)

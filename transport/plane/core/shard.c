@@ -86,15 +86,29 @@ static void drain_ring(shard *s, uint64_t until, double now) {
         pthread_mutex_lock(&s->lock);
         const slot *from = &s->ring[s->ring_read++ % RING_SLOTS];
         memcpy(t, from, offsetof(slot, data) + from->bytes);
+        t->peer->posted--;
         pthread_mutex_unlock(&s->lock);
-        if (t->kind == SLOT_DATAGRAM) {
-            receive_datagram(s, t->peer, t->data, t->bytes, t->socket, &t->from, NULL, now);
-        } else {
-            route *r = seat_find(t->peer, t->socket, &t->from, NULL);
-            if (r != NULL && !tables_is_listed(s->plane, r)) /* else it was proved again meanwhile */
-                seat_lose_route(s, t->peer, r, now);
-        }
+        receive_datagram(s, t->peer, t->data, t->bytes, t->socket, &t->from, NULL, now);
         peer_release(t->peer);
+    }
+}
+
+static peer *take_told(shard *s) {
+    pthread_mutex_lock(&s->lock);
+    peer *p = s->told;
+    if (p != NULL) {
+        s->told = p->next_told;
+        p->is_told = false;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+static void drain_told(shard *s, double now) {
+    peer *p;
+    while ((p = take_told(s)) != NULL) {
+        seat_lose_taken(s, p, now);
+        peer_release(p);
     }
 }
 
@@ -108,6 +122,7 @@ static void drain_inbox(shard *s, double now) {
     /* After the others were counted: what a caller asked for before a viewer spoke takes effect before. */
     shard_drain_commands(s, now);
     drain_ring(s, until, now);
+    drain_told(s, now);
     while (handed != NULL) {
         conn *c = handed;
         handed = c->next_handed;
@@ -227,7 +242,7 @@ static int wait_for_events(shard *s, struct epoll_event *events) {
 
 static bool has_work(shard *s) {
     pthread_mutex_lock(&s->lock);
-    bool found = s->commands != NULL || s->ring_read != s->ring_written || s->handed != NULL;
+    bool found = s->commands != NULL || s->ring_read != s->ring_written || s->told != NULL || s->handed != NULL;
     /* From here on nobody puts anything in. */
     if (!found && __atomic_load_n(&s->plane->is_stopping, __ATOMIC_SEQ_CST))
         s->is_over = true;

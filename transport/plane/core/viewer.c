@@ -165,7 +165,7 @@ static bool is_due(const shard *s, const attachment *a) {
 void viewer_pull_due(shard *s, peer *p, double now) {
     if (!seat_can_send(p))
         return;
-    seat_tick(s, p, now); /* may end it, or find that its address is another's now */
+    seat_tick(s, p, now); /* may end it */
     for (outgoing *o = p->outgoings; o != NULL && seat_can_send(p); o = o->next)
         if (is_due(s, &o->links[0]) || is_due(s, &o->links[1]))
             pull_media(s, p, o, now);
