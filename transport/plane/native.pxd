@@ -150,6 +150,7 @@ cdef extern from "core/plane.h" nogil:
         uint64_t garbage
         uint64_t calls
         uint64_t refused_runs
+        uint64_t wakes
         int events_fd
     plane *plane_new(const int *udp, int udp_count, const int *tcp, int tcp_count, int threads)
     void plane_release(plane *p)

@@ -503,6 +503,11 @@ cdef class NativePlane:
         return self._plane.refused_runs
 
     @property
+    def wakes(self):
+        """How often one of its threads was woken by another thread."""
+        return self._plane.wakes
+
+    @property
     def has_gso(self):
         """Whether runs of packets go out in one message on the first socket."""
         return self._plane.has_gso[0]

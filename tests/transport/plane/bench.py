@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -37,30 +38,42 @@ class FakeClock:
         self._ahead_s += seconds
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    reached: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+
 class HeldClock:
     """A clock. A plane's thread that asks for the time, in the middle of what it does, can be held there."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._thread: str | None = None
-        self._go = threading.Semaphore(0)
-        self.held = threading.Semaphore(0)
+        self._holds: dict[str, _Hold] = {}
 
     def __call__(self) -> float:
-        if threading.current_thread().name == self._thread:
-            self.held.release()
-            assert self._go.acquire(timeout=PATIENCE_S)
+        if hold := self._holds.get(threading.current_thread().name):
+            hold.reached.release()
+            assert hold.go.acquire(timeout=PATIENCE_S)
         return self._clock()
 
     def hold(self, thread: str) -> None:
         """From the next time on."""
-        self._thread = thread
+        self._holds[thread] = _Hold()
 
-    def let_go(self, *, for_good: bool) -> None:
-        """On to where it asks again, or never be held any more."""
-        if for_good:
-            self._thread = None
-        self._go.release()
+    def wait(self, thread: str) -> None:
+        """Until it is there."""
+        assert self._holds[thread].reached.acquire(timeout=PATIENCE_S)
+
+    def step(self, thread: str) -> None:
+        """On to where it asks again."""
+        self._holds[thread].go.release()
+        self.wait(thread)
+
+    def let_go(self) -> None:
+        """All of them; nobody is held any more."""
+        while self._holds:
+            self._holds.popitem()[1].go.release()
 
 
 def units_of(packets: list[RtpPacket]) -> list[bytes]:

@@ -397,7 +397,7 @@ def test_an_address_may_be_taken_between_two_viewers_pictures() -> None:
 
     with ExitStack() as stack:
         bench = Bench(open_plane, PlaneOptions(threads=2), stack)
-        stack.callback(wall.let_go, for_good=True)
+        stack.callback(wall.let_go)
         feed = bench.feed()
         first, viewer = bench.join((feed, video_subscription()))  # on the second thread
         second, other = bench.peer()
@@ -408,17 +408,16 @@ def test_an_address_may_be_taken_between_two_viewers_pictures() -> None:
             one.wait(lambda one=one: marks(one) == 1)  # type: ignore[misc]
         wall.hold("plane-1")
         bench.clock.advance(2.0)
-        assert wall.held.acquire(timeout=PATIENCE_S)
+        wall.wait("plane-1")
         # The other reports in this turn too; in the next both are served what is written meanwhile.
         bench.clock.advance(2.0)
         feed.write(h264_unit(3000, keyframe=False))
         for _ in range(2):
-            wall.let_go(for_good=False)
-            assert wall.held.acquire(timeout=PATIENCE_S)
+            wall.step("plane-1")
         viewer.ufrag, viewer.pwd = other.ufrag, other.pwd
         viewer.connect()
         assert second.address == viewer.address
-        wall.let_go(for_good=True)
+        wall.let_go()
         before.wait(lambda: marks(before) == 2)
         viewer.wait(lambda: first.address is None)
         feed.write(h264_unit(6000, keyframe=False))

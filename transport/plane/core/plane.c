@@ -190,7 +190,10 @@ void peer_counters(const peer *p, counters *out) {
         to[n] = __atomic_load_n(&from[n], __ATOMIC_RELAXED);
 }
 
-void wake(shard *s) { (void)!eventfd_write(s->wake_fd, 1); }
+void wake(shard *s) {
+    __atomic_add_fetch(&s->plane->wakes, 1, __ATOMIC_RELAXED);
+    (void)!eventfd_write(s->wake_fd, 1);
+}
 
 command *command_new(int kind, peer *p, size_t bytes) {
     command *c = calloc(1, sizeof *c + bytes);

@@ -139,6 +139,7 @@ struct peer {
 
     /* Under the shard's lock: */
     int posted; /* slots of the ring */
+    bool is_settled; /* has keys: but for DTLS, what it says may wait for what others say */
     bool is_told;
     peer *next_told;
 
@@ -195,6 +196,7 @@ struct shard {
     conn *handed;
     slot *ring;
     uint64_t ring_read, ring_written;
+    uint64_t ring_waited; /* what stands before this has waited since the last read */
     peer *told; /* whose address is another viewer's now; a reference to each */
     bool is_awake, is_over;
     double linger_until; /* 0: nothing written waits for company; the thread's to change */
@@ -238,8 +240,8 @@ struct plane {
     double (*clock)(void *), (*wall_clock)(void *); /* NULL: the system's */
     void *clock_context;
     bool is_stopping;    /* atomic */
-    uint64_t garbage;    /* atomic, as the next three */
-    uint64_t calls, refused_runs, received;
+    uint64_t garbage;    /* atomic, as the next four */
+    uint64_t calls, refused_runs, received, wakes;
     int unproven; /* atomic: TCP connections that showed no valid check */
 
     pthread_mutex_t tables_lock;
@@ -384,11 +386,15 @@ int receive_udp(shard *s, int socket);
 bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int socket, const address *from,
                       conn *c, double now);
 void shard_drain_commands(shard *s, double now);
-/* For the shard of the viewer. False: it has ended, or too much waits, of this viewer or of all. */
+/* For the shard of the viewer, which is woken for what cannot wait. False: it has ended, or too much waits, of this
+ * viewer or of all. */
 bool shard_post(peer *p, int socket, const address *from, const uint8_t *data, size_t bytes);
 /* An address of this viewer was listed as another's. Kept in the viewer itself, so it cannot be lost. */
 void shard_tell(peer *p);
 void shard_hand(shard *s, conn *c);
+/* After everything was read: wake who has not come by itself for what was posted before the last time, or, unless this
+ * thread reads again soon, since then. */
+void receive_wake_others(shard *s);
 
 /* timers.c */
 void timer_set(shard *s, peer *p, double due);

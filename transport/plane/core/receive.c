@@ -13,9 +13,10 @@ bool shard_post(peer *p, int socket, const address *from, const uint8_t *data, s
     pthread_mutex_lock(&s->lock);
     bool is_kept = !s->is_over && s->ring_written - s->ring_read < RING_SLOTS && p->posted < MAX_POSTED &&
                    bytes <= DATAGRAM_BYTES;
-    bool is_first = is_kept && !s->is_awake;
+    bool is_urgent = data[0] < 64 && (data[0] >= 4 || !p->is_settled);
+    bool is_first = is_kept && is_urgent && !s->is_awake;
     if (is_kept) {
-        s->is_awake = true;
+        s->is_awake = s->is_awake || is_urgent;
         slot *to = &s->ring[s->ring_written++ % RING_SLOTS];
         p->posted++;
         to->peer = peer_hold(p);
@@ -42,6 +43,23 @@ void shard_tell(peer *p) {
     pthread_mutex_unlock(&s->lock);
     if (is_first)
         wake(s);
+}
+
+void receive_wake_others(shard *s) {
+    bool goes_on = s->unwatched != 0;
+    for (int n = 0; n < s->plane->shards_count; n++) {
+        shard *other = &s->plane->shards[n];
+        if (other == s)
+            continue;
+        pthread_mutex_lock(&other->lock);
+        uint64_t due = goes_on ? other->ring_waited : other->ring_written;
+        bool is_late = !other->is_awake && other->ring_read < due;
+        other->is_awake = other->is_awake || is_late;
+        other->ring_waited = other->ring_written;
+        pthread_mutex_unlock(&other->lock);
+        if (is_late)
+            wake(other);
+    }
 }
 
 void shard_hand(shard *s, conn *c) {

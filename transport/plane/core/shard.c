@@ -24,6 +24,12 @@
 /* So far ahead the list of a feed's viewers is fetched. */
 #define AHEAD 8
 
+static void settle(shard *s, peer *p) {
+    pthread_mutex_lock(&s->lock);
+    p->is_settled = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void run_command(shard *s, command *c, double now) {
     peer *p = c->peer;
     switch (c->kind) {
@@ -42,6 +48,7 @@ static void run_command(shard *s, command *c, double now) {
         if (!p->is_closed) {
             viewer_keys(s, p, c->srtp);
             c->srtp = NULL;
+            settle(s, p);
             viewer_resume(s, p, now);
         }
         break;
@@ -262,6 +269,7 @@ static void read_udp(shard *s, double now) {
             watch_udp(s, n, false);
         }
     }
+    receive_wake_others(s);
 }
 
 static void turn(shard *s) {
