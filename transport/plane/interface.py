@@ -154,7 +154,8 @@ COUNTERS = np.dtype(
         ("rtt_ms", np.float32),  # 0 while unknown
         ("remb_bps", np.uint64),  # 0 while unknown
         ("last_heard_s", np.float64),  # time.monotonic() of the last valid packet from the viewer
-    ]
+    ],
+    align=True,  # as the native plane's `counters` lie
 )
 
 

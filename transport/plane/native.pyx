@@ -1,7 +1,8 @@
 # cython: language_level=3, embedsignature=True
 """The media plane in native code, behind the same interface as `reference.py`.
 
-What is here checks arguments and hands them to the C core under `core/`, whose threads never hold the GIL.
+What is here hands arguments, once `arguments.py` and `claims.py` have checked them, and units, once `packing.py` has
+packetised them, to the C core under `core/`, whose threads never hold the GIL.
 Begin reading there with `plane.h` (who may touch what) and `shard.c` (what a thread does).
 """
 
@@ -13,8 +14,10 @@ import time
 
 import numpy as np
 
-from transport.errors import StateError, WireError
+from transport.errors import StateError
 from transport.media import Codec
+from transport.plane.arguments import check_keys, check_options, check_payload_types, credential_bytes
+from transport.plane.claims import Claims
 from transport.plane.delays import BUCKETS, UNIT_S
 from transport.plane.inbox import MAX_DATAGRAMS
 from transport.plane.interface import (
@@ -27,8 +30,8 @@ from transport.plane.interface import (
     SrtpProfile,
 )
 from transport.plane.outgoing import extension_block, playout_delay_offset
+from transport.plane.packing import Packing
 from transport.plane.priority import raise_priority
-from transport.rtp.packetize import Packetizer
 from transport.rtp.padding import PaddedPayload
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -36,25 +39,17 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-#: As in the twin: header, extensions and the number in front of an RTX payload stay within a datagram.
-_PAYLOAD_BYTES = range(64, 1301)
-_CODECS = (Codec.H264, Codec.H265, Codec.OPUS)
 _PROFILES = {
     SrtpProfile.AEAD_AES_256_GCM: PROFILE_AES_256_GCM,
     SrtpProfile.AEAD_AES_128_GCM: PROFILE_AES_128_GCM,
     SrtpProfile.AES128_CM_SHA1_80: PROFILE_AES_128_SHA1_80,
 }
-_MAX_CREDENTIAL_BYTES = 256
 _MAX_RTP_OFFSET = 1 << 31
-_HOST_BYTES = 46
 
 
-cdef packed struct CountersRow:
-    uint64_t peer_id, packets_sent, bytes_sent, packets_dropped, retransmitted, rtx_refused, nacks, plis
-    int64_t video_lost, audio_lost
-    float video_fraction_lost, audio_fraction_lost, video_jitter_ms, audio_jitter_ms, rtt_ms
-    uint64_t remb_bps
-    double last_heard_s
+cdef struct CountersRow:
+    uint64_t peer_id
+    counters counted
 
 
 cdef double _clock(void *context) noexcept with gil:
@@ -109,9 +104,8 @@ cdef class NativeFeed:
 
     cdef feed *_feed
     cdef NativePlane _plane
-    cdef object _codec, _clock_rate, _base, _packetizer
+    cdef object _packing
     cdef bint _pairs
-    cdef readonly int malformed
 
     def __dealloc__(self):
         feed_release(self._feed)
@@ -119,12 +113,17 @@ cdef class NativeFeed:
     @property
     def clock_rate(self):
         """Ticks per second of the RTP timestamps."""
-        return self._clock_rate
+        return self._packing.clock_rate
 
     @property
     def codec(self):
         """What it carries."""
-        return self._codec
+        return self._packing.codec
+
+    @property
+    def malformed(self):
+        """Units that could not be packetised."""
+        return self._packing.malformed
 
     def write(self, unit):
         """Packetise one unit and wake the threads.
@@ -135,30 +134,22 @@ cdef class NativeFeed:
             ValueError: a unit of another codec.
         """
         cdef bint keyframe = unit.keyframe
-        if unit.track.codec is not self._codec:
-            raise ValueError(f"{unit.track.codec} written to a feed of {self._codec}")
+        self._packing.check(unit)
         if feed_is_closed(self._feed) or (not keyframe and feed_next_index(self._feed) == 0):
             return  # nobody can start before the first keyframe
         if self._pairs and plane_lingers(self._plane._plane) and self._is_paired(unit):
             return
-        try:
-            payloads = self._packetizer.packetize(unit)
-        except WireError:
-            self.malformed += 1
-            return
+        payloads = self._packing.packetize(unit)
         if payloads:
-            self._append(payloads, self._timestamp(unit), keyframe, self._plane._monotonic())
+            self._append(payloads, self._packing.timestamp(unit), keyframe, self._plane._monotonic())
 
     cdef bint _is_paired(self, sound) except -1:
         """Whether this sound goes out in one packet with the last one, which no thread has taken yet."""
-        pair = self._packetizer.pair(sound)
+        pair = self._packing.pair(sound)
         if pair is None:
             return False
-        payload, first = pair
-        return feed_replace(self._feed, _packed([payload], self._timestamp(first), True)) == 0
-
-    cdef int64_t _timestamp(self, sound) except? -1:
-        return self._base + sound.pts * self._clock_rate // sound.track.clock_rate
+        payload, timestamp = pair
+        return feed_replace(self._feed, _packed([payload], timestamp, True)) == 0
 
     cdef _append(self, list payloads, int64_t timestamp, bint keyframe, double now):
         cdef unit *made = _packed(payloads, timestamp, keyframe)
@@ -184,9 +175,8 @@ cdef class NativePeer:
 
     cdef peer *_peer
     cdef NativePlane _plane
-    cdef dict _feeds, _rtx_of
+    cdef object _claims, _lock
     cdef set _used_keys
-    cdef object _lock
 
     def __dealloc__(self):
         peer_release(self._peer)
@@ -225,9 +215,8 @@ cdef class NativePeer:
         Raises:
             ValueError: the ufrag belongs to another viewer, one of the two is too long, or this viewer was closed.
         """
-        cdef bytes name = ufrag.encode(), password = pwd.encode()
-        if not 0 < len(name) <= _MAX_CREDENTIAL_BYTES or not 0 < len(password) <= _MAX_CREDENTIAL_BYTES:
-            raise ValueError(f"ICE credentials have 1 to {_MAX_CREDENTIAL_BYTES} bytes")
+        cdef bytes name, password
+        name, password = credential_bytes(ufrag, pwd)
         cdef int result = tables_add_credentials(
             self._plane._plane, self._peer, _bytes(name), len(name), _bytes(password), len(password),
             self._plane._monotonic(),
@@ -243,9 +232,7 @@ cdef class NativePeer:
         Raises:
             ValueError: a key whose length does not fit the profile.
         """
-        expected = profile.key_bytes + profile.salt_bytes
-        if len(tx) != expected or len(rx) != expected:
-            raise ValueError(f"{profile.value} needs {expected} bytes of key and salt each way")
+        check_keys(profile, tx, rx)
         cdef bytes sending = bytes(tx), receiving = bytes(rx)
         cdef command *told = _command(COMMAND_KEYS, self._peer, 0)
         told.srtp = srtp_new(_PROFILES[profile], _bytes(sending), _bytes(receiving))
@@ -255,7 +242,7 @@ cdef class NativePeer:
         with self._lock:
             is_used = sending in self._used_keys
             self._used_keys.add(sending)
-            is_awaited = bool(self._feeds)
+            is_awaited = bool(self._claims)
         if is_used:  # rollovers would be counted from zero again, and numbers encrypted twice
             command_free(told)
             return
@@ -317,11 +304,9 @@ cdef class NativePeer:
         cdef bytes cname = subscription.cname.encode()[:255]
         if len(extensions) > MAX_EXTENSION_BYTES:
             raise ValueError("too many header extensions")
-        for payload_type in (subscription.payload_type, subscription.rtx_payload_type or 0):
-            if not 0 <= payload_type < 128:
-                raise ValueError(f"payload type {payload_type} is outside 0-127")
+        check_payload_types(subscription)
         with self._lock:
-            self._claim(subscription, feed)
+            self._claims.claim(subscription, feed)
         self._hand_over(feed, subscription, extensions, cname)
 
     cdef _hand_over(self, NativeFeed feed, object wanted, bytes extensions, bytes cname):
@@ -355,21 +340,6 @@ cdef class NativePeer:
             raise MemoryError
         shard_command(self._peer.shard, told)
 
-    def _claim(self, wanted, feed):
-        # Two streams under one ssrc would count their sequence numbers apart and use a GCM nonce twice.
-        ssrc, rtx_ssrc = wanted.ssrc, wanted.rtx_ssrc
-        for number in (ssrc, rtx_ssrc or 0):
-            if not 0 <= number < 1 << 32:
-                raise ValueError(f"ssrc {number} has more than 32 bits")
-        kind = (feed.codec, feed.clock_rate)
-        if self._feeds.get(ssrc, kind) != kind:
-            raise ValueError(f"ssrc {ssrc} cannot change its codec or clock rate")
-        if ssrc in self._rtx_of or rtx_ssrc == ssrc or rtx_ssrc in self._feeds:
-            raise ValueError(f"ssrc {ssrc} or {rtx_ssrc} is in use")
-        if rtx_ssrc is not None and self._rtx_of.setdefault(rtx_ssrc, ssrc) != ssrc:
-            raise ValueError(f"rtx ssrc {rtx_ssrc} is in use")
-        self._feeds[ssrc] = kind
-
     def close(self, *, bye=True):
         """Stop sending, with an RTCP BYE first when asked. Idempotent."""
         # First: where memory is short it can be tried again.
@@ -381,27 +351,6 @@ cdef class NativePeer:
         tables_forget(self._plane._plane, self._peer)
         told.with_bye = bye
         shard_command(self._peer.shard, told)
-
-    cdef void _fill(self, CountersRow *row) noexcept:
-        cdef counters c
-        peer_counters(self._peer, &c)
-        row.peer_id = self._peer.id
-        row.packets_sent = c.packets_sent
-        row.bytes_sent = c.bytes_sent
-        row.packets_dropped = c.packets_dropped
-        row.retransmitted = c.retransmitted
-        row.rtx_refused = c.rtx_refused
-        row.nacks = c.nacks
-        row.plis = c.plis
-        row.video_lost = c.video_lost
-        row.audio_lost = c.audio_lost
-        row.video_fraction_lost = c.video_fraction_lost
-        row.audio_fraction_lost = c.audio_fraction_lost
-        row.video_jitter_ms = c.video_jitter_ms
-        row.audio_jitter_ms = c.audio_jitter_ms
-        row.rtt_ms = c.rtt_ms
-        row.remb_bps = c.remb_bps
-        row.last_heard_s = c.last_heard_s
 
 
 cdef class NativePlane:
@@ -427,8 +376,7 @@ cdef class NativePlane:
     cdef bint _is_closed
 
     def __init__(self, udp, tcp, options, clock=time.monotonic, wall_clock=time.time, *, bint ipsec_mb=True):
-        if options.max_payload_bytes not in _PAYLOAD_BYTES:
-            raise ValueError(f"max_payload_bytes {options.max_payload_bytes} is not in {_PAYLOAD_BYTES}")
+        check_options(options)
         if not 0 < len(udp) <= MAX_SOCKETS or len(tcp) > MAX_SOCKETS:
             raise ValueError(f"{len(udp)} UDP and {len(tcp)} TCP sockets")
         assert COUNTERS.itemsize == sizeof(CountersRow)
@@ -518,17 +466,11 @@ cdef class NativePlane:
         Raises:
             ValueError: a codec that WebRTC does not carry.
         """
-        if codec not in _CODECS:
-            raise ValueError(f"{codec} cannot be sent over WebRTC")
-        if clock_rate <= 0:
-            raise ValueError(f"a clock rate of {clock_rate}")
         with self._lock:
             offset = self._offsets.setdefault(clock_rate, secrets.randbelow(_MAX_RTP_OFFSET))
         cdef NativeFeed made = NativeFeed.__new__(NativeFeed)
         made._plane = self
-        made._codec, made._clock_rate = codec, clock_rate
-        made._base = offset + round(epoch_s * clock_rate)
-        made._packetizer = Packetizer(self._options.max_payload_bytes)
+        made._packing = Packing(codec, clock_rate, epoch_s, offset, self._options.max_payload_bytes)
         made._pairs = codec is Codec.OPUS and not sealed
         made._feed = feed_new(
             codec.is_video, clock_rate, offset, self._options.history_s, self._options.max_history_bytes
@@ -546,7 +488,7 @@ cdef class NativePlane:
         """
         cdef NativePeer made = NativePeer.__new__(NativePeer)
         made._plane = self
-        made._feeds, made._rtx_of = {}, {}
+        made._claims = Claims()
         made._used_keys = set()
         made._lock = threading.Lock()
         made._peer = peer_new(self._plane, next(self._ids), self._monotonic(), collects)
@@ -604,10 +546,10 @@ cdef class NativePlane:
         if not peers:
             return rows
         cdef uint8_t[::1] raw = rows.view(np.uint8)
-        cdef size_t at = 0
-        for peer in peers:
-            (<NativePeer>peer)._fill(<CountersRow *>&raw[at])
-            at += sizeof(CountersRow)
+        cdef CountersRow *row = <CountersRow *>&raw[0]
+        for number, peer in enumerate(peers):
+            row[<int>number].peer_id = (<NativePeer>peer)._peer.id
+            peer_counters((<NativePeer>peer)._peer, &row[<int>number].counted)
         return rows
 
     def send_delays(self):

@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from transport.media import AccessUnit, Codec
+from transport.plane.arguments import check_keys, check_options, check_payload_types, credential_bytes
+from transport.plane.claims import Claims
 from transport.plane.delays import Counts
 from transport.plane.inbox import Inbox
 from transport.plane.interface import (
@@ -44,8 +46,6 @@ from transport.plane.seat import Seat
 from transport.plane.source import Source
 from transport.plane.viewer import Viewer
 
-#: libsrtp's binding takes 1356 bytes; header, extensions and the number in front of an RTX payload are less.
-_PAYLOAD_BYTES = range(64, 1301)
 #: Of one peer: more than any handshake sends before it waits for an answer.
 _MAX_DTLS_UNREAD = 32
 _MAX_RTP_OFFSET = 1 << 31
@@ -106,8 +106,7 @@ class ReferencePeer:
         self._loop = loop
         self._options = options
         self._on_close = on_close
-        self._feeds: dict[int, tuple[Codec, int]] = {}
-        self._rtx_of: dict[int, int] = {}
+        self._claims = Claims()
         self._is_closed = False
 
     @property
@@ -136,10 +135,12 @@ class ReferencePeer:
         """ICE restart: accept checks under new local credentials too.
 
         Raises:
-            ValueError: the ufrag belongs to another viewer, or this one was closed.
+            ValueError: the ufrag belongs to another viewer, one of the two is too long, or this viewer was
+                closed.
         """
         if self._is_closed:
             raise ValueError("this viewer was closed")
+        credential_bytes(ufrag, pwd)
         self._loop.set_credentials(self._seat, ufrag, pwd)
 
     def set_keys(self, profile: SrtpProfile, tx: bytes, rx: bytes) -> None:
@@ -148,9 +149,7 @@ class ReferencePeer:
         Raises:
             ValueError: a key whose length does not fit the profile.
         """
-        expected = profile.key_bytes + profile.salt_bytes
-        if len(tx) != expected or len(rx) != expected:
-            raise ValueError(f"{profile.value} needs {expected} bytes of key and salt each way")
+        check_keys(profile, tx, rx)
 
         def start(now: float) -> None:
             self._seat.viewer.set_keys(profile, tx, rx)
@@ -181,7 +180,8 @@ class ReferencePeer:
         if not isinstance(feed, ReferenceFeed):
             raise ValueError("a feed of another plane")
         extension_block(subscription, self._options)
-        self._claim(subscription, feed)
+        check_payload_types(subscription)
+        self._claims.claim(subscription, feed)
 
         def attach(now: float) -> None:
             if not self._seat.is_over:
@@ -201,18 +201,6 @@ class ReferencePeer:
         """Let nobody wait for a publisher any more."""
         if self._seat.inbox is not None:
             self._seat.inbox.close()
-
-    def _claim(self, subscription: Subscription, feed: ReferenceFeed) -> None:
-        # Two streams under one ssrc would count their sequence numbers apart and use a GCM nonce twice.
-        ssrc, rtx_ssrc = subscription.ssrc, subscription.rtx_ssrc
-        kind = (feed.codec, feed.clock_rate)
-        if self._feeds.get(ssrc, kind) != kind:
-            raise ValueError(f"ssrc {ssrc} cannot change its codec or clock rate")
-        if ssrc in self._rtx_of or rtx_ssrc == ssrc or rtx_ssrc in self._feeds:
-            raise ValueError(f"ssrc {ssrc} or {rtx_ssrc} is in use")
-        if rtx_ssrc is not None and self._rtx_of.setdefault(rtx_ssrc, ssrc) != ssrc:
-            raise ValueError(f"rtx ssrc {rtx_ssrc} is in use")
-        self._feeds[ssrc] = kind
 
 
 class ReferencePlane:
@@ -234,8 +222,7 @@ class ReferencePlane:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        if options.max_payload_bytes not in _PAYLOAD_BYTES:
-            raise ValueError(f"max_payload_bytes is {options.max_payload_bytes}, allowed are 64-1300")
+        check_options(options)
         self._options = options
         self._clock = clock
         self._lock = threading.Lock()
@@ -288,6 +275,7 @@ class ReferencePlane:
         Raises:
             ValueError: the ufrag is in use.
         """
+        credential_bytes(ufrag, pwd)
         now = self._clock()
         viewer = Viewer(next(self._ids), self._options, now)
         seat = Seat(viewer, now + self._options.consent_s, Inbox() if collects else None)

@@ -55,7 +55,12 @@ class Nonsense(Contract):
     def test_wrong_arguments_are_refused(self, bench: Bench) -> None:
         with pytest.raises(ValueError, match="aac"):
             bench.feed(Codec.AAC)
+        for ufrag, pwd in (("u" * 257, "password"), ("ufrag", "")):
+            with pytest.raises(ValueError, match="bytes"):
+                bench.plane.peer(ufrag, pwd)
         peer, _ = bench.peer()
+        with pytest.raises(ValueError, match="bytes"):
+            peer.set_credentials("ufrag", "p" * 257)
         with pytest.raises(ValueError, match="AEAD_AES_256_GCM"):
             peer.set_keys(SrtpProfile.AEAD_AES_256_GCM, bytes(28), bytes(44))
         video, audio = bench.feed(), bench.feed(Codec.OPUS)
@@ -66,6 +71,9 @@ class Nonsense(Contract):
             peer.subscribe(audio, audio_subscription(RTX_SSRC))
         with pytest.raises(ValueError, match="ssrc"):
             peer.subscribe(video, video_subscription(VIDEO_SSRC - 1))  # its RTX would be the other's media
+        for payload_type in (-1, 128):
+            with pytest.raises(ValueError, match="0-127"):
+                peer.subscribe(video, replace(video_subscription(), payload_type=payload_type))
         with pytest.raises(ValueError, match="h264"):
             audio.write(h264_unit(0, keyframe=True))
 
