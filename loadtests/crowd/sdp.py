@@ -1,4 +1,4 @@
-"""A viewer's half of the SDP: an offer like Chromium's from a template, an answer for peers that offer.
+"""A viewer's or publisher's half of the SDP: offers like Chromium's from a template, answers for who offers.
 
 What comes back is read with a few regular expressions: a thousand joins leave no time for more.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: Payload type of the picture in `offer`.
-VIDEO_TYPE = 108
+#: Payload types of the picture and the sound in `offer`.
+VIDEO_TYPE, AUDIO_TYPE = 108, 111
 _SESSION = "v=0\r\no=- {session} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 _OFFER = (
     _SESSION
@@ -24,7 +24,7 @@ a=rtcp:9 IN IP4 0.0.0.0
 a=mid:0
 a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay
 a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid
-a=recvonly
+a={direction}
 a=rtcp-mux
 a=rtcp-rsize
 a=rtpmap:108 H264/90000
@@ -41,7 +41,7 @@ a=rtcp:9 IN IP4 0.0.0.0
 {transport}a=setup:actpass
 a=mid:1
 a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid
-a=recvonly
+a={direction}
 a=rtcp-mux
 a=rtcp-rsize
 a=rtpmap:111 opus/48000/2
@@ -88,11 +88,12 @@ class Remote:
     rtx_types: frozenset[int]
 
 
-def offer(local: Local, session: int) -> str:
-    """An offer to receive H.264 with RTX and Opus."""
+def offer(local: Local, session: int, direction: str = "recvonly") -> str:
+    """An offer to receive H.264 with RTX and Opus, or to send them ("sendonly")."""
     host, port = local.address
     return _OFFER.format(
         session=session,
+        direction=direction,
         candidate=_CANDIDATE.format(host=host, port=port),
         transport=_transport(local),
     )

@@ -11,63 +11,43 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import random
 import sys
 import time
 
 import uvloop
 
+from loadtests.rig.noise import GOP, RATE, VIDEO, noise
 from transport.media import AccessUnit, Codec, Track
 from transport.output import Push
 from transport.push import push_to
 
-_RATE, _GOP = 30, 60
-_KEYFRAME_WEIGHT = 6
 _SOUND_BYTES = 340
 _SOUND_S = 1024 / 48_000
-
-# An encoder's own, of 1280 by 720: what the pictures hold is noise, nobody decodes them.
-_SPS = bytes.fromhex("6742c01fd9005005bb016a02020280000003008000001e478c1924")
-_PPS = bytes.fromhex("68cb83cb20")
-_VIDEO = Track(1, Codec.H264, 90_000, (_SPS, _PPS), "42c01f", 1280, 720)
 _AUDIO = Track(2, Codec.AAC, 48_000, (b"\x11\x90",), sample_rate=48_000, channels=2)
-
-
-def _pictures(mbps: float) -> list[AccessUnit]:
-    """One group of pictures; B-frames are not among them."""
-    rng = random.Random(1)
-    ordinary = int(mbps * 1e6 / 8 * _GOP / _RATE / (_GOP - 1 + _KEYFRAME_WEIGHT))
-    units = []
-    for number in range(_GOP):
-        size = ordinary * (_KEYFRAME_WEIGHT if number == 0 else 1)
-        body = rng.randbytes(size).replace(b"\0", b"\1")
-        head = b"\0\0\0\1" + _SPS + b"\0\0\0\1" + _PPS + b"\0\0\0\1\x65" if number == 0 else b"\0\0\0\1\x41"
-        units.append(AccessUnit(_VIDEO, 0, 0, head + body, number == 0, 0.0))
-    return units
 
 
 async def _run(url: str, count: int, mbps: float, seconds: float) -> dict[str, float]:
     pushes: list[Push] = []
     for number in range(count):
         push = push_to(url, f"key-{number}")
-        push.announce((_VIDEO, _AUDIO))
+        push.announce((VIDEO, _AUDIO))
         await push.connect()
         pushes.append(push)
-    pictures = _pictures(mbps)
+    pictures = noise(mbps)
     sound = AccessUnit(_AUDIO, 0, 0, bytes(_SOUND_BYTES), True, 0.0)
     began, used = time.monotonic(), time.process_time()
     worst_s, shown, heard = 0.0, 0, 0
     while (elapsed := time.monotonic() - began) < seconds:
         now = began + elapsed
-        while shown / _RATE <= elapsed:
-            at = shown * 90_000 // _RATE
-            _hand(pushes, dataclasses.replace(pictures[shown % _GOP], pts=at, dts=at, received_at=now))
+        while shown / RATE <= elapsed:
+            at = shown * 90_000 // RATE
+            _hand(pushes, dataclasses.replace(pictures[shown % GOP], pts=at, dts=at, received_at=now))
             shown += 1
         while heard * _SOUND_S <= elapsed:
             at = heard * 1024
             _hand(pushes, dataclasses.replace(sound, pts=at, dts=at, received_at=now))
             heard += 1
-        due = began + min(shown / _RATE, heard * _SOUND_S)
+        due = began + min(shown / RATE, heard * _SOUND_S)
         await asyncio.sleep(max(due - time.monotonic(), 0))
         worst_s = max(worst_s, time.monotonic() - due)
     used, elapsed = time.process_time() - used, time.monotonic() - began

@@ -6,6 +6,7 @@ from aiortc.sdp import SessionDescription
 from loadtests.crowd import sdp
 from transport.media import Codec, Track
 from transport.webrtc.negotiate import LocalParameters, Wanted, negotiate
+from transport.webrtc.receiving import receive
 from transport.webrtc.wire import Candidate, Fingerprint, parse_offer
 
 FINGERPRINT = ":".join(["AB"] * 32)
@@ -23,6 +24,13 @@ def test_our_server_takes_the_offer():
     assert (agreed.video.payload_type, agreed.video.rtx_payload_type) == (108, 109)
     assert (agreed.video.mid_extension, agreed.video.playout_delay_extension) == (9, 5)
     assert (agreed.audio.payload_type, agreed.audio.mid_extension) == (111, 9)
+    assert (agreed.role, agreed.remote_ufrag) == ("server", LOCAL.ufrag)
+
+
+def test_our_server_takes_what_a_publisher_offers():
+    agreed = receive(parse_offer(sdp.offer(LOCAL, 7, "sendonly")), SERVER)
+    assert [track.payload_type for track in agreed.tracks] == [108, 111]
+    assert [track.rtx_payload_type for track in agreed.tracks] == [109, None]
     assert (agreed.role, agreed.remote_ufrag) == ("server", LOCAL.ufrag)
 
 
