@@ -29,6 +29,8 @@ LEFT = "the publisher left"
 #: More than cameras of browsers and OBS send; who sends less is not told to.
 _MAX_BITRATE_BPS = 30_000_000
 _AT_ONCE = 64
+# To wake up costs as much as to take several packets, and those of a picture come within some 15 ms.
+_PAUSE_S = 0.02
 # How long a thread waits at most that was told to end in the moment before it began to.
 _LOOK_S = 0.25
 # A browser without an encoder for what was agreed on sends nothing; all others begin within a second.
@@ -183,14 +185,14 @@ class RtpSession:
         while not self._over.is_set():
             now = time.monotonic()
             until = min(receiver.deadline(now), now + _LOOK_S)
-            datagrams = peer.take(_AT_ONCE, until - now)
+            datagrams = peer.take(_AT_ONCE, until - now, _PAUSE_S)
             now = time.monotonic()
             if not datagrams and now < until:
                 # Consent is lost, and `take` waits no more; the event loop ends the session when it can.
                 self._over.wait(until - now)
                 now = time.monotonic()
-            for datagram in datagrams:
-                self._take(datagram, srtp, now)
+            for datagram, came_at in datagrams:
+                self._take(datagram, srtp, came_at)
             if self._wants_keyframe:
                 self._wants_keyframe = False
                 receiver.request_keyframe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,10 +75,10 @@ class FakePeer:
     def send(self, data: bytes) -> None:
         self.sent.append(data)
 
-    def take(self, most: int, seconds: float) -> list[bytes]:
+    def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         if self.inbox is None:
             raise ValueError("nothing is collected of a viewer")
-        return self.inbox.take(most, seconds)
+        return self.inbox.take(most, seconds, pause)
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None:
         assert isinstance(feed, FakeFeed)
@@ -133,7 +134,7 @@ class FakePlane:
         """A publisher sent RTP or RTCP."""
         assert isinstance(peer, FakePeer) and peer.inbox is not None
         for datagram in datagrams:
-            peer.inbox.put(datagram)
+            peer.inbox.put(datagram, time.monotonic())
 
     def lost(self, peer: Peer) -> None:
         assert isinstance(peer, FakePeer)

@@ -11,6 +11,7 @@ from transport.plane.interface import Peer
 
 #: How long it waits at a time; the last one is over when the publisher or the plane is.
 _WAITS_S = (0.0, 0.001, 3600.0)
+_PAUSES_S = (0.0, 0.005)
 _PATIENCE_S = 60.0
 
 
@@ -28,8 +29,8 @@ class Taker(threading.Thread):
     def run(self) -> None:
         while not self._is_stopped.is_set():
             with suppress(StateError):  # somebody else takes
-                taken = self._peer.take(self._rng.choice((1, 7, 5000)), self._rng.choice(_WAITS_S))
-                self._strange += [each for each in taken if not _may_be_media(each)]
+                taken = self._peer.take(*map(self._rng.choice, ((1, 7, 5000), _WAITS_S, _PAUSES_S)))
+                self._strange += [each for each, _ in taken if not _may_be_media(each)]
             self._is_stopped.wait(0.001)
 
     def end(self) -> None:

@@ -5,7 +5,9 @@ The plane's thread puts in, one other thread at a time takes. `core/inbox.c` is 
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from typing import Final
 
@@ -24,19 +26,26 @@ class Inbox:
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._datagrams: deque[bytes] = deque()
+        self._kept: deque[tuple[bytes, float]] = deque()
         self._changed = threading.Condition(threading.Lock())
+        self._urgent = 0  # so many of them are not to wait for more
+        self._awaited = 0  # whoever takes sleeps until so many are there; 0: is awake
+        self._taken_at = -math.inf
         self._is_ended = False
         self._is_taken = False
 
-    def put(self, datagram: bytes) -> bool:
+    def put(self, datagram: bytes, now: float) -> bool:
         """Keep a datagram, or count it where there is no room; False if the inbox has ended."""
         with self._changed:
             if self._is_ended:
                 return False
-            if len(self._datagrams) < MAX_DATAGRAMS:
-                self._datagrams.append(datagram)
-                self._changed.notify()
+            if len(self._kept) < MAX_DATAGRAMS:
+                self._kept.append((datagram, now))
+                if _is_urgent(datagram):
+                    self._urgent = len(self._kept)
+                if self._awaited and self._has(self._awaited):
+                    self._awaited = 0  # woken once is enough
+                    self._changed.notify()
             else:
                 self.dropped += 1
             return True
@@ -50,11 +59,12 @@ class Inbox:
     def close(self) -> None:
         """Nor is anything taken."""
         with self._changed:
-            self._datagrams.clear()
+            self._kept.clear()
+            self._urgent = 0
             self._is_ended = True
             self._changed.notify()
 
-    def take(self, most: int, seconds: float) -> list[bytes]:
+    def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         """See `interface.Peer`."""
         if most < 1:
             raise ValueError(f"{most} datagrams cannot be taken")
@@ -62,12 +72,32 @@ class Inbox:
             if self._is_taken:
                 raise StateError("another thread takes from this publisher")
             self._is_taken = True
+            until = time.monotonic() + max(0.0, seconds)
             try:
-                self._changed.wait_for(self._is_decided, min(max(0.0, seconds), threading.TIMEOUT_MAX))
+                self._await(min(most, MAX_DATAGRAMS), min(until, self._taken_at + pause))
+                self._await(1, until)
             finally:
                 self._is_taken = False
-            count = min(most, len(self._datagrams))
-            return [self._datagrams.popleft() for _ in range(count)]
+            if self._kept:
+                self._taken_at = time.monotonic()
+            count = min(most, len(self._kept))
+            self._urgent = max(0, self._urgent - count)
+            return [self._kept.popleft() for _ in range(count)]
 
-    def _is_decided(self) -> bool:
-        return bool(self._datagrams) or self._is_ended
+    def _await(self, count: int, until: float) -> None:
+        """Sleep until so many are there, it has ended or the moment has come."""
+        while not self._has(count) and not self._is_ended:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self._awaited = count
+            self._changed.wait(min(left, threading.TIMEOUT_MAX))
+        self._awaited = 0
+
+    def _has(self, count: int) -> bool:
+        return len(self._kept) >= count or self._urgent > 0
+
+
+def _is_urgent(datagram: bytes) -> bool:
+    """The end of a picture, and RTCP: neither is encrypted in these bytes (RFC 3550 5.1, RFC 5761 4)."""
+    return len(datagram) > 1 and bool(datagram[1] & 0x80)

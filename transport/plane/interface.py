@@ -227,7 +227,7 @@ class Peer(Protocol):
         """
         ...
 
-    def take(self, most: int, seconds: float) -> list[bytes]:
+    def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         """Wait for RTP and RTCP of a publisher, and take it as it came: still protected, not checked.
 
         One thread at a time; it need not be the event loop's. It waits without Python's lock.
@@ -235,10 +235,15 @@ class Peer(Protocol):
         Args:
             most: take so many at once, 1 or more.
             seconds: how long to wait while nothing is there; 0 or less only looks.
+            pause: from when something was taken until it is taken again, in seconds, unless `most` are there
+                before, an RTP packet with the marker, which ends a picture, or RTCP. Who is woken for every
+                datagram pays more for that than for what is in them. Nobody waits for longer than `seconds`
+                because of it.
 
         Returns:
-            Datagrams in the order of arrival. None when the time has passed; at once, and from then on, when
-            the peer or the plane was closed, or consent was lost and the last datagram was taken.
+            Datagrams in the order of arrival, each with the plane's time of it (time.monotonic()). None when
+            the time has passed; at once, and from then on, when the peer or the plane was closed, or consent
+            was lost and the last datagram was taken.
 
         Raises:
             ValueError: a peer that does not collect, or `most` below 1.

@@ -349,7 +349,7 @@ class PlaneLoop:
             elif 20 <= first < 64:
                 self._listener.dtls(seat, datagram)
             elif 128 <= first < 192 and len(datagram) > 1 and seat.inbox is not None:
-                if not seat.inbox.put(datagram):
+                if not seat.inbox.put(datagram, now):
                     raise WireError("nobody takes it any more")
             elif 128 <= first < 192 and is_rtcp(datagram):
                 self._on_rtcp(datagram, seat, route, now)

@@ -63,8 +63,8 @@ cdef extern from "core/inbox.h" nogil:
         pass
     void inbox_close(inbox *i)
     uint64_t inbox_dropped(inbox *i)
-    int inbox_wait(inbox *i, int most, double seconds)
-    const uint8_t *inbox_at(const inbox *i, int n, size_t *size)
+    int inbox_wait(inbox *i, int most, double seconds, double pause)
+    const uint8_t *inbox_at(const inbox *i, int n, size_t *size, double *came_at)
     void inbox_release(inbox *i, int count)
 
 

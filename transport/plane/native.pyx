@@ -263,7 +263,7 @@ cdef class NativePeer:
         memcpy(told.data, PyBytes_AS_STRING(datagram), len(datagram))
         shard_command(self._peer.shard, told)
 
-    def take(self, most, seconds):
+    def take(self, most, seconds, pause=0.0):
         """Wait for what a publisher sent; see `interface.Peer`."""
         cdef inbox *whose = self._peer.inbox
         if whose == NULL:
@@ -271,18 +271,18 @@ cdef class NativePeer:
         if most < 1:
             raise ValueError(f"{most} datagrams cannot be taken")
         cdef int limit = min(most, INBOX_SLOTS), count
-        cdef double patience = seconds
+        cdef double patience = seconds, apart = pause, came_at = 0.0
         cdef size_t size = 0
         cdef const uint8_t *data
         with nogil:
-            count = inbox_wait(whose, limit, patience)
+            count = inbox_wait(whose, limit, patience, apart)
         if count < 0:
             raise StateError("another thread takes from this publisher")
         taken = []
         try:
             for n in range(count):
-                data = inbox_at(whose, n, &size)
-                taken.append((<const char *>data)[:size])
+                data = inbox_at(whose, n, &size, &came_at)
+                taken.append(((<const char *>data)[:size], came_at))
         finally:
             inbox_release(whose, len(taken))
         return taken

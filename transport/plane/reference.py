@@ -164,11 +164,11 @@ class ReferencePeer:
         """
         self._loop.call(lambda _: self._loop.send(self._seat, data))
 
-    def take(self, most: int, seconds: float) -> list[bytes]:
+    def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         """Wait for what a publisher sent; see `interface.Peer`."""
         if self._seat.inbox is None:
             raise ValueError("nothing is collected of a viewer")
-        return self._seat.inbox.take(most, seconds)
+        return self._seat.inbox.take(most, seconds, pause)
 
     def subscribe(self, feed: Feed, subscription: Subscription) -> None:
         """Send this feed to the viewer, or move the subscription with this ssrc to it.

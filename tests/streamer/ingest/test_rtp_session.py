@@ -31,9 +31,9 @@ class Watched(FakePeer):
         super().__init__(plane, 1, "ufrag", collects=True)
         self.taken_at: list[float] = []
 
-    def take(self, most: int, seconds: float) -> list[bytes]:
+    def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         self.taken_at.append(time.monotonic())
-        return super().take(most, seconds)
+        return super().take(most, seconds, pause)
 
 
 def session_of(peer: FakePeer) -> RtpSession:

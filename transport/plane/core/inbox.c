@@ -13,6 +13,7 @@
 #define MAX_WAIT_S 31536000.0
 
 typedef struct kept {
+    double came_at;
     uint32_t bytes;
     uint8_t data[DATAGRAM_BYTES];
 } kept;
@@ -21,7 +22,10 @@ struct inbox {
     pthread_mutex_t lock; /* all of it, but the slots that are being taken */
     pthread_cond_t changed;
     uint64_t read, written, dropped;
+    uint64_t urgent;          /* what was written before is not to wait for more */
     bool is_ended, is_closed, is_taken;
+    uint64_t awaited;         /* who takes sleeps until so many are there; 0: is awake */
+    struct timespec taken_at; /* when something was taken last */
     kept slots[INBOX_SLOTS];
 };
 
@@ -64,21 +68,32 @@ void inbox_free(inbox *i) {
     free(i);
 }
 
-bool inbox_put(inbox *i, const uint8_t *data, size_t bytes) {
+/* The end of a picture, and RTCP: neither is encrypted in these bytes (RFC 3550 5.1, RFC 5761 4). */
+static bool is_urgent(const uint8_t *data, size_t bytes) { return bytes > 1 && data[1] & 0x80; }
+
+static bool has(const inbox *i, uint64_t count) { return i->written - i->read >= count || i->urgent > i->read; }
+
+bool inbox_put(inbox *i, const uint8_t *data, size_t bytes, double now) {
     pthread_mutex_lock(&i->lock);
-    bool is_over = i->is_ended;
+    bool is_over = i->is_ended, is_awaited = false;
     bool has_room = bytes <= DATAGRAM_BYTES && i->written - i->read < INBOX_SLOTS;
     if (!is_over && has_room) {
         if (i->read == i->written)
-            i->read = i->written = 0; /* who is kept up with has little memory */
+            i->read = i->written = i->urgent = 0; /* who is kept up with has little memory */
         kept *to = &i->slots[i->written++ % INBOX_SLOTS];
+        to->came_at = now;
         to->bytes = (uint32_t)bytes;
         memcpy(to->data, data, bytes);
+        if (is_urgent(data, bytes))
+            i->urgent = i->written;
+        is_awaited = i->awaited > 0 && has(i, i->awaited);
+        if (is_awaited)
+            i->awaited = 0; /* woken once is enough */
     } else if (!is_over) {
         i->dropped++;
     }
     pthread_mutex_unlock(&i->lock);
-    if (!is_over && has_room)
+    if (is_awaited)
         pthread_cond_signal(&i->changed);
     return !is_over;
 }
@@ -102,9 +117,7 @@ uint64_t inbox_dropped(inbox *i) {
     return dropped;
 }
 
-static struct timespec after(double seconds) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
+static struct timespec after(struct timespec at, double seconds) {
     seconds = seconds > 0.0 ? fmin(seconds, MAX_WAIT_S) : 0.0; /* nor is it NaN now */
     double whole = floor(seconds);
     at.tv_sec += (time_t)whole;
@@ -116,25 +129,47 @@ static struct timespec after(double seconds) {
     return at;
 }
 
-int inbox_wait(inbox *i, int most, double seconds) {
-    struct timespec until = after(seconds);
+static bool is_before(struct timespec a, struct timespec b) {
+    return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/* Sleep until so many are there, it has ended or the moment has come. Under the lock. */
+static void await(inbox *i, uint64_t count, const struct timespec *until) {
     int failed = 0;
+    while (!has(i, count) && !i->is_ended && !failed) {
+        i->awaited = count;
+        failed = pthread_cond_timedwait(&i->changed, &i->lock, until);
+    }
+    i->awaited = 0;
+}
+
+int inbox_wait(inbox *i, int most, double seconds, double pause) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    struct timespec until = after(now, seconds);
     pthread_mutex_lock(&i->lock);
     if (i->is_taken) {
         pthread_mutex_unlock(&i->lock);
         return -1;
     }
     i->is_taken = true;
-    while (i->read == i->written && !i->is_ended && !failed)
-        failed = pthread_cond_timedwait(&i->changed, &i->lock, &until);
+    struct timespec again = after(i->taken_at, pause);
+    if (is_before(until, again))
+        again = until;
+    if (is_before(now, again))
+        await(i, (uint64_t)most, &again);
+    await(i, 1, &until);
+    if (i->read != i->written)
+        clock_gettime(CLOCK_MONOTONIC, &i->taken_at);
     uint64_t count = i->is_closed ? 0 : i->written - i->read;
     pthread_mutex_unlock(&i->lock);
     return most < (int)count ? most : (int)count;
 }
 
-const uint8_t *inbox_at(const inbox *i, int n, size_t *bytes) {
+const uint8_t *inbox_at(const inbox *i, int n, size_t *bytes, double *came_at) {
     const kept *from = &i->slots[(i->read + (uint64_t)n) % INBOX_SLOTS];
     *bytes = from->bytes;
+    *came_at = from->came_at;
     return from->data;
 }
 

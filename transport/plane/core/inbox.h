@@ -20,7 +20,7 @@ inbox *inbox_new(void);
 void inbox_free(inbox *i);
 
 /* Keep a datagram, or count it where there is no room. False: it has ended. Any thread, as the next three. */
-bool inbox_put(inbox *i, const uint8_t *data, size_t bytes);
+bool inbox_put(inbox *i, const uint8_t *data, size_t bytes, double now);
 /* Nothing comes any more: nobody waits from now on, but what is there may be taken. */
 void inbox_end(inbox *i);
 /* Nor is anything taken. */
@@ -28,11 +28,12 @@ void inbox_close(inbox *i);
 /* Datagrams that found no room. */
 uint64_t inbox_dropped(inbox *i);
 
-/* Wait until something is there, it has ended or the time has passed. Returns how many datagrams may be taken, `most`
+/* Wait until something is there, it has ended or the time has passed; but if something was taken less than `pause`
+ * seconds ago, until then, or until `most` are there, a marker or RTCP. Returns how many datagrams may be taken, `most`
  * of them at most, or -1 while another thread takes; else `inbox_release` has to follow. */
-int inbox_wait(inbox *i, int most, double seconds);
-/* Datagram n of them, from 0 on; good until they are released. */
-const uint8_t *inbox_at(const inbox *i, int n, size_t *bytes);
+int inbox_wait(inbox *i, int most, double seconds, double pause);
+/* Datagram n of them, from 0 on, and when it came; good until they are released. */
+const uint8_t *inbox_at(const inbox *i, int n, size_t *bytes, double *came_at);
 /* Give back the first ones of them. */
 void inbox_release(inbox *i, int count);
 

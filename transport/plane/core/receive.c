@@ -145,8 +145,8 @@ static bool is_collected(const peer *owner, const uint8_t *data, size_t bytes) {
     return owner != NULL && bytes > 1 && data[0] >= 128 && data[0] < 192 && owner->inbox != NULL;
 }
 
-static void collect(shard *s, peer *from, const uint8_t *data, size_t bytes) {
-    if (!inbox_put(from->inbox, data, bytes))
+static void collect(shard *s, peer *from, const uint8_t *data, size_t bytes, double now) {
+    if (!inbox_put(from->inbox, data, bytes, now))
         plane_garbage(s->plane);
 }
 
@@ -160,7 +160,7 @@ bool receive_datagram(shard *s, peer *owner, uint8_t *data, size_t bytes, int so
     else if (first >= 20 && first < 64)
         event_dtls(s->plane, owner, data, bytes);
     else if (is_collected(owner, data, bytes))
-        collect(s, owner, data, bytes);
+        collect(s, owner, data, bytes, now);
     else if (first >= 128 && first < 192 && bytes > 1 && data[1] >= 192 && data[1] < 224)
         rtcp_receive(s, owner, data, bytes, now);
     else
@@ -172,7 +172,7 @@ static void sort(shard *s, uint8_t *data, size_t bytes, int socket, const addres
     peer *owner = bytes > 0 && data[0] >= 4 ? tables_by_address(s->plane, socket, from) : NULL;
     /* Whichever shard's it is: what is listed is proved, and an inbox has a lock of its own. */
     if (is_collected(owner, data, bytes))
-        collect(s, owner, data, bytes);
+        collect(s, owner, data, bytes, now);
     else if (owner != NULL && owner->shard != s)
         post(s->plane, owner, socket, from, data, bytes);
     else

@@ -25,8 +25,8 @@ _LONG_S = 3600.0
 PROTOCOLS = ["udp", "tcp"]
 
 
-def rtp(number: int, size: int = 200) -> bytes:
-    return (bytes((0x80, 96)) + number.to_bytes(4, "big")).ljust(size, b"\xa5")
+def rtp(number: int, size: int = 200, *, marker: bool = False) -> bytes:
+    return (bytes((0x80, marker << 7 | 96)) + number.to_bytes(4, "big")).ljust(size, b"\xa5")
 
 
 def rtcp(number: int) -> bytes:
@@ -37,11 +37,16 @@ def garbage(bench: Bench) -> int:
     return int(cast(Any, bench.plane).garbage)
 
 
+def take(peer: Peer, most: int, seconds: float, pause: float = 0.0) -> list[bytes]:
+    """What came, without the times."""
+    return [datagram for datagram, _ in peer.take(most, seconds, pause)]
+
+
 def take_all(peer: Peer, count: int) -> list[bytes]:
     """So many, in as many pieces as it takes."""
     taken: list[bytes] = []
     while len(taken) < count:
-        more = peer.take(count - len(taken), PATIENCE_S)
+        more = take(peer, count - len(taken), PATIENCE_S)
         assert more, f"{len(taken)} of {count} came"
         taken += more
     return taken
@@ -58,11 +63,12 @@ def send_all(publisher: FakeViewer, datagrams: list[bytes]) -> None:
 class Taker(threading.Thread):
     """Waits for one publisher, long, until something comes or nothing can come any more."""
 
-    def __init__(self, peer: Peer, most: int = 1) -> None:
+    def __init__(self, peer: Peer, most: int = 1, pause: float = 0.0) -> None:
         super().__init__(daemon=True)
         self.taken: list[bytes] | None = None
         self._peer = peer
         self._most = most
+        self._pause = pause
         self.start()
         while not self._is_waiting():
             self.join(0.001)
@@ -70,7 +76,7 @@ class Taker(threading.Thread):
     def run(self) -> None:
         while self.taken is None:
             try:
-                self.taken = self._peer.take(self._most, _LONG_S)
+                self.taken = take(self._peer, self._most, _LONG_S, self._pause)
             except StateError:
                 time.sleep(0.001)  # `_is_waiting` just looked
 
@@ -96,7 +102,7 @@ class Collecting(Contract):
         sent += [b"\x80\0", b"\xbf\xff", rtp(300, MAX_DATAGRAM_BYTES)]
         send_all(publisher, sent)
         assert take_all(peer, len(sent)) == sent
-        assert peer.take(1, 0.0) == []
+        assert take(peer, 1, 0.0) == []
         assert peer.datagrams_dropped == 0
 
     def test_of_several_publishers_each_has_its_own(self, bench: Bench) -> None:
@@ -111,18 +117,18 @@ class Collecting(Contract):
         peer, publisher = bench.peer(collects=True)
         publisher.connect()
         send_all(publisher, [rtp(n) for n in range(10)])
-        assert peer.take(3, PATIENCE_S) == [rtp(0), rtp(1), rtp(2)]
-        assert peer.take(1 << 40, PATIENCE_S) == [rtp(n) for n in range(3, 10)]
+        assert take(peer, 3, PATIENCE_S) == [rtp(0), rtp(1), rtp(2)]
+        assert take(peer, 1 << 40, PATIENCE_S) == [rtp(n) for n in range(3, 10)]
 
     def test_what_finds_no_room_is_counted(self, bench: Bench) -> None:
         peer, publisher = bench.peer(collects=True)
         publisher.connect()
         send_all(publisher, [rtp(n) for n in range(MAX_DATAGRAMS + 10)])
         assert peer.datagrams_dropped == 10
-        assert peer.take(1, 0.0) == [rtp(0)]
+        assert take(peer, 1, 0.0) == [rtp(0)]
         send_all(publisher, [rtp(9000), rtp(9001)])
         assert peer.datagrams_dropped == 11
-        kept = peer.take(3 * MAX_DATAGRAMS, 0.0)
+        kept = take(peer, 3 * MAX_DATAGRAMS, 0.0)
         assert kept == [rtp(n) for n in range(1, MAX_DATAGRAMS)] + [rtp(9000)]
         for number in range(3):  # once around, and over the edge
             again = [rtp(number * 2000 + n) for n in range(1500)]
@@ -142,7 +148,7 @@ class Collecting(Contract):
         publisher.connect()
         assert garbage(bench) == 4
         publisher.send(rtp(4))
-        assert peer.take(10, PATIENCE_S) == [rtp(4)]
+        assert take(peer, 10, PATIENCE_S) == [rtp(4)]
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_a_publisher_goes_on_from_where_it_moved(self, bench: Bench, protocol: str) -> None:
@@ -169,8 +175,8 @@ class Collecting(Contract):
         publisher.ufrag, publisher.pwd = other.ufrag, other.pwd
         publisher.connect()
         send_all(publisher, [rtp(2)])
-        assert second.take(10, PATIENCE_S) == [rtp(2)]
-        assert first.take(10, PATIENCE_S) == [rtp(1)]
+        assert take(second, 10, PATIENCE_S) == [rtp(2)]
+        assert take(first, 10, PATIENCE_S) == [rtp(1)]
 
     def test_dtls_and_checks_pass_as_of_viewers(self, bench: Bench) -> None:
         peer, publisher = bench.peer(collects=True)
@@ -184,7 +190,7 @@ class Collecting(Contract):
         publisher.wait(lambda: publisher.undecipherable == before + 1)
         publisher.connect()
         assert publisher.stun[-1].message_type == BINDING_SUCCESS
-        assert peer.take(1, 0.0) == []
+        assert take(peer, 1, 0.0) == []
 
     def test_neither_rtp_nor_rtcp_is_consent(self, bench: Bench) -> None:
         peer, publisher = bench.peer(collects=True)
@@ -209,16 +215,64 @@ class Collecting(Contract):
         before = garbage(bench)
         publisher.send(rtp(2))
         other.wait(lambda: garbage(bench) == before + 1)
-        assert peer.take(10, _LONG_S) == [rtp(1)]
-        assert peer.take(10, _LONG_S) == []
+        assert take(peer, 10, _LONG_S) == [rtp(1)]
+        assert take(peer, 10, _LONG_S) == []
 
     def test_time_passes(self, bench: Bench) -> None:
         peer, publisher = bench.peer(collects=True)
         publisher.connect()
         for seconds in (-1.0, 0.0, 0.01, float("nan")):
-            assert peer.take(1, seconds) == []
+            assert take(peer, 1, seconds) == []
         send_all(publisher, [rtp(1)])
-        assert peer.take(1, float("inf")) == [rtp(1)]
+        assert take(peer, 1, float("inf")) == [rtp(1)]
+
+    def test_each_has_the_time_of_its_arrival(self, bench: Bench) -> None:
+        peer, publisher = bench.peer(collects=True)
+        publisher.connect()
+        before = bench.clock()
+        send_all(publisher, [rtp(1)])
+        between = bench.clock()
+        bench.clock.advance(5)
+        send_all(publisher, [rtp(2)])
+        (_, first_at), (_, second_at) = peer.take(2, PATIENCE_S)
+        assert before <= first_at <= between < between + 5 <= second_at <= bench.clock()
+
+    def test_whoever_pauses_is_woken_by_the_end_of_a_picture_by_rtcp_and_by_enough(
+        self, bench: Bench
+    ) -> None:
+        peer, publisher = bench.peer(collects=True)
+        publisher.connect()
+        ends = [rtp(9, marker=True), rtcp(9), rtp(9)]
+        for end, most in zip(ends, (50, 50, 4), strict=True):
+            send_all(publisher, [rtp(0)])
+            assert take(peer, 1, PATIENCE_S) == [rtp(0)]
+            taker = Taker(peer, most, _LONG_S)
+            send_all(publisher, [rtp(1), rtp(2), rtp(3)])
+            with pytest.raises(StateError):  # it sleeps on
+                peer.take(1, 0.0)
+            publisher.send(end)
+            assert taker.result() == [rtp(1), rtp(2), rtp(3), end]
+
+    def test_a_picture_that_is_complete_is_not_paused_for(self, bench: Bench) -> None:
+        peer, publisher = bench.peer(collects=True)
+        publisher.connect()
+        send_all(publisher, [rtp(0), rtp(1), rtp(2, marker=True), rtp(3)])
+        assert take(peer, 1, PATIENCE_S) == [rtp(0)]
+        assert take(peer, 9, _LONG_S, _LONG_S) == [rtp(1), rtp(2, marker=True), rtp(3)]
+
+    def test_a_pause_ends_with_the_time_to_wait_with_itself_and_with_the_publisher(
+        self, bench: Bench
+    ) -> None:
+        peer, publisher = bench.peer(collects=True)
+        publisher.connect()
+        send_all(publisher, [rtp(0), rtp(1)])
+        assert take(peer, 1, PATIENCE_S) == [rtp(0)]
+        assert take(peer, 9, 0.01, _LONG_S) == [rtp(1)]
+        send_all(publisher, [rtp(2)])
+        assert take(peer, 9, _LONG_S, 0.01) == [rtp(2)]
+        taker = Taker(peer, 9, _LONG_S)
+        peer.close()
+        assert taker.result() == []
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_whoever_waits_is_woken_by_what_arrives(self, bench: Bench, protocol: str) -> None:
@@ -242,7 +296,7 @@ class Collecting(Contract):
             taker = Taker(peer)
             end(peer, publisher)
             assert taker.result() == [], why
-            assert peer.take(1, _LONG_S) == [], why
+            assert take(peer, 1, _LONG_S) == [], why
 
     def test_of_a_publisher_that_was_closed_nothing_is_taken(self, bench: Bench) -> None:
         peer, publisher = bench.peer(collects=True)
@@ -250,10 +304,10 @@ class Collecting(Contract):
         send_all(publisher, [rtp(1)])
         peer.close()
         peer.close()
-        assert peer.take(1, _LONG_S) == []
+        assert take(peer, 1, _LONG_S) == []
         bench.plane.close()
         late = bench.plane.peer("late", "password-of-twenty-two-chars", collects=True)
-        assert late.take(1, _LONG_S) == []
+        assert take(late, 1, _LONG_S) == []
 
     def test_only_one_thread_takes(self, bench: Bench) -> None:
         peer, publisher = bench.peer(collects=True)
@@ -282,7 +336,7 @@ class Collecting(Contract):
         for most in (0, -1):
             with pytest.raises(ValueError, match=f"{most} datagrams"):
                 peer.take(most, _LONG_S)
-        assert peer.take(1, 0.0) == [rtp(1)]
+        assert take(peer, 1, 0.0) == [rtp(1)]
 
     def test_publishers_come_and_go_while_others_are_taken_from(self, bench: Bench) -> None:
         """All of them at once, and some are closed with everything under way."""
@@ -293,11 +347,11 @@ class Collecting(Contract):
             for turn, (peer, publisher) in enumerate(turns[number]):
                 taken: list[bytes] = []
 
-                def take(peer: Peer = peer, taken: list[bytes] = taken) -> None:
-                    while more := peer.take(50, _LONG_S):
+                def take_on(peer: Peer = peer, taken: list[bytes] = taken) -> None:
+                    while more := take(peer, 50, _LONG_S):
                         taken += more
 
-                taker = threading.Thread(target=take, daemon=True)
+                taker = threading.Thread(target=take_on, daemon=True)
                 taker.start()
                 publisher.connect()
                 send_all(publisher, sent)
