@@ -14,11 +14,9 @@ from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.ingest.succession import SILENT_S, take_place
-from transport.errors import WireError
 from transport.plane.interface import Peer
 from transport.plane.srtp import SrtpSession
 from transport.rtp.receive import RtpReceiver
-from transport.rtp.rtcp import is_rtcp
 from transport.webrtc.dtls import DtlsSession, SrtpKeys
 from transport.webrtc.receiving import Receiving
 
@@ -91,7 +89,6 @@ class RtpSession:
         self._wants_keyframe = False
         self._heard_at = time.monotonic()
         self._live_at = self._heard_at
-        self._refused = 0
         self._receiver = RtpReceiver(
             receiving.tracks,
             ssrc=secrets.randbelow(0xFFFFFFFF) + 1,
@@ -136,6 +133,7 @@ class RtpSession:
         self.cipher = keys.profile.value
         self.address = self._seen_at() or self.address
         self._heard_at = self._live_at = time.monotonic()
+        self.peer.open_with(keys.profile, keys.rx)
         try:
             publication = take_place(self.stream, self._publisher())
         except (AlreadyPublished, NoSuchStream) as error:
@@ -185,14 +183,16 @@ class RtpSession:
         while not self._over.is_set():
             now = time.monotonic()
             until = min(receiver.deadline(now), now + _LOOK_S)
-            datagrams = peer.take(_AT_ONCE, until - now, _PAUSE_S)
+            packets = peer.take(_AT_ONCE, until - now, _PAUSE_S)
             now = time.monotonic()
-            if not datagrams and now < until:
+            if not packets and now < until:
                 # Consent is lost, and `take` waits no more; the event loop ends the session when it can.
                 self._over.wait(until - now)
                 now = time.monotonic()
-            for datagram, came_at in datagrams:
-                self._take(datagram, srtp, came_at)
+            for packet, came_at in packets:
+                receiver.receive(packet, came_at)
+            if packets:
+                self._heard_at = now
             if self._wants_keyframe:
                 self._wants_keyframe = False
                 receiver.request_keyframe()
@@ -205,21 +205,12 @@ class RtpSession:
                 return LEFT
         return self._reason
 
-    def _take(self, datagram: bytes, srtp: SrtpSession, now: float) -> None:
-        try:
-            packet = srtp.unprotect_rtcp(datagram) if is_rtcp(datagram) else srtp.unprotect(datagram)
-        except WireError:  # not authentic, or come twice
-            self._refused += 1
-            return
-        self._heard_at = now
-        self._receiver.receive(packet, now)
-
     def describe(self) -> dict[str, object]:
         """Statistics for the API. Any thread."""
         return {
             "webrtc": {
                 **dataclasses.asdict(self._receiver.counters),
-                "refused": self._refused,
+                "refused": self.peer.datagrams_refused,
                 "dropped": self.peer.datagrams_dropped,
                 "protocol": self.peer.protocol,
                 "user_agent": self.user_agent,

@@ -25,6 +25,7 @@ from transport.plane.interface import (
     SrtpProfile,
     Subscription,
 )
+from transport.plane.srtp import Opener
 
 
 class FakeFeed:
@@ -62,6 +63,10 @@ class FakePeer:
     def datagrams_dropped(self) -> int:
         return self.inbox.dropped if self.inbox else 0
 
+    @property
+    def datagrams_refused(self) -> int:
+        return self.inbox.refused if self.inbox else 0
+
     def feed(self, ssrc: int) -> Feed:
         """What a subscription carries now."""
         return next(feed for feed, taken in reversed(self.subscriptions) if taken.ssrc == ssrc)
@@ -74,6 +79,10 @@ class FakePeer:
 
     def send(self, data: bytes) -> None:
         self.sent.append(data)
+
+    def open_with(self, profile: SrtpProfile, key: bytes) -> None:
+        assert self.inbox is not None
+        self.inbox.open_with(Opener(profile, key))
 
     def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         if self.inbox is None:

@@ -184,6 +184,8 @@ class World:
             lambda: self._subscribe(viewer, rng),
             lambda: self._subscribe(viewer, rng),
         ]
+        if collects and rng.random() < 0.6:
+            actions.append(lambda: viewer.peer.open_with(viewer.fake.profile, viewer.fake.own_key))
         rng.shuffle(actions)
         for action in actions:
             action()

@@ -11,7 +11,8 @@ import time
 from collections import deque
 from typing import Final
 
-from transport.errors import StateError
+from transport.errors import StateError, WireError
+from transport.plane.srtp import Opener
 
 #: None is longer than 2,048 bytes, so that one inbox never holds more than 4 MiB.
 MAX_DATAGRAMS: Final = 2048
@@ -22,10 +23,13 @@ class Inbox:
 
     Attributes:
         dropped: datagrams that found no room.
+        refused: datagrams that could not be opened.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.refused = 0
+        self._opener: Opener | None = None
         self._kept: deque[tuple[bytes, float]] = deque()
         self._changed = threading.Condition(threading.Lock())
         self._urgent = 0  # so many of them are not to wait for more
@@ -72,17 +76,42 @@ class Inbox:
             if self._is_taken:
                 raise StateError("another thread takes from this publisher")
             self._is_taken = True
-            until = time.monotonic() + max(0.0, seconds)
-            try:
+        until = time.monotonic() + max(0.0, seconds)
+        try:
+            with self._changed:
                 self._await(min(most, MAX_DATAGRAMS), min(until, self._taken_at + pause))
-                self._await(1, until)
-            finally:
-                self._is_taken = False
+            while taken := self._take(most, until):
+                if opened := self._open(taken):
+                    return opened
+            return []
+        finally:
+            self._is_taken = False
+
+    def open_with(self, opener: Opener) -> None:
+        """Open from now on what is taken; only the first one counts."""
+        with self._changed:
+            self._opener = self._opener or opener
+
+    def _take(self, most: int, until: float) -> list[tuple[bytes, float]]:
+        with self._changed:
+            self._await(1, until)
             if self._kept:
                 self._taken_at = time.monotonic()
             count = min(most, len(self._kept))
             self._urgent = max(0, self._urgent - count)
             return [self._kept.popleft() for _ in range(count)]
+
+    def _open(self, taken: list[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
+        opener = self._opener
+        if opener is None:
+            return taken
+        opened = []
+        for datagram, came_at in taken:
+            try:
+                opened.append((opener.open(datagram), came_at))
+            except WireError:
+                self.refused += 1
+        return opened
 
     def _await(self, count: int, until: float) -> None:
         """Sleep until so many are there, it has ended or the moment has come."""

@@ -204,6 +204,11 @@ class Peer(Protocol):
         """Datagrams of a publisher that were not kept, as too many waited to be taken; of a viewer 0."""
         ...
 
+    @property
+    def datagrams_refused(self) -> int:
+        """Datagrams of a publisher that could not be opened: not authentic, come before, or too old."""
+        ...
+
     def set_credentials(self, ufrag: str, pwd: str) -> None:
         """ICE restart: accept checks under new local credentials; the old ones stay valid for 30 s more.
 
@@ -227,8 +232,23 @@ class Peer(Protocol):
         """
         ...
 
+    def open_with(self, profile: SrtpProfile, key: bytes) -> None:
+        """Have `take` open what a publisher sent, SRTP and SRTCP, also what is there already.
+
+        What is not authentic, came before, or is more than 1,023 packets behind the newest of its source is
+        left out and counted. Only the first key counts; nothing that is sent is protected with it.
+
+        Args:
+            profile: as agreed on.
+            key: the publisher's master key and master salt, concatenated.
+
+        Raises:
+            ValueError: a peer that does not collect, or a key whose length does not fit the profile.
+        """
+        ...
+
     def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
-        """Wait for RTP and RTCP of a publisher, and take it as it came: still protected, not checked.
+        """Wait for RTP and RTCP of a publisher, and take it: as it came, or opened after `open_with`.
 
         One thread at a time; it need not be the event loop's. It waits without Python's lock.
 
@@ -299,7 +319,8 @@ class Plane(Protocol):
             pwd: password.
             collects: it is a publisher (WHIP, RFC 9725). What comes from its proved addresses as RTP or RTCP
                 is kept for `Peer.take`: 2,048 datagrams (4 MiB) at most, then the newest are dropped. It is
-                not authenticated here, so it proves neither an address nor consent; only STUN does.
+                authenticated when it is taken, if at all, so it proves neither an address nor consent; only
+                STUN does.
         """
         ...
 

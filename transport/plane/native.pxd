@@ -57,12 +57,21 @@ cdef extern from "core/feed.h" nogil:
     int64_t feed_next_index(feed *f)
 
 
+cdef extern from "core/opening.h" nogil:
+    ctypedef struct opener:
+        pass
+    opener *opener_new(int profile, const uint8_t *key)
+    void opener_free(opener *o)
+
+
 cdef extern from "core/inbox.h" nogil:
     int INBOX_SLOTS
     ctypedef struct inbox "inbox":
         pass
     void inbox_close(inbox *i)
     uint64_t inbox_dropped(inbox *i)
+    flag inbox_open_with(inbox *i, opener *o)
+    uint64_t inbox_refused(inbox *i)
     int inbox_wait(inbox *i, int most, double seconds, double pause)
     const uint8_t *inbox_at(const inbox *i, int n, size_t *size, double *came_at)
     void inbox_release(inbox *i, int count)

@@ -209,6 +209,11 @@ cdef class NativePeer:
         """Datagrams of a publisher that found no room."""
         return 0 if self._peer.inbox == NULL else inbox_dropped(self._peer.inbox)
 
+    @property
+    def datagrams_refused(self):
+        """Datagrams of a publisher that could not be opened."""
+        return 0 if self._peer.inbox == NULL else inbox_refused(self._peer.inbox)
+
     def set_credentials(self, ufrag, pwd):
         """ICE restart: accept checks under new local credentials too.
 
@@ -263,6 +268,19 @@ cdef class NativePeer:
         memcpy(told.data, PyBytes_AS_STRING(datagram), len(datagram))
         shard_command(self._peer.shard, told)
 
+    def open_with(self, profile, key):
+        """Open what a publisher sent; see `interface.Peer`."""
+        if self._peer.inbox == NULL:
+            raise ValueError("nothing is collected of a viewer")
+        if len(key) != profile.key_bytes + profile.salt_bytes:
+            raise ValueError(f"{len(key)} bytes of key and salt do not fit {profile.value}")
+        cdef bytes receiving = bytes(key)
+        cdef opener *made = opener_new(_PROFILES[profile], _bytes(receiving))
+        if made == NULL:
+            raise MemoryError
+        if not inbox_open_with(self._peer.inbox, made):
+            opener_free(made)
+
     def take(self, most, seconds, pause=0.0):
         """Wait for what a publisher sent; see `interface.Peer`."""
         cdef inbox *whose = self._peer.inbox
@@ -282,9 +300,10 @@ cdef class NativePeer:
         try:
             for n in range(count):
                 data = inbox_at(whose, n, &size, &came_at)
-                taken.append(((<const char *>data)[:size], came_at))
+                if size > 0:
+                    taken.append(((<const char *>data)[:size], came_at))
         finally:
-            inbox_release(whose, len(taken))
+            inbox_release(whose, count)
         return taken
 
     cdef void _close_inbox(self) noexcept:

@@ -44,6 +44,7 @@ from transport.plane.outgoing import extension_block
 from transport.plane.routes import Route
 from transport.plane.seat import Seat
 from transport.plane.source import Source
+from transport.plane.srtp import Opener
 from transport.plane.viewer import Viewer
 
 #: Of one peer: more than any handshake sends before it waits for an answer.
@@ -131,6 +132,11 @@ class ReferencePeer:
         """Datagrams of a publisher that found no room."""
         return 0 if self._seat.inbox is None else self._seat.inbox.dropped
 
+    @property
+    def datagrams_refused(self) -> int:
+        """Datagrams of a publisher that could not be opened."""
+        return 0 if self._seat.inbox is None else self._seat.inbox.refused
+
     def set_credentials(self, ufrag: str, pwd: str) -> None:
         """ICE restart: accept checks under new local credentials too.
 
@@ -163,6 +169,12 @@ class ReferencePeer:
         It is dropped while there is no address.
         """
         self._loop.call(lambda _: self._loop.send(self._seat, data))
+
+    def open_with(self, profile: SrtpProfile, key: bytes) -> None:
+        """Open what a publisher sent; see `interface.Peer`."""
+        if self._seat.inbox is None:
+            raise ValueError("nothing is collected of a viewer")
+        self._seat.inbox.open_with(Opener(profile, key))
 
     def take(self, most: int, seconds: float, pause: float = 0.0) -> list[tuple[bytes, float]]:
         """Wait for what a publisher sent; see `interface.Peer`."""

@@ -6,6 +6,7 @@ import pylibsrtp
 
 from transport.errors import WireError
 from transport.plane.interface import SrtpProfile
+from transport.rtp.rtcp import is_rtcp
 
 _PROFILES = {
     SrtpProfile.AEAD_AES_256_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
@@ -14,6 +15,8 @@ _PROFILES = {
 }
 #: How far back a packet can be sent again under its old number; libsrtp allows less than 2**15.
 _WINDOW_PACKETS = 16384
+#: How far behind the newest of its source a packet of a publisher may be; `core/opening.c` has the same.
+_OPENED_WINDOW_PACKETS = 1024
 
 
 class SrtpSession:
@@ -66,3 +69,35 @@ class SrtpSession:
             return self._rx.unprotect_rtcp(packet)
         except (pylibsrtp.Error, ValueError) as error:
             raise WireError(f"srtcp: {error}") from error
+
+
+class Opener:
+    """What a publisher sends, opened; `core/opening.c` is the same in native code.
+
+    Args:
+        profile: as agreed on.
+        key: the publisher's master key and salt.
+
+    Raises:
+        ValueError: a key whose length does not fit the profile.
+    """
+
+    def __init__(self, profile: SrtpProfile, key: bytes) -> None:
+        if len(key) != profile.key_bytes + profile.salt_bytes:
+            raise ValueError(f"{len(key)} bytes of key and salt do not fit {profile.value}")
+        policy = pylibsrtp.Policy(
+            key=key, ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=_PROFILES[profile]
+        )
+        policy.window_size = _OPENED_WINDOW_PACKETS
+        self._rx = pylibsrtp.Session(policy)
+
+    def open(self, packet: bytes) -> bytes:
+        """Decrypt one packet, RTP or RTCP.
+
+        Raises:
+            WireError: not authentic, come before, or too old.
+        """
+        try:
+            return self._rx.unprotect_rtcp(packet) if is_rtcp(packet) else self._rx.unprotect(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise WireError(f"srtp: {error}") from error

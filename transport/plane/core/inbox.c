@@ -21,7 +21,8 @@ typedef struct kept {
 struct inbox {
     pthread_mutex_t lock; /* all of it, but the slots that are being taken */
     pthread_cond_t changed;
-    uint64_t read, written, dropped;
+    uint64_t read, written, dropped, refused;
+    opener *opener; /* set once; used by who takes */
     uint64_t urgent;          /* what was written before is not to wait for more */
     bool is_ended, is_closed, is_taken;
     uint64_t awaited;         /* who takes sleeps until so many are there; 0: is awake */
@@ -65,6 +66,7 @@ void inbox_free(inbox *i) {
         return;
     pthread_cond_destroy(&i->changed);
     pthread_mutex_destroy(&i->lock);
+    opener_free(i->opener);
     free(i);
 }
 
@@ -117,6 +119,22 @@ uint64_t inbox_dropped(inbox *i) {
     return dropped;
 }
 
+uint64_t inbox_refused(inbox *i) {
+    pthread_mutex_lock(&i->lock);
+    uint64_t refused = i->refused;
+    pthread_mutex_unlock(&i->lock);
+    return refused;
+}
+
+bool inbox_open_with(inbox *i, opener *o) {
+    pthread_mutex_lock(&i->lock);
+    bool is_first = i->opener == NULL;
+    if (is_first)
+        i->opener = o;
+    pthread_mutex_unlock(&i->lock);
+    return is_first;
+}
+
 static struct timespec after(struct timespec at, double seconds) {
     seconds = seconds > 0.0 ? fmin(seconds, MAX_WAIT_S) : 0.0; /* nor is it NaN now */
     double whole = floor(seconds);
@@ -143,6 +161,18 @@ static void await(inbox *i, uint64_t count, const struct timespec *until) {
     i->awaited = 0;
 }
 
+/* Returns how many could not be opened. Without the lock, as they are of who takes. */
+static int open_all(inbox *i, int count, opener *with) {
+    int refused = 0;
+    for (int n = 0; n < count; n++) {
+        kept *one = &i->slots[(i->read + (uint64_t)n) % INBOX_SLOTS];
+        int size = opener_open(with, one->data, one->bytes);
+        refused += size < 0;
+        one->bytes = size < 0 ? 0 : (uint32_t)size;
+    }
+    return refused;
+}
+
 int inbox_wait(inbox *i, int most, double seconds, double pause) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -158,12 +188,22 @@ int inbox_wait(inbox *i, int most, double seconds, double pause) {
         again = until;
     if (is_before(now, again))
         await(i, (uint64_t)most, &again);
-    await(i, 1, &until);
-    if (i->read != i->written)
-        clock_gettime(CLOCK_MONOTONIC, &i->taken_at);
-    uint64_t count = i->is_closed ? 0 : i->written - i->read;
+    int count = 0, refused = 0;
+    do { /* until one can be opened */
+        i->read += (uint64_t)count;
+        await(i, 1, &until);
+        uint64_t kept = i->is_closed ? 0 : i->written - i->read;
+        count = most < (int)kept ? most : (int)kept;
+        opener *with = i->opener;
+        if (count > 0)
+            clock_gettime(CLOCK_MONOTONIC, &i->taken_at);
+        pthread_mutex_unlock(&i->lock);
+        refused = with != NULL ? open_all(i, count, with) : 0;
+        pthread_mutex_lock(&i->lock);
+        i->refused += (uint64_t)refused;
+    } while (count > 0 && refused == count);
     pthread_mutex_unlock(&i->lock);
-    return most < (int)count ? most : (int)count;
+    return count;
 }
 
 const uint8_t *inbox_at(const inbox *i, int n, size_t *bytes, double *came_at) {

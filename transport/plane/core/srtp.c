@@ -11,11 +11,15 @@
 #define MIN_RTCP_BYTES 8
 #define REPLAY_WINDOW 64
 
-enum { LABEL_RTP_KEY, LABEL_RTP_MAC, LABEL_RTP_SALT, LABEL_RTCP_KEY, LABEL_RTCP_MAC, LABEL_RTCP_SALT };
+enum { LABEL_RTCP_KEY = SRTP_LABEL_SALT + 1, LABEL_RTCP_MAC, LABEL_RTCP_SALT };
 
 size_t srtp_key_bytes(int profile) { return profile == PROFILE_AES_256_GCM ? 32 : 16; }
 
 size_t srtp_salt_bytes(int profile) { return profile == PROFILE_AES_128_SHA1_80 ? 14 : 12; }
+
+size_t srtp_tag_bytes(int profile) {
+    return profile == PROFILE_AES_128_SHA1_80 ? SHA1_80_TAG_BYTES : GCM_TAG_BYTES;
+}
 
 /* Key derivation (RFC 3711 4.3.1; a 12-byte salt is padded with zeros on the right, RFC 7714 11). */
 static int derive(cipher *master, const uint8_t salt[14], uint8_t label, uint8_t *out, size_t bytes) {
@@ -33,9 +37,9 @@ static int derive_direction(srtp *s, const uint8_t *key, int profile, int is_tx)
     cipher *master = ctr_cipher(key, key_bytes);
     int failed = master == NULL;
     if (!failed && is_tx) {
-        failed |= derive(master, salt, LABEL_RTP_KEY, secret, key_bytes);
+        failed |= derive(master, salt, SRTP_LABEL_KEY, secret, key_bytes);
         s->tx_rtp = s->is_gcm ? gcm_encrypter(secret, key_bytes) : ctr_cipher(secret, key_bytes);
-        failed |= derive(master, salt, LABEL_RTP_SALT, s->tx_rtp_salt, salt_bytes);
+        failed |= derive(master, salt, SRTP_LABEL_SALT, s->tx_rtp_salt, salt_bytes);
         failed |= derive(master, salt, LABEL_RTCP_KEY, secret, key_bytes);
         s->tx_rtcp = s->is_gcm ? gcm_encrypter(secret, key_bytes) : ctr_cipher(secret, key_bytes);
         failed |= derive(master, salt, LABEL_RTCP_SALT, s->tx_rtcp_salt, salt_bytes);
@@ -47,7 +51,7 @@ static int derive_direction(srtp *s, const uint8_t *key, int profile, int is_tx)
         failed |= s->rx_rtcp == NULL;
     }
     if (!failed && !s->is_gcm && is_tx) {
-        failed |= derive(master, salt, LABEL_RTP_MAC, secret, SHA1_BYTES);
+        failed |= derive(master, salt, SRTP_LABEL_MAC, secret, SHA1_BYTES);
         s->tx_rtp_mac = mac_new(secret, SHA1_BYTES);
         failed |= derive(master, salt, LABEL_RTCP_MAC, secret, SHA1_BYTES);
         s->tx_rtcp_mac = mac_new(secret, SHA1_BYTES);
@@ -67,13 +71,36 @@ srtp *srtp_new(int profile, const uint8_t *tx, const uint8_t *rx) {
     if (s == NULL)
         return NULL;
     s->is_gcm = profile != PROFILE_AES_128_SHA1_80;
-    s->tag_bytes = s->is_gcm ? GCM_TAG_BYTES : SHA1_80_TAG_BYTES;
+    s->tag_bytes = srtp_tag_bytes(profile);
     if (derive_direction(s, tx, profile, 1) < 0 || derive_direction(s, rx, profile, 0) < 0) {
         srtp_free(s);
         return NULL;
     }
     s->tx_state = cipher_state(s->tx_rtp, &s->tx_state_bytes);
     return s;
+}
+
+srtp *srtcp_receiver(int profile, const uint8_t *rx) {
+    srtp *s = slab_take(sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->is_gcm = profile != PROFILE_AES_128_SHA1_80;
+    s->tag_bytes = srtp_tag_bytes(profile);
+    if (derive_direction(s, rx, profile, 0) < 0) {
+        srtp_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+int srtp_derive(const uint8_t *key, int profile, uint8_t label, uint8_t *out, size_t bytes) {
+    size_t key_bytes = srtp_key_bytes(profile);
+    uint8_t salt[14] = {0};
+    memcpy(salt, key + key_bytes, srtp_salt_bytes(profile));
+    cipher *master = ctr_cipher(key, key_bytes);
+    int failed = master == NULL || derive(master, salt, label, out, bytes) < 0;
+    cipher_free(master);
+    return failed ? -1 : 0;
 }
 
 void srtp_free(srtp *s) {
@@ -90,7 +117,7 @@ void srtp_free(srtp *s) {
 }
 
 /* RFC 7714 8.1 and 9.1: 00 00, SSRC, 48 bits of index (31 for SRTCP), all over the salt. */
-static void gcm_iv(const uint8_t salt[12], uint32_t ssrc, uint64_t index, uint8_t iv[12]) {
+void srtp_gcm_iv(const uint8_t salt[12], uint32_t ssrc, uint64_t index, uint8_t iv[12]) {
     iv[0] = iv[1] = 0;
     put32(iv + 2, ssrc);
     put16(iv + 6, (uint16_t)(index >> 32));
@@ -100,7 +127,7 @@ static void gcm_iv(const uint8_t salt[12], uint32_t ssrc, uint64_t index, uint8_
 }
 
 /* RFC 3711 4.1.1. */
-static void counter_iv(const uint8_t salt[14], uint32_t ssrc, uint64_t index, uint8_t iv[16]) {
+void srtp_counter_iv(const uint8_t salt[14], uint32_t ssrc, uint64_t index, uint8_t iv[16]) {
     memset(iv, 0, 16);
     memcpy(iv, salt, 14);
     uint8_t over[10];
@@ -116,13 +143,13 @@ int srtp_protect(srtp *s, uint8_t *out, size_t header_bytes, uint32_t ssrc, uint
     size_t size = header_bytes + payload_bytes;
     if (s->is_gcm) {
         uint8_t iv[12];
-        gcm_iv(s->tx_rtp_salt, ssrc, index, iv);
+        srtp_gcm_iv(s->tx_rtp_salt, ssrc, index, iv);
         if (gcm_seal(s->tx_rtp, iv, out, header_bytes, payload, payload_bytes, out + header_bytes) < 0)
             return -1;
         return (int)(size + GCM_TAG_BYTES);
     }
     uint8_t iv[16], rollovers[4], tag[SHA1_BYTES];
-    counter_iv(s->tx_rtp_salt, ssrc, index, iv);
+    srtp_counter_iv(s->tx_rtp_salt, ssrc, index, iv);
     put32(rollovers, (uint32_t)(index >> 16));
     if (ctr_apply(s->tx_rtp, iv, payload, payload_bytes, out + header_bytes) < 0 ||
         mac_sign(s->tx_rtp_mac, out, size, rollovers, sizeof rollovers, tag) < 0)
@@ -142,14 +169,14 @@ int srtcp_protect(srtp *s, uint8_t *packet, size_t bytes) {
         uint8_t iv[12], aad[12];
         memcpy(aad, packet, 8);
         memcpy(aad + 8, trailer, 4);
-        gcm_iv(s->tx_rtcp_salt, ssrc, index, iv);
+        srtp_gcm_iv(s->tx_rtcp_salt, ssrc, index, iv);
         if (gcm_seal(s->tx_rtcp, iv, aad, sizeof aad, packet + 8, bytes - 8, packet + 8) < 0)
             return -1;
         memcpy(packet + bytes + GCM_TAG_BYTES, trailer, 4);
         return (int)(bytes + GCM_TAG_BYTES + 4);
     }
     uint8_t iv[16], tag[SHA1_BYTES];
-    counter_iv(s->tx_rtcp_salt, ssrc, index, iv);
+    srtp_counter_iv(s->tx_rtcp_salt, ssrc, index, iv);
     if (ctr_apply(s->tx_rtcp, iv, packet + 8, bytes - 8, packet + 8) < 0 ||
         mac_sign(s->tx_rtcp_mac, packet, bytes, trailer, sizeof trailer, tag) < 0)
         return -1;
@@ -209,7 +236,7 @@ int srtcp_unprotect(srtp *s, uint8_t *packet, size_t bytes) {
         uint8_t iv[12], aad[12];
         memcpy(aad, packet, 8);
         memcpy(aad + 8, trailer, 4);
-        gcm_iv(s->rx_rtcp_salt, ssrc, index, iv);
+        srtp_gcm_iv(s->rx_rtcp_salt, ssrc, index, iv);
         if (gcm_open(s->rx_rtcp, iv, aad, sizeof aad, packet + 8, size - 8, packet + 8) < 0)
             return -1;
     } else {
@@ -217,7 +244,7 @@ int srtcp_unprotect(srtp *s, uint8_t *packet, size_t bytes) {
         if (mac_sign(s->rx_rtcp_mac, packet, size, trailer, 4, tag) < 0 ||
             !equal_secret(tag, trailer + 4, SHA1_80_TAG_BYTES))
             return -1;
-        counter_iv(s->rx_rtcp_salt, ssrc, index, iv);
+        srtp_counter_iv(s->rx_rtcp_salt, ssrc, index, iv);
         if (ctr_apply(s->rx_rtcp, iv, packet + 8, size - 8, packet + 8) < 0)
             return -1;
     }

@@ -40,8 +40,11 @@ static inline void srtp_expect(const srtp *s) {
 
 size_t srtp_key_bytes(int profile);
 size_t srtp_salt_bytes(int profile);
+size_t srtp_tag_bytes(int profile);
 /* Keys are master key and master salt, as long as the profile says. NULL when out of memory. */
 srtp *srtp_new(int profile, const uint8_t *tx, const uint8_t *rx);
+/* Only for `srtcp_unprotect`, with the other side's key and salt. */
+srtp *srtcp_receiver(int profile, const uint8_t *rx);
 void srtp_free(srtp *s);
 
 /* Protect one RTP packet into `out`: header (already there, `header_bytes`) and `payload_bytes` from two
@@ -52,5 +55,12 @@ int srtp_protect(srtp *s, uint8_t *out, size_t header_bytes, uint32_t ssrc, uint
 int srtcp_protect(srtp *s, uint8_t *packet, size_t bytes);
 /* Decrypt a compound in place. Returns its size, or -1: not authentic, replayed, too short. */
 int srtcp_unprotect(srtp *s, uint8_t *packet, size_t bytes);
+
+/* For `opening.c`: what is derived from a master key and its salt for RTP (RFC 3711 4.3), 0 or -1; and where the
+ * cipher starts for a packet's index. */
+enum { SRTP_LABEL_KEY, SRTP_LABEL_MAC, SRTP_LABEL_SALT };
+int srtp_derive(const uint8_t *key, int profile, uint8_t label, uint8_t *out, size_t bytes);
+void srtp_gcm_iv(const uint8_t salt[12], uint32_t ssrc, uint64_t index, uint8_t iv[12]);
+void srtp_counter_iv(const uint8_t salt[14], uint32_t ssrc, uint64_t index, uint8_t iv[16]);
 
 #endif
