@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 from loadtests.peers.ours import programme
-from loadtests.peers.subject import Usage
+from loadtests.peers.subject import cpu_per_s
 from loadtests.results import report, report_arguments
 from loadtests.rig.encoder import ffmpeg_srt
 from loadtests.rig.process import Process, wait_until
@@ -60,13 +60,13 @@ def measure(viewers: int, kind: str, mbps: float, seconds: float) -> Cost:
         stack.enter_context(Process(encoder.command))
         server.wait_live("cam")
         time.sleep(_SETTLE_S)
-        alone = _cpu_per_s(server.pid, seconds)
+        alone = cpu_per_s(server.pid, seconds)
         program = [sys.executable, "-m", "loadtests.rig.hls_viewers"]
         stack.enter_context(Process([*program, str(server.http_port), "cam", str(viewers), kind]))
         wait_until(lambda: len(server.viewers_over_hls()) == viewers, 60, "the viewers")
         time.sleep(_SETTLE_S)
         before = _bytes(server)
-        together = _cpu_per_s(server.pid, seconds)
+        together = cpu_per_s(server.pid, seconds)
         after = _bytes(server)
     got = sum(after[id] - before.get(id, 0) for id in after)
     cost = max(0.0, together - alone) * 1000 / viewers
@@ -75,12 +75,6 @@ def measure(viewers: int, kind: str, mbps: float, seconds: float) -> Cost:
 
 def _bytes(server: Server) -> dict[str, int]:
     return {viewer["id"]: viewer["bytes_sent"] for viewer in server.viewers_over_hls()}
-
-
-def _cpu_per_s(pid: int, seconds: float) -> float:
-    before, began = Usage.of(pid), time.monotonic()
-    time.sleep(seconds)
-    return (Usage.of(pid).cpu_s - before.cpu_s) / (time.monotonic() - began)
 
 
 def table(costs: Sequence[Cost]) -> str:

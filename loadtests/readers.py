@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 from loadtests.peers.ours import programme
-from loadtests.peers.subject import Usage
+from loadtests.peers.subject import cpu_per_s
 from loadtests.results import report, report_arguments
 from loadtests.rig.encoder import ffmpeg_srt
 from loadtests.rig.process import Process, wait_until
@@ -58,13 +58,13 @@ def measure(readers: int, mbps: float, seconds: float) -> Cost:
         stack.enter_context(Process(encoder.command))
         server.wait_live("cam")
         time.sleep(_SETTLE_S)
-        alone = _cpu_per_s(server.pid, seconds)
+        alone = cpu_per_s(server.pid, seconds)
         callers = (str(server.srt_port), "read:cam", _PASSPHRASE, str(readers))
         stack.enter_context(Process([sys.executable, "-m", "loadtests.rig.srt_readers", *callers]))
         wait_until(lambda: len(_links(server)) == readers, 60, "the readers")
         time.sleep(_SETTLE_S)
         before = _links(server)
-        together = _cpu_per_s(server.pid, seconds)
+        together = cpu_per_s(server.pid, seconds)
         after = _links(server)
     sent = sum(link["packets_sent"] - before[id]["packets_sent"] for id, link in after.items())
     dropped = sum(link["packets_dropped"] for link in after.values())
@@ -75,12 +75,6 @@ def measure(readers: int, mbps: float, seconds: float) -> Cost:
 def _links(server: Server) -> dict[str, dict[str, int]]:
     _, found = server.request("GET", "/api/v1/readers")
     return {reader["id"]: reader["statistics"] for reader in found["readers"]}
-
-
-def _cpu_per_s(pid: int, seconds: float) -> float:
-    before, began = Usage.of(pid), time.monotonic()
-    time.sleep(seconds)
-    return (Usage.of(pid).cpu_s - before.cpu_s) / (time.monotonic() - began)
 
 
 def table(costs: Sequence[Cost]) -> str:

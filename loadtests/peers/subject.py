@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,13 @@ class Usage:
             threads=int(fields[17]),
             descriptors=len(os.listdir(folder / "fd")),
         )
+
+
+def cpu_per_s(pid: int, seconds: float) -> float:
+    """Processors that a process kept busy while it was looked at for so long."""
+    before, began = Usage.of(pid), time.monotonic()
+    time.sleep(seconds)
+    return (Usage.of(pid).cpu_s - before.cpu_s) / (time.monotonic() - began)
 
 
 def stolen_s(stat: Path = Path("/proc/stat")) -> float:

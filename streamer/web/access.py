@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol as Interface
 
 from aiohttp import web
 
 from auth.access.door import Ask, Door, Entry
 from auth.access.permit import Permit
-from auth.errors import BadCredentials, Forbidden, SeatsTaken, TokenInvalid
+from auth.errors import AuthError, BadCredentials, Forbidden, SeatsTaken, TokenInvalid
 from auth.permissions.actions import Action
 from auth.permissions.credentials import (
     NOTHING,
@@ -49,6 +50,13 @@ def presented(request: web.Request) -> Credential:
     """What a request presents: a token or an API key, else a session, else nothing."""
     token = presented_token(request)
     return credential_of(token) if token else session_credential(request)
+
+
+class Seated(Interface):
+    """A viewer's session."""
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Have somebody told that it ended, once; at once when it has."""
 
 
 class Access:
@@ -141,6 +149,39 @@ class Access:
         if stream.config.public:
             return True
         return any(self._door.may(ask) for ask in _to_play(request, stream, Protocol.API))
+
+    async def admit(
+        self,
+        request: web.Request,
+        stream: Stream,
+        action: Action,
+        protocol: Protocol,
+        seated: Seated,
+        *,
+        leave: Callable[[str], None],
+        remove: Callable[[str], None],
+    ) -> Entry:
+        """As `enter`, for a viewer whose session there is already: it gives the entry back when it ends.
+
+        Args:
+            request: his.
+            stream: what he watches.
+            action: as `enter` wants it.
+            protocol: over what.
+            seated: his session.
+            leave: ends it where he is not let in, or did not wait for it; takes the reason.
+            remove: ends it when he may not watch any more; takes the reason.
+
+        Raises:
+            AuthError: as `require_admin`.
+        """
+        try:
+            entry = await self.enter(request, stream, action, protocol, remove)
+        except BaseException as error:
+            leave(str(error) if isinstance(error, AuthError) else "it did not wait for the answer")
+            raise
+        seated.when_ended(entry.close)
+        return entry
 
     async def enter(
         self,

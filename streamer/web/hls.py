@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import Protocol as Interface
 
 from aiohttp import web
 
 from auth.access.door import Entry
-from auth.errors import AuthError
 from auth.permissions.actions import Action
 from auth.permissions.principals import ANONYMOUS
 from auth.permissions.protocols import Protocol
@@ -123,7 +123,12 @@ class Hls:
             )
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
-        entry = await self._let_in(request, stream, action, viewer)
+        remove = partial(self._egress.remove, viewer)
+        entry = await self._access.admit(
+            request, stream, action, Protocol.HLS, viewer, leave=remove, remove=remove
+        )
+        if entry.permit.principal is not ANONYMOUS:
+            viewer.user = entry.permit.principal.name
         if self._welcome is not None:
             self._welcome(request, viewer, entry, asked_at)
         text = viewer.output.multivariant(f"?session={viewer.key}")
@@ -174,21 +179,6 @@ class Hls:
         viewer.sent(0)
         if not await viewer.output.wait(number, part, 3 * viewer.output.target_s):
             raise Problem(503, "not_yet", "nothing came of the stream meanwhile", {"Retry-After": "1"})
-
-    async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: HlsViewer) -> Entry:
-        """From now on his session ends when he may not watch any more."""
-        try:
-            entry = await self._access.enter(
-                request, stream, action, Protocol.HLS, lambda why: self._egress.remove(viewer, why)
-            )
-        except BaseException as error:
-            refused = isinstance(error, AuthError)
-            self._egress.remove(viewer, str(error) if refused else "it did not wait for the answer")
-            raise
-        viewer.when_ended(entry.close)
-        if entry.permit.principal is not ANONYMOUS:
-            viewer.user = entry.permit.principal.name
-        return entry
 
     def _find(self, request: web.Request) -> HlsViewer:
         try:

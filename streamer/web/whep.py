@@ -17,7 +17,6 @@ from typing import Protocol as Interface
 from aiohttp import web
 
 from auth.access.door import Entry
-from auth.errors import AuthError
 from auth.permissions.actions import Action
 from auth.permissions.principals import ANONYMOUS
 from auth.permissions.protocols import Protocol
@@ -144,15 +143,15 @@ class Whep(Endpoint[Viewer]):
 
     async def _let_in(self, request: web.Request, stream: Stream, action: Action, viewer: Viewer) -> Entry:
         """From now on his session ends when he may not watch any more."""
-        try:
-            entry = await self._access.enter(
-                request, stream, action, Protocol.WHEP, lambda why: self._egress.remove(viewer, why)
-            )
-        except BaseException as error:
-            refused = isinstance(error, AuthError)
-            self._egress.leave(viewer, str(error) if refused else "it did not wait for the answer")
-            raise
-        viewer.when_ended(entry.close)
+        entry = await self._access.admit(
+            request,
+            stream,
+            action,
+            Protocol.WHEP,
+            viewer,
+            leave=lambda why: self._egress.leave(viewer, why),
+            remove=lambda why: self._egress.remove(viewer, why),
+        )
         if entry.permit.principal is not ANONYMOUS:
             who = entry.permit.principal.name
             _log.info("%s: viewer is %s", stream.name, who, extra={"session": viewer.id})

@@ -20,6 +20,8 @@ from transport.media import AccessUnit
 class Rig:
     """An egress and one stream."""
 
+    publication: Publication
+
     def __init__(self, **config: object) -> None:
         self.egress = HlsEgress(HlsConfig.model_validate(config))
         self.stream = Stream("cam", StreamConfig.model_validate({}))
@@ -35,6 +37,15 @@ class Rig:
 
     async def join(self) -> HlsViewer:
         return await self.egress.join(self.stream, address="192.0.2.9", user_agent="test", signalling="HTTP")
+
+    async def watched(self) -> HlsViewer:
+        """Publish a few seconds to somebody who joins meanwhile."""
+        self.publication = self.publish(MATERIAL[:1])
+        joining = asyncio.create_task(self.join())
+        await until(lambda: self.stream.source.has_sinks)
+        for unit in MATERIAL:
+            self.publication.write(unit)
+        return await joining
 
     async def close(self) -> None:
         self.running.cancel()
@@ -117,12 +128,7 @@ async def test_there_are_not_more_than_max_viewers() -> None:
 
 async def test_who_asks_no_more_has_gone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "_LINGER_S", 0.1)
-    publication = rig.publish(MATERIAL[:1])
-    joining = asyncio.create_task(rig.join())
-    await until(lambda: rig.stream.source.has_sinks)
-    for unit in MATERIAL:
-        publication.write(unit)
-    viewer = await joining
+    viewer = await rig.watched()
     ended: list[int] = []
     viewer.when_ended(lambda: ended.append(1))
     viewer.heard_at -= 60.0
@@ -137,43 +143,27 @@ async def test_who_asks_no_more_has_gone(rig: Rig, monkeypatch: pytest.MonkeyPat
 
 
 async def test_the_end_of_the_stream_is_the_end_of_its_playlist(rig: Rig) -> None:
-    publication = rig.publish(MATERIAL[:1])
-    joining = asyncio.create_task(rig.join())
-    await until(lambda: rig.stream.source.has_sinks)
-    for unit in MATERIAL:
-        publication.write(unit)
-    viewer = await joining
-    publication.close("it hung up")
+    viewer = await rig.watched()
+    rig.publication.close("it hung up")
     rig.stream.expire(float("inf"))
     await until(lambda: viewer.output.window.is_over)
     assert viewer.output.media("").endswith("#EXT-X-ENDLIST\n")
 
 
 async def test_another_publisher_goes_on_in_the_same_playlist(rig: Rig) -> None:
-    publication = rig.publish(MATERIAL[:1])
-    joining = asyncio.create_task(rig.join())
-    await until(lambda: rig.stream.source.has_sinks)
-    for unit in MATERIAL:
-        publication.write(unit)
-    viewer = await joining
-    publication.close("it hung up")
+    viewer = await rig.watched()
+    rig.publication.close("it hung up")
     rig.publish(MATERIAL)
     await until(lambda: "#EXT-X-DISCONTINUITY\n" in viewer.output.media(""))
     assert not viewer.output.window.is_over
 
 
 async def test_a_stream_that_is_not_configured_any_more_ends_its_viewers(rig: Rig) -> None:
-    publication = rig.publish(MATERIAL[:1])
-    joining = asyncio.create_task(rig.join())
-    await until(lambda: rig.stream.source.has_sinks)
-    for unit in MATERIAL:
-        publication.write(unit)
-    viewer = await joining
+    viewer = await rig.watched()
     rig.stream.retire()
     rig.egress.stream_removed(rig.stream)
     assert rig.left == [(viewer.id, "the stream is not configured any more")]
     await until(lambda: not rig.stream.source.has_sinks)
-    assert publication.publisher.id == "one"
 
 
 async def test_after_the_end_nobody_joins(rig: Rig) -> None:
