@@ -21,6 +21,7 @@ class Intake:
         codecs: what the output takes as it is; anything else is made into H.264 and AAC.
         on_ready: called in the publisher's thread when there is something to take.
         hears_past: whether sound that came with the picture since its keyframe is taken too.
+        takes: whether a track in one of the codecs is taken as it is; all are unless it says otherwise.
 
     Raises:
         RuntimeError: the machine allows no thread to make something on the way.
@@ -33,10 +34,12 @@ class Intake:
         on_ready: Callable[[], None],
         *,
         hears_past: bool = False,
+        takes: Callable[[Track], bool] = lambda track: True,
     ) -> None:
         self._stream = stream
         self._hears_past = hears_past
         self._codecs = frozenset(codecs)
+        self._takes = takes
         self._reader = Reader(on_ready=on_ready)
         self._taken: dict[bool, tuple[Fanout | Rendition, _Matching]] = {}
         stream.demand.acquire()
@@ -84,7 +87,7 @@ class Intake:
     @property
     def is_transcoded(self) -> bool:
         """Whether the picture is coded anew."""
-        return self.video is not None and self.video_codec is not self.video.codec
+        return self.video is not None and not self._is_taken(self.video)
 
     @property
     def refusal(self) -> str:
@@ -116,7 +119,7 @@ class Intake:
             if track is None or codec is None or (video and self.refusal):
                 continue  # what was taken stays: a publisher that comes back mostly brings the same
             origin: Fanout | Rendition = self._stream.source
-            if codec is not track.codec:
+            if not self._is_taken(track):
                 origin = self._stream.h264 if video else self._stream.aac
             taken = self._taken.get(video)
             if taken is not None and taken[0] is origin and taken[1].codec is codec:
@@ -143,7 +146,10 @@ class Intake:
     def _codec(self, track: Track | None, otherwise: Codec) -> Codec | None:
         if track is None:
             return None
-        return track.codec if track.codec in self._codecs else otherwise
+        return track.codec if self._is_taken(track) else otherwise
+
+    def _is_taken(self, track: Track) -> bool:
+        return track.codec in self._codecs and self._takes(track)
 
     def _sink(self, origin: Fanout | Rendition, video: bool, codec: Codec) -> _Matching:
         fanout = origin if isinstance(origin, Fanout) else origin.out

@@ -116,6 +116,11 @@ class Track:
         return self.coded_bits or _SAMPLE_BITS.get(self.codec, 0)
 
     @property
+    def is_plain(self) -> bool:
+        """False for H.264 of 4:2:2 or more than 8 bits, which decoders of browsers and televisions refuse."""
+        return self.codec is not Codec.H264 or not self.profile or self.profile[:2] in _PLAIN_PROFILES
+
+    @property
     def hindrance(self) -> str:
         """What keeps browsers that know its codec from playing it over WebRTC; "" for nothing."""
         if self.has_b_frames:
@@ -126,7 +131,7 @@ class Track:
             return "interlaced lines"
         if abs(self.pixel_aspect - 1) > _SQUARE_ENOUGH:
             return "pixels that are not square"
-        if self.codec is Codec.H264 and self.profile and self.profile[:2] not in _PLAIN_PROFILES:
+        if not self.is_plain:
             return "a profile for 4:2:2 or more than 8 bits"
         if self.codec is Codec.OPUS and self.channels > 2:
             return "more than two channels"

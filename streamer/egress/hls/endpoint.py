@@ -184,8 +184,10 @@ class HlsEgress:
 
 def _check_picture(stream: Stream) -> None:
     video = stream.source.video
-    if video is not None and video.codec not in CARRIED and stream.config.renditions == "off":
+    is_taken = video is None or (video.codec in CARRIED and video.is_plain)
+    if video is not None and not is_taken and stream.config.renditions == "off":
+        what = video.codec.label if video.is_plain else f"{video.codec.label} of more than 8 bits, or 4:2:2"
         raise Unplayable(
-            f"the picture is {video.codec.label}, over HLS it would be made into H.264, and the stream's "
-            'renditions are off; expected renditions = "auto", or WebRTC in a browser that plays it'
+            f"the picture is {what}, over HLS it would be made into plain H.264, and the stream's renditions "
+            'are off; expected renditions = "auto"'
         )

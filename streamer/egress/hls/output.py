@@ -17,7 +17,7 @@ from transport.media import Codec
 
 _log = logging.getLogger(__name__)
 
-#: What every player plays that is fetched over HTTP; anything else is made into these.
+#: What every player plays that fetches over HTTP, where it is plain; anything else is made into these.
 CARRIED = frozenset({Codec.H264, Codec.AAC})
 #: How often tracks that changed are noticed, and the stream's end.
 _LOOK_EVERY_S = 0.5
@@ -116,7 +116,9 @@ class HlsOutput:
 
     async def _run(self) -> None:
         try:
-            intake = Intake(self.stream, CARRIED, self._wake, hears_past=True)
+            intake = Intake(
+                self.stream, CARRIED, self._wake, hears_past=True, takes=lambda track: track.is_plain
+            )
         except RuntimeError as error:
             _log.error("%s: no segments: %s", self.stream.name, error)
             self._end()

@@ -19,6 +19,19 @@ def published(**table: object) -> tuple[Stream, object]:
     return stream, stream.publish(Publisher("one", "srt", "192.0.2.1:4000"))
 
 
+def test_what_is_not_taken_as_it_is_is_made_though_its_codec_is_right() -> None:
+    stream, publication = published()
+    deep = dataclasses.replace(H264, profile="6e001f")
+    publication.write(picture(0.0, keyframe=True, track=deep))  # type: ignore[attr-defined]
+    intake = Intake(stream, TAKES, lambda: None, takes=lambda track: track.is_plain)
+    assert intake.is_transcoded
+    assert intake.video_codec is Codec.H264
+    assert is_taken(stream.h264)
+    assert intake.take() == []
+    intake.close()
+    assert not is_taken(stream.h264)
+
+
 def test_what_the_destination_takes_passes_from_the_keyframe_that_is_at_hand() -> None:
     stream, publication = published()
     units = [picture(0.0, keyframe=True), sound(0.0), picture(0.04)]
