@@ -252,6 +252,7 @@ class Puller:
 
     def _work(self) -> None:
         pause = _FIRST_PAUSE_S
+        said = ("", 0.0)
         while not self._stopping.is_set():
             if not self._wanted():
                 continue
@@ -263,7 +264,10 @@ class Puller:
             pause = _FIRST_PAUSE_S if ran_s > _SETTLED_S else pause
             wait = pause * random.uniform(0.8, 1.2)
             self._stream.ingest = IngestStatus("retrying", reason)
-            _log.warning("%s: %s; trying again in %.1f s", self._stream.name, reason, wait)
+            # Not for days each time, once the pauses have grown.
+            if (reason, pause) != said:
+                _log.warning("%s: %s; trying again in %.1f s", self._stream.name, reason, wait)
+            said = reason, pause
             self._stopping.wait(wait)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         self._stream.ingest = IngestStatus("stopped")

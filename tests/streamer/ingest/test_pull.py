@@ -190,6 +190,17 @@ class TestFailures:
         # 0.5, 1 and 2 s, each up to a fifth more or less.
         assert pauses[0] < pauses[1] < pauses[2] <= 2.4
 
+    def test_why_it_fails_is_not_said_again_for_days(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("streamer.ingest.pull._FIRST_PAUSE_S", 0.01)
+        monkeypatch.setattr("streamer.ingest.pull._LONGEST_PAUSE_S", 0.02)
+        rig.refuses = [LinkError("timeout", "no answer")] * 9 + [LinkError("refused", "nothing listens")] * 9
+        rig.pull()
+        wait_until(lambda: len(rig.made) >= 18)
+        assert caplog.text.count("cam: no answer; trying again") == 2
+        assert caplog.text.count("cam: nothing listens; trying again") == 1
+
     def test_somebody_else_publishes_it(self, rig: Rig) -> None:
         cam = Stream("cam", StreamConfig.model_validate(CAMERA))
         publication = cam.publish(Publisher("other", "srt", "192.0.2.7"))
