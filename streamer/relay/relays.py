@@ -198,7 +198,8 @@ class Relays:
                 while True:
                     self._look()
                     self._is_ready = True
-                    if self._clock() - self._told_at >= LEASE_S / 3:
+                    # Also when the clock was set back.
+                    if abs(self._clock() - self._told_at) >= LEASE_S / 3:
                         self._told_at = self._clock()
                         self._tell()
                         await self._adopt()

@@ -93,6 +93,21 @@ async def test_another_machine_leaves_a_broadcast_alone_until_it_is_orphaned(
         await encoder.leave()
 
 
+async def test_a_machine_whose_clock_is_set_back_says_what_it_relays_all_the_same(
+    engine: AsyncEngine, ingest: Ingest
+) -> None:
+    platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
+    ahead_s = 3600.0
+    async with opened(engine, platform=platform, clock=lambda: time.time() + ahead_s) as rig:
+        relay, encoder = await rig.on_air(platform="youtube", account="one")
+        await until(lambda: relay.began_at is not None, "its beginning")
+        told: list[float] = []
+        rig.relays._keeper.note = lambda relay: told.append(ahead_s)  # type: ignore[method-assign]
+        ahead_s = 0.0
+        await until(lambda: 0.0 in told, "it to be told")
+        await encoder.leave()
+
+
 async def test_a_command_is_left_to_the_machine_that_relays(engine: AsyncEngine, ingest: Ingest) -> None:
     platform = FakePlatform(f"rtmp://127.0.0.1:{ingest.port}/app")
     async with opened(engine, platform=platform) as rig:
