@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -39,6 +40,8 @@ _FILE = "streamer.db"
 # A writer waits this long for another one; longer means that something holds the file that should not.
 _BUSY_S = 10.0
 _AGAIN_S = 0.01
+# Less does not do for what SQLite puts beside the file.
+_ROOM = 1 << 20
 _CONNECT_S = 10.0
 _STATEMENT_S = 30.0
 # How long PostgreSQL may take to say goodbye; SIGTERM to exit is 5 s in all.
@@ -100,6 +103,11 @@ def make_engine(url: URL) -> AsyncEngine:
         return _sqlite(url)
     except OSError as error:
         raise DatabaseError(url, error.strerror or str(error)) from error
+
+
+def _room(file: Path) -> str:
+    """What SQLite does not tell, which calls it an I/O error: that the disk is full; "" when it is not."""
+    return "; no room is left on its disk" if shutil.disk_usage(file.parent).free < _ROOM else ""
 
 
 async def _migrate(connection: AsyncConnection, url: URL, alone: Alone) -> None:
@@ -214,7 +222,7 @@ def _sqlite(url: URL) -> AsyncEngine:
     try:
         _write_ahead(path)
     except sqlite3.Error as error:
-        raise DatabaseError(url, str(error)) from error
+        raise DatabaseError(url, f"{error}{_room(path)}") from error
     engine = _SqliteEngine(path)
 
     @event.listens_for(engine.sync_engine, "connect")

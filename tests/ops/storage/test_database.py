@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -189,7 +191,15 @@ class TestSqlite:
 
     async def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
         (tmp_path / "streamer.db").write_bytes(b"something else entirely " * 100)
-        with pytest.raises(DatabaseError, match="not a database"):
+        with pytest.raises(DatabaseError, match=r"not a database$"):
+            await open_database(sqlite_url(tmp_path / "streamer.db"))
+
+    async def test_that_its_disk_is_full_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "streamer.db").write_bytes(b"something else entirely " * 100)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
+        with pytest.raises(DatabaseError, match="; no room is left on its disk"):
             await open_database(sqlite_url(tmp_path / "streamer.db"))
 
 
