@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -71,8 +72,9 @@ class AudienceMetrics(Collector):
         scores = HistogramMetricFamily(
             "streamer_audience_session_quality", "Quality scores of sessions that ended", labels=["stream"]
         )
+        nothing = Sum()
         for name in self._streams():
-            total = self._engagement.totals.get(name) or Sum()
+            total = self._engagement.totals.get(name) or nothing
             for field, family in families.items():
                 family.add_metric([name], total.numbers[field])
             starts.add_metric([name], *_histogram(total.sketches["starts"], _STARTS_S, 1000.0))
@@ -109,8 +111,11 @@ class AudienceMetrics(Collector):
             )
 
 
-def _histogram(sketch: Sketch, edges: Iterable[float], unit: float) -> tuple[list[tuple[str, float]], float]:
-    middles = sketch.MIDDLES
-    counts = [(f"{edge:g}", float(sketch.counts[middles <= edge * unit].sum())) for edge in edges]
+def _histogram(
+    sketch: Sketch, edges: tuple[float, ...], unit: float
+) -> tuple[list[tuple[str, float]], float]:
+    below = np.concatenate(([0], np.cumsum(sketch.counts)))
+    found = below[np.searchsorted(sketch.MIDDLES, np.array(edges) * unit, side="right")]
+    counts = [(f"{edge:g}", float(count)) for edge, count in zip(edges, found, strict=True)]
     total = float(sketch.total)
     return [*counts, ("+Inf", total)], (sketch.mean() or 0.0) * total / unit

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import prometheus_client
 from aiohttp import web
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.web import models
@@ -95,8 +98,10 @@ class Status:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Metrics for Prometheus."""
+        # What they are, only the event loop knows; to write those of hundreds of streams down takes 50 ms.
+        collected = _Collected(self._prometheus.collect())
         return web.Response(
-            body=prometheus_client.generate_latest(self._prometheus),
+            body=await asyncio.to_thread(prometheus_client.generate_latest, collected),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
@@ -109,3 +114,13 @@ class Status:
         if not self._ready():
             raise Problem(503, "not_ready", "the server is starting or stopping")
         return answer(models.HealthModel(status="ready"))
+
+
+class _Collected(Collector):
+    """What a registry had to tell."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
