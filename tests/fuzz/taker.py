@@ -9,8 +9,9 @@ from contextlib import suppress
 from transport.errors import StateError
 from transport.plane.interface import Peer
 
-#: How long it waits at a time; the last one is over when the publisher or the plane is.
-_WAITS_S = (0.0, 0.001, 3600.0)
+#: How long it waits at a time; the last one is over when the publisher or the plane is. It is the usual one:
+#: looking all the time costs the other threads theirs.
+_WAITS_S = (0.0, 0.001) + 6 * (3600.0,)
 _PAUSES_S = (0.0, 0.005)
 _PATIENCE_S = 60.0
 
