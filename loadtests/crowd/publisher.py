@@ -89,6 +89,7 @@ class Publisher:
         self._began_at = 0.0
         self._shown = self._heard = 0
         self._queue: deque[bytes] = deque()
+        self._numbered = 0
 
     async def connect(self, remote: sdp.Remote, timeout_s: float = 30.0) -> None:
         """Check the path, shake hands, begin to send.
@@ -129,7 +130,8 @@ class Publisher:
         payloads = pictures[self._shown % len(pictures)]
         timestamp = self._shown * 90_000 // RATE
         for number, payload in enumerate(payloads):
-            self._queue.append(self._video.packet(payload, timestamp, marker=number == len(payloads) - 1))
+            is_last = number == len(payloads) - 1
+            self._queue.append(self._video.packet(payload, timestamp, self._number(), marker=is_last))
         self._shown += 1
         self._at("picture", self._began_at + self._shown / RATE, self._picture)
         if "pace" not in self._timers:
@@ -145,7 +147,7 @@ class Publisher:
             self._at("pace", time.monotonic() + _PACE_S, self._pace)
 
     def _sound(self) -> None:
-        self._send_media(self._audio.packet(_SOUND, self._heard * _SOUND_TICKS))
+        self._send_media(self._audio.packet(_SOUND, self._heard * _SOUND_TICKS, self._number()))
         self._heard += 1
         self._at("sound", self._began_at + self._heard * _SOUND_S, self._sound)
 
@@ -159,6 +161,15 @@ class Publisher:
             )
             self._send(self._srtp.protect_rtcp(rtcp.serialize_compound([report])))
         self._at("report", now + _REPORT_S, self._report)
+
+    def _number(self) -> bytes:
+        """The header extension with the next number within the transport, if that was agreed on."""
+        assert self._remote is not None
+        if not self._remote.transport_cc:
+            return b""
+        self._numbered += 1
+        value = (self._numbered & 0xFFFF).to_bytes(2, "big")
+        return header.serialize_extensions([(self._remote.transport_cc, value)])
 
     def _send_media(self, packet: bytes) -> None:
         assert self._srtp is not None
@@ -221,12 +232,12 @@ class _Source:
         self._payload_type = payload_type
         self._first_seq = secrets.randbelow(1 << 15)
 
-    def packet(self, payload: bytes, timestamp: int, *, marker: bool = False) -> bytes:
+    def packet(self, payload: bytes, timestamp: int, extensions: bytes, *, marker: bool = False) -> bytes:
         seq = self._first_seq + self.packets
         self.packets += 1
         self.octets += len(payload)
         is_padded = isinstance(payload, PaddedPayload)
         head = header.serialize_header(
-            self._payload_type, marker, seq, timestamp, self.ssrc, padded=is_padded
+            self._payload_type, marker, seq, timestamp, self.ssrc, extensions, padded=is_padded
         )
         return head + payload

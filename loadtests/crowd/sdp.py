@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from transport.rtp import transport_cc
+
 #: Payload types of the picture and the sound in `offer`.
 VIDEO_TYPE, AUDIO_TYPE = 108, 111
 _SESSION = "v=0\r\no=- {session} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -24,7 +26,7 @@ a=rtcp:9 IN IP4 0.0.0.0
 a=mid:0
 a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay
 a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid
-a={direction}
+{extension}a={direction}
 a=rtcp-mux
 a=rtcp-rsize
 a=rtpmap:108 H264/90000
@@ -32,7 +34,7 @@ a=rtcp-fb:108 goog-remb
 a=rtcp-fb:108 ccm fir
 a=rtcp-fb:108 nack
 a=rtcp-fb:108 nack pli
-a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
+{feedback_108}a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
 a=rtpmap:109 rtx/90000
 a=fmtp:109 apt=108
 m=audio 9 UDP/TLS/RTP/SAVPF 111
@@ -41,15 +43,20 @@ a=rtcp:9 IN IP4 0.0.0.0
 {transport}a=setup:actpass
 a=mid:1
 a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid
-a={direction}
+{extension}a={direction}
 a=rtcp-mux
 a=rtcp-rsize
 a=rtpmap:111 opus/48000/2
-a=fmtp:111 minptime=10;useinbandfec=1
+{feedback_111}a=fmtp:111 minptime=10;useinbandfec=1
 """.replace("\n", "\r\n")
 )
 _TRANSPORT = "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:sha-256 {fingerprint}\r\n"
 _CANDIDATE = "a=candidate:1 1 udp 2122260223 {host} {port} typ host\r\n"
+
+#: What a publisher's packets are numbered with, and how it says that it wants to hear of their arrivals.
+_EXTENSION_ID = 3
+_EXTENSION = f"a=extmap:{_EXTENSION_ID} {transport_cc.URI}\r\n"
+_FEEDBACK = "a=rtcp-fb:{type} transport-cc\r\n"
 
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _PWD = re.compile(r"^a=ice-pwd:(\S+)", re.MULTILINE)
@@ -79,6 +86,7 @@ class Remote:
         address: of its first host candidate over UDP and IPv4.
         speaks_first: in DTLS it is the client.
         rtx_types: payload types of retransmissions.
+        transport_cc: id of the header extension that numbers packets, 0 if it was not agreed on.
     """
 
     ufrag: str
@@ -86,14 +94,22 @@ class Remote:
     address: tuple[str, int]
     speaks_first: bool
     rtx_types: frozenset[int]
+    transport_cc: int = 0
 
 
 def offer(local: Local, session: int, direction: str = "recvonly") -> str:
     """An offer to receive H.264 with RTX and Opus, or to send them ("sendonly")."""
     host, port = local.address
+    publishes = direction == "sendonly"
+    feedback = {
+        f"feedback_{each}": _FEEDBACK.format(type=each) if publishes else ""
+        for each in (VIDEO_TYPE, AUDIO_TYPE)
+    }
     return _OFFER.format(
         session=session,
         direction=direction,
+        extension=_EXTENSION if publishes else "",
+        **feedback,
         candidate=_CANDIDATE.format(host=host, port=port),
         transport=_transport(local),
     )
@@ -131,6 +147,7 @@ def parse(text: str) -> Remote:
         (host[1], int(host[2])),
         setup[1] == "active",
         frozenset(map(int, _RTX.findall(text))),
+        _EXTENSION_ID if _EXTENSION in text else 0,
     )
 
 

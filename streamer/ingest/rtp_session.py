@@ -93,6 +93,7 @@ class RtpSession:
             receiving.tracks,
             ssrc=secrets.randbelow(0xFFFFFFFF) + 1,
             max_bitrate_bps=_MAX_BITRATE_BPS,
+            transport_cc=receiving.transport_cc,
             now=self._heard_at,
         )
 

@@ -15,6 +15,7 @@ from transport.rtp import header, rtcp
 from transport.rtp.alignment import TimeAxis
 from transport.rtp.bandwidth import BandwidthLimit
 from transport.rtp.incoming import IncomingStream, IncomingTrack
+from transport.rtp.transport_cc import NUMBER_BYTES, ArrivalLog
 
 __all__ = ["IncomingTrack", "ReceiverCounters", "RtpReceiver"]
 
@@ -67,6 +68,8 @@ class RtpReceiver:
         tracks: as agreed on; of a payload type that several name, the first counts.
         ssrc: what this side calls itself in RTCP.
         max_bitrate_bps: what the publisher may send at most, all tracks together.
+        transport_cc: id of the header extension that numbers packets of all tracks, 0 if not agreed on. With
+            it the sender is told when each packet came, and decides how fast to send; without, by REMB.
         now: time.monotonic(), as everywhere here, in seconds.
     """
 
@@ -74,7 +77,13 @@ class RtpReceiver:
     keyframe_interval_s = 2.0
 
     def __init__(
-        self, tracks: Sequence[IncomingTrack], *, ssrc: int, max_bitrate_bps: int, now: float
+        self,
+        tracks: Sequence[IncomingTrack],
+        *,
+        ssrc: int,
+        max_bitrate_bps: int,
+        transport_cc: int = 0,
+        now: float,
     ) -> None:
         axis = TimeAxis()
         self._streams = tuple(
@@ -91,6 +100,8 @@ class RtpReceiver:
         }
         self._ssrc = ssrc
         self._limit = BandwidthLimit(max_bitrate_bps)
+        self._transport_cc = transport_cc
+        self._arrivals = ArrivalLog()
         self._ready: list[AccessUnit] = []
         self._early: dict[int, tuple[rtcp.SenderReport, float]] = {}
         self._ssrcs: tuple[int | None, ...] = (None,) * len(self._streams)
@@ -115,6 +126,11 @@ class RtpReceiver:
     def silent(self) -> tuple[Track, ...]:
         """Tracks that were agreed on and of which no packet has come."""
         return tuple(stream.track for stream in self._streams if stream.reception is None)
+
+    @property
+    def _media_ssrc(self) -> int:
+        """One of the sources that were heard, 0 before."""
+        return next((stream.ssrc for stream in self._streams if stream.ssrc is not None), 0)
 
     @property
     def is_over(self) -> bool:
@@ -152,6 +168,10 @@ class RtpReceiver:
             return
         self._packets += 1
         self._bytes += len(packet)
+        if self._transport_cc:
+            number = parsed.extension(self._transport_cc)
+            if number is not None and len(number) == NUMBER_BYTES:
+                self._arrivals.note(int.from_bytes(number, "big"), now)
         take = self._takers.get(parsed.payload_type)
         if take is None:
             self._ignored += 1
@@ -176,7 +196,8 @@ class RtpReceiver:
             if streams:
                 report = rtcp.ReceiverReport(self._ssrc, self._report(streams, now))
                 media = tuple(stream.ssrc for stream in streams if stream.ssrc is not None)
-                packets.append(rtcp.Remb(self._ssrc, self._limit.bps, media))
+                if not self._transport_cc:
+                    packets.append(rtcp.Remb(self._ssrc, self._limit.bps, media))
             first_at = now if self._first_at is None else self._first_at
             is_early = now - first_at < _FIRST_REPORTS_S
             self._report_at = now + (_FIRST_INTERVAL_S if is_early else _REPORT_INTERVAL_S)
@@ -188,7 +209,8 @@ class RtpReceiver:
             if stream.keyframes is not None and stream.keyframes.take(now):
                 packets.append(rtcp.PictureLoss(self._ssrc, stream.ssrc))
                 self._plis += 1
-        if not packets:
+        packets += self._arrivals.feedback(self._ssrc, self._media_ssrc, now)
+        if not packets and not report.blocks:
             return []
         # RFC 3550 6.1: a report first, then who says so; RFC 4585 3.1: feedback behind it.
         said_by = rtcp.SourceDescription(((self._ssrc, f"{self._ssrc:08x}"),))
@@ -204,7 +226,8 @@ class RtpReceiver:
         """When to call `units` and `feedback` again though nothing came; `now` when they have something."""
         if self._ready:
             return now
-        return max(now, min([self._report_at, *(stream.deadline() for stream in self._streams)]))
+        due = [stream.deadline() for stream in self._streams]
+        return max(now, min([self._report_at, self._arrivals.deadline(), *due]))
 
     def _give_up(self, now: float) -> None:
         for stream in self._streams:

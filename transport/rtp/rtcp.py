@@ -1,8 +1,9 @@
 """RTCP: compound packets of reports, feedback and goodbyes.
 
 Sender and receiver reports, SDES, BYE (RFC 3550 6), NACK, PLI (RFC 4585), FIR (RFC 5104), REMB
-(draft-alvestrand-rmcat-remb-03), receiver reference time and its answer DLRR (RFC 3611). Types that are not
-known are skipped; lengths are checked before they are used. What each packet means is in `rtcp_packets.py`.
+(draft-alvestrand-rmcat-remb-03), receiver reference time and its answer DLRR (RFC 3611); arrival times are
+written, not read (`transport_cc.py`). Types that are not known are skipped; lengths are checked before use.
+What each packet means is in `rtcp_packets.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 from transport.errors import WireError
+from transport.rtp import transport_cc
 from transport.rtp.rtcp_packets import (
     Bye,
     Dlrr,
@@ -24,6 +26,7 @@ from transport.rtp.rtcp_packets import (
     RtcpPacket,
     SenderReport,
     SourceDescription,
+    TransportFeedback,
     middle_bits,
     ntp_time,
 )
@@ -41,6 +44,7 @@ __all__ = [
     "RtcpPacket",
     "SenderReport",
     "SourceDescription",
+    "TransportFeedback",
     "is_rtcp",
     "middle_bits",
     "ntp_time",
@@ -49,7 +53,7 @@ __all__ = [
 ]
 
 _SR, _RR, _SDES, _BYE, _RTPFB, _PSFB, _XR = 200, 201, 202, 203, 205, 206, 207
-_NACK = 1
+_NACK, _TRANSPORT_CC = 1, 15
 _PLI, _FIR, _AFB = 1, 4, 15
 _RRTR, _DLRR = 4, 5
 _CNAME = 1
@@ -110,6 +114,8 @@ def _serialize(packet: RtcpPacket) -> bytes:
             return _packet(_BYE, len(ssrcs), _u32(*ssrcs))
         case Nack(sender, media, seqs):
             return _packet(_RTPFB, _NACK, _u32(sender, media) + _pack_nack(seqs))
+        case TransportFeedback(sender, media):
+            return _packet(_RTPFB, _TRANSPORT_CC, _u32(sender, media) + transport_cc.pack(packet))
         case PictureLoss(sender, media):
             return _packet(_PSFB, _PLI, _u32(sender, media))
         case FullIntraRequest(sender, requests):

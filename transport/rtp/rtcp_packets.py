@@ -79,6 +79,23 @@ class Nack:
 
 
 @dataclass(frozen=True, slots=True)
+class TransportFeedback:
+    """When packets came (draft-holmer-rmcat-transport-wide-cc-extensions-01), see `transport_cc.py`.
+
+    Attributes:
+        base_seq: the first packet's number within the transport, 16 bits.
+        number: of this feedback, 8 bits.
+        arrivals: of each packet from the first on, in 1/4000 s of any clock; None: it did not come.
+    """
+
+    sender_ssrc: int
+    media_ssrc: int
+    base_seq: int
+    number: int
+    arrivals: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PictureLoss:
     """PLI (RFC 4585 6.3.1)."""
 
@@ -125,6 +142,7 @@ RtcpPacket = (
     | SourceDescription
     | Bye
     | Nack
+    | TransportFeedback
     | PictureLoss
     | FullIntraRequest
     | Remb

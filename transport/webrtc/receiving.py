@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from transport.errors import WireError
 from transport.media import Codec
+from transport.rtp import transport_cc
 from transport.rtp.receive import IncomingTrack
 from transport.webrtc import answer
 from transport.webrtc.answer import Accepted, Identity, LocalParameters
@@ -19,8 +20,9 @@ from transport.webrtc.codecs import OPUS_FMTP, find_opus
 from transport.webrtc.offered import NoUsableCodec, Offered
 from transport.webrtc.wire import Fingerprint, Format, Offer, OfferedMedia
 
-#: Feedback that `RtpReceiver` gives.
-_FEEDBACK = frozenset({"nack", "nack pli", "goog-remb"})
+#: Feedback that `RtpReceiver` gives, and one of two more. Chromium obeys REMB only where there is no better.
+_FEEDBACK = frozenset({"nack", "nack pli"})
+_TRANSPORT_CC, _REMB = "transport-cc", "goog-remb"
 _EXPECTED = "H264 with packetization-mode=1, or H265; and opus/48000/2 for sound"
 _VIDEO_ID, _AUDIO_ID = 1, 2
 
@@ -33,6 +35,7 @@ class Receiving:
         answer: SDP.
         tracks: what will come, by payload type.
         fingerprints: of the publisher's certificate.
+        transport_cc: id of the header extension that numbers the packets of all tracks, 0 for none.
         role: ours in DTLS, "server" or "client".
         remote_ufrag: the publisher's; connectivity checks carry `<local>:<remote>`.
         media_line: the m-line that carries the transport, for `restart_answer`.
@@ -42,6 +45,7 @@ class Receiving:
     answer: str
     tracks: tuple[IncomingTrack, ...]
     fingerprints: tuple[Fingerprint, ...]
+    transport_cc: int
     role: str
     remote_ufrag: str
     media_line: str
@@ -68,15 +72,16 @@ def receive(offer: Offer, local: LocalParameters) -> Receiving:
         raise NoUsableCodec(Offered.by(sendable), _EXPECTED)
     accepted: list[Accepted] = []
     tracks: list[IncomingTrack] = []
+    numbered_by = _transport_cc([each[:2] for each in (picture, sound) if each is not None])
     if picture is not None:
         media, chosen, codec = picture
         rtx = media.rtx_of(chosen)
         tracks.append(_track(_VIDEO_ID, codec, chosen, rtx))
-        accepted.append(_accepted(media, chosen, chosen.fmtp, rtx))
+        accepted.append(_accepted(media, chosen, chosen.fmtp, rtx, numbered_by))
     if sound is not None:
         media, chosen = sound
         tracks.append(_track(_AUDIO_ID, Codec.OPUS, chosen, None))
-        accepted.append(_accepted(media, chosen, OPUS_FMTP, None))
+        accepted.append(_accepted(media, chosen, OPUS_FMTP, None, numbered_by))
     _check_distinct(tracks)
     by_media = {id(item.media): item for item in accepted}
     sections = [(media, by_media.get(id(media))) for media in offer.media]
@@ -89,6 +94,7 @@ def receive(offer: Offer, local: LocalParameters) -> Receiving:
         answer=answer.serialize(sections, offer.has_bundle, local, identity, role),
         tracks=tuple(tracks),
         fingerprints=offer.fingerprints,
+        transport_cc=numbered_by,
         role=role,
         remote_ufrag=offer.ufrag,
         media_line=answer.media_line(first),
@@ -120,13 +126,25 @@ def _track(id: int, codec: Codec, chosen: Format, rtx: Format | None) -> Incomin
     )
 
 
-def _accepted(media: OfferedMedia, chosen: Format, fmtp: str, rtx: Format | None) -> Accepted:
+def _transport_cc(chosen: Sequence[tuple[OfferedMedia, Format]]) -> int:
+    """The header extension's id, if all that is sent can be numbered: one that counts a part misleads."""
+    ids = {
+        media.extension(transport_cc.URI) if _TRANSPORT_CC in each.feedback else 0 for media, each in chosen
+    }
+    return ids.pop() if len(ids) == 1 else 0
+
+
+def _accepted(
+    media: OfferedMedia, chosen: Format, fmtp: str, rtx: Format | None, numbered_by: int
+) -> Accepted:
+    feedback = _FEEDBACK | {_TRANSPORT_CC if numbered_by else _REMB}
     return Accepted(
         media=media,
         format=chosen,
         fmtp=fmtp,
         rtx_payload_type=rtx.payload_type if rtx is not None else None,
-        feedback=tuple(value for value in chosen.feedback if value in _FEEDBACK),
+        feedback=tuple(value for value in chosen.feedback if value in feedback),
+        extensions=((numbered_by, transport_cc.URI),) if numbered_by else (),
         direction="recvonly",
     )
 

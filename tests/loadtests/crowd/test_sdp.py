@@ -32,6 +32,7 @@ def test_our_server_takes_what_a_publisher_offers():
     assert [track.payload_type for track in agreed.tracks] == [108, 111]
     assert [track.rtx_payload_type for track in agreed.tracks] == [109, None]
     assert (agreed.role, agreed.remote_ufrag) == ("server", LOCAL.ufrag)
+    assert agreed.transport_cc == sdp.parse(agreed.answer).transport_cc == 3
 
 
 def test_its_answer_is_understood():

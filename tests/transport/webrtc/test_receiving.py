@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
 from tests.transport.webrtc.vectors import publishers_vector, vector
 from transport.errors import WireError
 from transport.media import Codec
+from transport.rtp import transport_cc
 from transport.rtp.receive import IncomingTrack
 from transport.webrtc.negotiate import LocalParameters
 from transport.webrtc.offered import NoUsableCodec
@@ -41,8 +43,11 @@ def test_chromium_sends_h264_with_retransmissions_and_opus() -> None:
         assert "a=ssrc" not in section
         assert "a=msid:" not in section
         assert "a=rtcp-xr" not in section
-    assert re.findall(r"a=rtcp-fb:102 (.*)\r", video) == ["goog-remb", "nack", "nack pli"]
-    assert "a=rtcp-fb" not in audio
+    assert re.findall(r"a=rtcp-fb:102 (.*)\r", video) == ["transport-cc", "nack", "nack pli"]
+    assert re.findall(r"a=rtcp-fb:111 (.*)\r", audio) == ["transport-cc"]
+    for section in (audio, video):
+        assert re.findall(r"a=extmap:(.*)\r", section) == [f"3 {transport_cc.URI}"]
+    assert receiving.transport_cc == 3
     assert (receiving.role, receiving.mids) == ("server", ("0", "1"))
     assert "a=setup:passive" in audio
 
@@ -51,6 +56,26 @@ def test_the_bundles_candidates_stand_in_its_first_section_alone() -> None:
     audio, video = sections(answered(CHROMIUM).answer)
     assert len(re.findall(r"a=candidate:", audio)) == 2
     assert "a=candidate:" not in video
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        lambda offer: offer.replace("a=rtcp-fb:102 transport-cc\r\n", ""),
+        lambda offer: offer.replace("a=rtcp-fb:111 transport-cc\r\n", ""),
+        lambda offer: offer.replace(f"a=extmap:3 {transport_cc.URI}\r\n", "", 1),
+        lambda offer: offer.replace(transport_cc.URI, "urn:example:other"),
+        lambda offer: offer.replace(f"a=extmap:3 {transport_cc.URI}", f"a=extmap:20 {transport_cc.URI}"),
+    ],
+)
+def test_who_does_not_number_all_its_packets_is_told_by_remb(less: Callable[[str], str]) -> None:
+    offer = less(CHROMIUM)
+    assert offer != CHROMIUM
+    receiving = answered(offer)
+    _, video = sections(receiving.answer)
+    assert re.findall(r"a=rtcp-fb:102 (.*)\r", video) == ["goog-remb", "nack", "nack pli"]
+    assert "transport-cc" not in receiving.answer and "a=extmap" not in receiving.answer
+    assert receiving.transport_cc == 0
 
 
 def test_obs_sends_what_it_has() -> None:
