@@ -133,6 +133,11 @@ class TrackClock:
         self.is_fresh = True
         self._axis.align()
 
+    def rest(self) -> None:
+        """Its source pauses: nobody is to wait for its reports."""
+        self.is_fresh = False
+        self.origin_s = None
+
     def move(self, seconds: float) -> None:
         """Put all that comes later on the axis."""
         self._offset += round(seconds * self._rate)

@@ -32,6 +32,21 @@ _HALF = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
+class LayerIds:
+    """How packets of a track say which layer they are of (RFC 8852).
+
+    Attributes:
+        rids: of the layers.
+        extension: id of the header extension that has the rid.
+        repaired_extension: of that on what is sent again, 0 if not agreed on.
+    """
+
+    rids: tuple[str, ...]
+    extension: int
+    repaired_extension: int
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingTrack:
     """What was agreed on for one m-line.
 
@@ -41,6 +56,7 @@ class IncomingTrack:
         payload_type: unique among all tracks, as is `rtx_payload_type`: that is how packets find theirs.
         clock_rate: ticks per second of RTP timestamps: 90000, for sound 48000.
         rtx_payload_type: of retransmissions (RFC 4588), None where packets are sent again as they were.
+        layers: if it comes in several at once (`layers.py`), all under the same payload types.
     """
 
     id: int
@@ -48,6 +64,7 @@ class IncomingTrack:
     payload_type: int
     clock_rate: int
     rtx_payload_type: int | None
+    layers: LayerIds | None = None
 
 
 class IncomingStream:

@@ -15,6 +15,7 @@ from transport.rtp import header, rtcp
 from transport.rtp.alignment import TimeAxis
 from transport.rtp.bandwidth import BandwidthLimit
 from transport.rtp.incoming import IncomingStream, IncomingTrack
+from transport.rtp.layers import LayeredTrack
 from transport.rtp.transport_cc import NUMBER_BYTES, ArrivalLog
 
 __all__ = ["IncomingTrack", "ReceiverCounters", "RtpReceiver"]
@@ -86,15 +87,18 @@ class RtpReceiver:
         now: float,
     ) -> None:
         axis = TimeAxis()
+        self._tracks = tuple(self._track(track, axis) for track in tracks)
         self._streams = tuple(
-            IncomingStream(track, axis.clock(track.clock_rate), self.keyframe_interval_s) for track in tracks
+            stream
+            for each in self._tracks
+            for stream in (each.layers if isinstance(each, LayeredTrack) else (each,))
         )
         self._takers = {
             payload_type: push
-            for stream in reversed(self._streams)
+            for agreed, each in reversed(list(zip(tracks, self._tracks, strict=True)))
             for payload_type, push in (
-                (stream.agreed.rtx_payload_type, stream.push_retransmission),
-                (stream.agreed.payload_type, stream.push),
+                (agreed.rtx_payload_type, each.push_retransmission),
+                (agreed.payload_type, each.push),
             )
             if payload_type is not None
         }
@@ -120,12 +124,12 @@ class RtpReceiver:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """As known so far, in the order agreed on; the units' tracks are right at any time."""
-        return tuple(stream.track for stream in self._streams)
+        return tuple(each.track for each in self._tracks)
 
     @property
     def silent(self) -> tuple[Track, ...]:
         """Tracks that were agreed on and of which no packet has come."""
-        return tuple(stream.track for stream in self._streams if stream.reception is None)
+        return tuple(each.track for each in self._tracks if each.reception is None)
 
     @property
     def _media_ssrc(self) -> int:
@@ -152,7 +156,7 @@ class RtpReceiver:
             plis=self._plis,
             damaged=sum(stream.damaged for stream in streams),
             malformed=self._malformed + sum(stream.malformed for stream in streams),
-            ignored=self._ignored + sum(stream.ignored for stream in streams),
+            ignored=self._ignored + sum(each.ignored for each in {*streams, *self._tracks}),
             jitter_ms=1000 * max(jitters_s, default=0.0),
         )
 
@@ -228,6 +232,11 @@ class RtpReceiver:
             return now
         due = [stream.deadline() for stream in self._streams]
         return max(now, min([self._report_at, self._arrivals.deadline(), *due]))
+
+    def _track(self, agreed: IncomingTrack, axis: TimeAxis) -> IncomingStream | LayeredTrack:
+        if agreed.layers is not None:
+            return LayeredTrack(agreed, agreed.layers, axis, self.keyframe_interval_s)
+        return IncomingStream(agreed, axis.clock(agreed.clock_rate), self.keyframe_interval_s)
 
     def _give_up(self, now: float) -> None:
         for stream in self._streams:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from transport.webrtc.simulcast import accepted_layers
 from transport.webrtc.wire import Candidate, Fingerprint, Format, OfferedMedia
 
 
@@ -50,6 +51,7 @@ class Accepted:
         extensions: (id, uri), in the order of the ids.
         direction: "sendonly", "recvonly", or "inactive": agreed on, but nothing is sent.
         ssrcs: of what we send: the media's, and that of its retransmissions.
+        layers: rids of the layers that are taken.
     """
 
     media: OfferedMedia
@@ -60,6 +62,7 @@ class Accepted:
     extensions: tuple[tuple[int, str], ...] = ()
     direction: str = "sendonly"
     ssrcs: tuple[int, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 def serialize(
@@ -158,6 +161,7 @@ def _section(accepted: Accepted, local: LocalParameters, identity: Identity, rol
     if rtx is not None:
         yield f"a=rtpmap:{rtx} rtx/{chosen.clock_rate}"
         yield f"a=fmtp:{rtx} apt={chosen.payload_type}"
+    yield from accepted_layers(accepted.layers)
     if sends:
         if len(accepted.ssrcs) > 1:
             yield f"a=ssrc-group:FID {' '.join(map(str, accepted.ssrcs))}"

@@ -1,7 +1,7 @@
 """A publisher's offer, answered so that it sends what can be passed on: H.264 or H.265, and Opus. No I/O.
 
 The counterpart of `negotiate.py`, which is about sending. RFC 9725 section 4.4: one picture and one sound at
-most, over one transport; of several layers of a picture (simulcast) none is agreed on, so that one is sent.
+most, over one transport; of a picture in several layers (simulcast) all are taken, and the best is passed on.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from transport.errors import WireError
 from transport.media import Codec
 from transport.rtp import transport_cc
-from transport.rtp.receive import IncomingTrack
-from transport.webrtc import answer
+from transport.rtp.incoming import IncomingTrack, LayerIds
+from transport.webrtc import answer, simulcast
 from transport.webrtc.answer import Accepted, Identity, LocalParameters
 from transport.webrtc.codecs import OPUS_FMTP, find_opus
 from transport.webrtc.offered import NoUsableCodec, Offered
@@ -76,8 +76,9 @@ def receive(offer: Offer, local: LocalParameters) -> Receiving:
     if picture is not None:
         media, chosen, codec = picture
         rtx = media.rtx_of(chosen)
-        tracks.append(_track(_VIDEO_ID, codec, chosen, rtx))
-        accepted.append(_accepted(media, chosen, chosen.fmtp, rtx, numbered_by))
+        layers = _layers(media)
+        tracks.append(_track(_VIDEO_ID, codec, chosen, rtx, layers))
+        accepted.append(_accepted(media, chosen, chosen.fmtp, rtx, numbered_by, layers))
     if sound is not None:
         media, chosen = sound
         tracks.append(_track(_AUDIO_ID, Codec.OPUS, chosen, None))
@@ -116,13 +117,21 @@ def _find_video(sendable: Sequence[OfferedMedia]) -> tuple[OfferedMedia, Format,
     return None
 
 
-def _track(id: int, codec: Codec, chosen: Format, rtx: Format | None) -> IncomingTrack:
+def _layers(media: OfferedMedia) -> LayerIds | None:
+    rid, repaired = media.extension(simulcast.RID_URI), media.extension(simulcast.REPAIRED_RID_URI)
+    return LayerIds(media.layers, rid, repaired) if media.layers and rid else None
+
+
+def _track(
+    id: int, codec: Codec, chosen: Format, rtx: Format | None, layers: LayerIds | None = None
+) -> IncomingTrack:
     return IncomingTrack(
         id=id,
         codec=codec,
         payload_type=chosen.payload_type,
         clock_rate=chosen.clock_rate,
         rtx_payload_type=rtx.payload_type if rtx is not None else None,
+        layers=layers,
     )
 
 
@@ -135,17 +144,29 @@ def _transport_cc(chosen: Sequence[tuple[OfferedMedia, Format]]) -> int:
 
 
 def _accepted(
-    media: OfferedMedia, chosen: Format, fmtp: str, rtx: Format | None, numbered_by: int
+    media: OfferedMedia,
+    chosen: Format,
+    fmtp: str,
+    rtx: Format | None,
+    numbered_by: int,
+    layers: LayerIds | None = None,
 ) -> Accepted:
     feedback = _FEEDBACK | {_TRANSPORT_CC if numbered_by else _REMB}
+    extensions = [(numbered_by, transport_cc.URI)]
+    if layers is not None:
+        extensions += [
+            (layers.extension, simulcast.RID_URI),
+            (layers.repaired_extension, simulcast.REPAIRED_RID_URI),
+        ]
     return Accepted(
         media=media,
         format=chosen,
         fmtp=fmtp,
         rtx_payload_type=rtx.payload_type if rtx is not None else None,
         feedback=tuple(value for value in chosen.feedback if value in feedback),
-        extensions=((numbered_by, transport_cc.URI),) if numbered_by else (),
+        extensions=tuple(sorted(each for each in extensions if each[0])),
         direction="recvonly",
+        layers=layers.rids if layers is not None else (),
     )
 
 

@@ -15,6 +15,7 @@ from aiortc.rtcdtlstransport import X509_DIGEST_ALGORITHMS
 from aiortc.sdp import MediaDescription, SessionDescription, grouplines
 
 from transport.errors import WireError
+from transport.webrtc.simulcast import offered_layers
 
 #: Chromium with every codec and a data channel offers 7 KiB; Firefox with simulcast stays under 16 KiB.
 MAX_SDP_BYTES = 64 * 1024
@@ -88,6 +89,7 @@ class OfferedMedia:
         extensions: (uri, id) of the header extensions, in the order offered.
         rtcp_xr: value of `a=rtcp-xr`, "" without.
         bundled: belongs to the transport that the answer will use.
+        layers: rids of the layers that are sent at once, in the order offered; none for one picture.
     """
 
     kind: str
@@ -103,6 +105,7 @@ class OfferedMedia:
     rtcp_xr: str
     bundle_only: bool
     bundled: bool
+    layers: tuple[str, ...] = ()
 
     @property
     def is_receivable(self) -> bool:
@@ -372,6 +375,7 @@ def _media(
         rtcp_xr=flags.get("rtcp-xr", "").strip(),
         bundle_only="bundle-only" in flags,
         bundled=bundle is None or mid in bundle,
+        layers=offered_layers(attributes),
     )
 
 
