@@ -51,6 +51,39 @@ class Leg:
     checked: str
 
 
+def leg_over_tls(encryption: str, key_bits: int) -> Leg:
+    """The way of a publisher, or to a reader, over a connection that has TLS or none.
+
+    Args:
+        encryption: such as "TLSv1.3, TLS_AES_256_GCM_SHA384".
+        key_bits: of that cipher, 0 without TLS.
+    """
+    if not key_bits:
+        return Leg("none", "unsecured", "it came without TLS")
+    cipher = "TLS" if "CHACHA" in encryption else f"AES-{key_bits}"
+    return Leg(cipher, "secured", f"the TLS handshake: {encryption}")
+
+
+def objection_to(
+    name: str, floor: Floor, *, has_passphrase: bool, encryption: str, key_bits: int, otherwise: str
+) -> str:
+    """Why a stream does not flow over a connection that has TLS or none, in words; "" where it may.
+
+    Args:
+        name: of the stream.
+        floor: of the stream.
+        has_passphrase: over SRT it would be encrypted.
+        encryption: as in `leg_over_tls`.
+        key_bits: as there.
+        otherwise: how it should be done, such as "rtmps:// or SRT"; the first word has to reach the floor.
+    """
+    if has_passphrase and not key_bits:
+        return f"{name!r} has a passphrase, so nothing comes in the clear; use {otherwise}"
+    if key_bits < floor.key_bytes * 8:
+        return f'{name!r} demands encryption = "{floor}", this has {encryption}; use {otherwise.split()[0]}'
+    return ""
+
+
 def key_bytes_of(cipher: str) -> int:
     """Length of the key of a cipher by its name, as TLS and SRT have it; 0 for none or an unknown one."""
     found = _KEY_BITS.search(cipher)

@@ -19,7 +19,7 @@ from auth.errors import AuthError, AuthUnavailable, LockedOut, RateLimited, Seat
 from auth.permissions.actions import Action
 from auth.permissions.protocols import Protocol
 from streamer.callers import publishing_credential
-from streamer.encryption import Leg
+from streamer.encryption import Leg, leg_over_tls, objection_to
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.hub.stream import IngestStatus, Publication, Publisher, Stream
@@ -164,11 +164,7 @@ class _Session:
                 yield from self._demuxer.take(event, time.monotonic())
 
     def _leg(self) -> Leg:
-        connection = self._connection
-        if not connection.key_bits:
-            return Leg("none", "unsecured", "it came without TLS")
-        cipher = "TLS" if "CHACHA" in connection.encryption else f"AES-{connection.key_bits}"
-        return Leg(cipher, "secured", f"the TLS handshake: {connection.encryption}")
+        return leg_over_tls(self._connection.encryption, self._connection.key_bits)
 
     def _describe(self) -> dict[str, object]:
         return {
@@ -224,13 +220,15 @@ def _check_confidential(stream: Stream, connection: RtmpConnection) -> None:
     Raises:
         _Refused: this connection is not encrypted, or less than the stream demands.
     """
-    config = stream.config
-    if config.passphrase is not None and not connection.key_bits:
-        why = f"{stream.name!r} has a passphrase, so nothing comes in the clear; use rtmps:// or SRT"
-    elif connection.key_bits < config.encryption.key_bytes * 8:
-        floor, found = config.encryption, connection.encryption
-        why = f'{stream.name!r} demands encryption = "{floor}", this has {found}; use rtmps://'
-    else:
+    why = objection_to(
+        stream.name,
+        stream.config.encryption,
+        has_passphrase=stream.config.passphrase is not None,
+        encryption=connection.encryption,
+        key_bits=connection.key_bits,
+        otherwise="rtmps:// or SRT",
+    )
+    if not why:
         return
     if stream.publisher is None:
         stream.ingest = IngestStatus("waiting", f"refused {connection.peer_address[0]}: {why}")

@@ -248,7 +248,7 @@ async def test_a_publisher_that_falls_silent_ends(
 async def test_strangers_make_room_and_publishers_do_not(
     make: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transport.rtmp.listener._MAX_STRANGERS", 3)
+    monkeypatch.setattr("transport.listening.MAX_STRANGERS", 3)
     host = make()
     push = await pushed(host.url())
     await until(lambda: len(host.media) == 12)
@@ -262,7 +262,7 @@ async def test_strangers_make_room_and_publishers_do_not(
 
 
 def test_strangers_who_are_put_out_and_linger_make_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transport.rtmp.listener._MAX_STRANGERS", 3)
+    monkeypatch.setattr("transport.listening.MAX_STRANGERS", 3)
     may_end = threading.Event()
     came: list[RtmpConnection] = []
 
