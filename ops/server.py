@@ -41,6 +41,7 @@ from ops.process.signals import Signals
 from ops.process.supervisor import Supervisor
 from streamer.config import Config
 from streamer.egress.hls import HlsEgress
+from streamer.egress.readers import AllReaders
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -289,7 +290,8 @@ class Server:
         access = Access(guard.door)
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
-        prometheus.register(ReaderCollector(self.registry, self.readers))
+        readers = AllReaders(self.readers)
+        prometheus.register(ReaderCollector(self.registry, readers))
         prometheus.register(HlsCollector(self.registry, self.hls))
         prometheus.register(RelayCollector(self.relays))
         prometheus.register(DoorCollector(guard))
@@ -301,7 +303,7 @@ class Server:
             (
                 Streams(self.registry, egress, self.hls, access, ledger, srt_port=publishers.srt_address[1]),
                 Viewers(self.registry, egress, self.hls, access, ledger),
-                Readers(self.registry, self.readers, access, ledger),
+                Readers(self.registry, readers, access, ledger),
                 Status(
                     egress,
                     access,

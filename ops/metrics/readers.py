@@ -1,4 +1,4 @@
-"""Metrics of those who read over SRT."""
+"""Metrics of those who read over SRT or RTSP."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streamer.egress.srt import SrtEgress
+from streamer.egress.readers import ReaderSource
 from streamer.hub.registry import Registry
 
 
 class ReaderCollector(Collector):
     """How many read each stream."""
 
-    def __init__(self, registry: Registry, egress: SrtEgress) -> None:
+    def __init__(self, registry: Registry, source: ReaderSource) -> None:
         self._registry = registry
-        self._egress = egress
+        self._source = source
 
     def describe(self) -> list[Metric]:
         """Nothing fixed, as for all collectors here."""
@@ -25,8 +25,8 @@ class ReaderCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All streams, the configuration's order."""
-        readers = GaugeMetricFamily("streamer_readers", "SRT callers that read now", labels=["stream"])
-        counts = Counter(reader.stream.name for reader in self._egress.readers)
+        readers = GaugeMetricFamily("streamer_readers", "Who reads now, over SRT or RTSP", labels=["stream"])
+        counts = Counter(reader.stream.name for reader in self._source.readers)
         for stream in self._registry:
             readers.add_metric([stream.name], counts[stream.name])
         yield readers

@@ -189,9 +189,10 @@ class ViewersModel(BaseModel):
 
 
 class ReaderModel(BaseModel):
-    """Somebody who reads a stream over SRT; `user` is empty for nobody known."""
+    """Somebody who reads a stream over SRT or RTSP; `user` is empty for nobody known."""
 
     id: str
+    protocol: str
     stream: str
     address: str
     user: str
@@ -203,7 +204,7 @@ class ReaderModel(BaseModel):
 
 
 class ReadersModel(BaseModel):
-    """All who read over SRT."""
+    """All who read over SRT or RTSP."""
 
     readers: list[ReaderModel]
 

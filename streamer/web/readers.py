@@ -1,4 +1,4 @@
-"""Who reads over SRT, and ending that."""
+"""Who reads over SRT or RTSP, and ending that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 from aiohttp import web
 
-from streamer.egress.srt import NoSuchReader, SrtEgress, SrtReader
+from streamer.egress.readers import AllReaders, NoSuchReader, StreamReader
 from streamer.hub.registry import Registry
 from streamer.web import models
 from streamer.web.access import Access
@@ -19,9 +19,9 @@ from streamer.web.problems import Problem
 class Readers:
     """The handlers."""
 
-    def __init__(self, registry: Registry, egress: SrtEgress, access: Access, ledger: Ledger) -> None:
+    def __init__(self, registry: Registry, readers: AllReaders, access: Access, ledger: Ledger) -> None:
         self._registry = registry
-        self._egress = egress
+        self._readers = readers
         self._access = access
         self._ledger = ledger
 
@@ -33,7 +33,7 @@ class Readers:
                 "GET",
                 "/api/v1/readers",
                 self.readers,
-                "All SRT callers that read streams which the asker manages",
+                "All who read streams, over SRT or RTSP, which the asker manages",
                 {200: "All readers", **closed},
                 returns=models.ReadersModel,
                 needs="manage",
@@ -52,14 +52,14 @@ class Readers:
         """All readers."""
         permit, streams = await self._access.require_managed(request, self._registry)
         names = {stream.name for stream in streams}
-        shown = [reader for reader in self._egress.readers if reader.stream.name in names]
+        shown = [reader for reader in self._readers.readers if reader.stream.name in names]
         await self._ledger.looked(request, permit, "reader.list", count=len(shown))
         return answer(models.ReadersModel(readers=[_reader(reader) for reader in shown]))
 
     async def end(self, request: web.Request) -> web.Response:
         """Hang up."""
         try:
-            reader = self._egress.by_id(request.match_info["id"])
+            reader = self._readers.by_id(request.match_info["id"])
         except NoSuchReader as error:
             # Only who manages everything learns who is not there.
             await self._access.require_manage(request, "")
@@ -70,10 +70,11 @@ class Readers:
         return web.Response(status=204)
 
 
-def _reader(reader: SrtReader) -> models.ReaderModel:
+def _reader(reader: StreamReader) -> models.ReaderModel:
     leg = reader.encryption()
     return models.ReaderModel(
         id=reader.id,
+        protocol=reader.protocol,
         stream=reader.stream.name,
         address=reader.address,
         user=reader.user,

@@ -4,7 +4,7 @@
 stream of a stream for all that read it.
 """
 
-from streamer.egress.srt.endpoint import NoSuchReader, SrtEgress
+from streamer.egress.srt.endpoint import SrtEgress
 from streamer.egress.srt.reader import SrtReader
 
-__all__ = ["NoSuchReader", "SrtEgress", "SrtReader"]
+__all__ = ["SrtEgress", "SrtReader"]

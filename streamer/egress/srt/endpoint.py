@@ -23,13 +23,6 @@ _log = logging.getLogger(__name__)
 _NO_MATTER = (BadCredentials, Forbidden, SeatsTaken, TokenInvalid)
 
 
-class NoSuchReader(LookupError):
-    """No reader has this id."""
-
-    def __init__(self, id: str) -> None:
-        super().__init__(f"no reader has the id {id!r}")
-
-
 class SrtEgress:
     """All readers. `admit`, `connected` and `refused` are what an `SrtListener` calls. Thread-safe.
 
@@ -58,17 +51,6 @@ class SrtEgress:
         with self._lock:
             outputs = list(self._outputs.values())
         return [reader for output in outputs for reader in output.readers]
-
-    def by_id(self, id: str) -> SrtReader:
-        """Look a reader up.
-
-        Raises:
-            NoSuchReader: nobody has this id.
-        """
-        for reader in self.readers:
-            if reader.id == id:
-                return reader
-        raise NoSuchReader(id)
 
     def close(self, reason: str) -> None:
         """End all readers and wait for the threads. Nobody may be let in any more."""

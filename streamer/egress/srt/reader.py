@@ -23,12 +23,15 @@ class SrtReader:
 
     Attributes:
         id: short and unique, the same as in the log.
+        protocol: "srt".
         stream: what it reads.
         address: where it calls from.
         since: seconds since 1970.
         user: who it is by what it presented; "" for nobody known.
         skipped: pictures and sounds that were left out, as its link had no room for them.
     """
+
+    protocol = "srt"
 
     def __init__(self, stream: Stream, connection: SrtConnection) -> None:
         host, port = connection.peer_address[:2]

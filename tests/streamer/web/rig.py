@@ -28,6 +28,7 @@ from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
 from streamer.config import parse
 from streamer.egress.hls import HlsEgress
+from streamer.egress.readers import AllReaders
 from streamer.egress.srt import SrtEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
@@ -145,7 +146,7 @@ class WebRig(Rig):
         faces = (
             Streams(self.registry, self.egress, self.hls, access, ledger, srt_port=8890),
             Viewers(self.registry, self.egress, self.hls, access, ledger),
-            Readers(self.registry, self.readers, access, ledger),
+            Readers(self.registry, AllReaders(self.readers), access, ledger),
             Status(
                 self.egress,
                 access,

@@ -8,7 +8,8 @@ import pytest
 
 from auth.permissions.actions import Action
 from streamer.config import parse
-from streamer.egress.srt import NoSuchReader, SrtEgress, SrtReader
+from streamer.egress.readers import AllReaders, NoSuchReader
+from streamer.egress.srt import SrtEgress, SrtReader
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher
 from tests.fakes.wait import wait_until
@@ -374,11 +375,11 @@ class TestEnd:
 
     def test_by_an_administrator(self, rig: Rig) -> None:
         connection, reader = rig.read("open")
-        rig.egress.by_id(reader.id).end("ended by the administrator")
+        AllReaders(rig.egress).by_id(reader.id).end("ended by the administrator")
         ended(connection)
         wait_until(lambda: not rig.egress.readers)
         with pytest.raises(NoSuchReader):
-            rig.egress.by_id(reader.id)
+            AllReaders(rig.egress).by_id(reader.id)
 
     def test_of_the_stream(self, rig: Rig) -> None:
         connection, _ = rig.read("open")
