@@ -42,6 +42,7 @@ from ops.process.supervisor import Supervisor
 from streamer.config import Config
 from streamer.egress.hls import HlsEgress
 from streamer.egress.readers import AllReaders
+from streamer.egress.rtsp import RtspEgress
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
@@ -184,13 +185,14 @@ class Server:
             config.srt.max_readers,
             secret.get_secret_value() if secret is not None else None,
         )
+        self.players = RtspEgress(self.registry, guard.door, config.rtsp.max_readers, guard.rates.login)
         edges = self._make_edges()
         runner: web.AppRunner | None = None
         lag = LoopLag()
         delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
-            publishers.listen(self.readers, self._https.context)
+            publishers.listen(self.readers, self.players, self._https.context)
             await self.engagement.start()
             runner = await self._serve_http(egress, publishers, identity, guard, signin, lag, delay)
             self._announce(egress, publishers)
@@ -226,6 +228,7 @@ class Server:
                 await runner.cleanup()
             await signin.close()
             await self._https.close()
+            self.players.close("the server is stopping")
             await publishers.stop_listening()
             if edges is not None:
                 await edges.close()
@@ -290,7 +293,7 @@ class Server:
         access = Access(guard.door)
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
-        readers = AllReaders(self.readers)
+        readers = AllReaders(self.readers, self.players)
         prometheus.register(ReaderCollector(self.registry, readers))
         prometheus.register(HlsCollector(self.registry, self.hls))
         prometheus.register(RelayCollector(self.relays))

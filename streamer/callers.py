@@ -1,4 +1,4 @@
-"""Callers over SRT, and who publishes over WebRTC: what they ask for with what they present."""
+"""Callers over SRT and RTSP, and who publishes over WebRTC: what they ask for with what they present."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ from auth.errors import (
     TokenInvalid,
 )
 from auth.permissions.actions import Action
-from auth.permissions.credentials import API_KEY_MARK, NOTHING, Credential, KeyCredential, credential_of
+from auth.permissions.credentials import (
+    API_KEY_MARK,
+    NOTHING,
+    Credential,
+    KeyCredential,
+    PasswordCredential,
+    credential_of,
+)
 from auth.permissions.protocols import Protocol
 from auth.vault.comparing import same_secret
 from streamer.sections.stream import StreamConfig
+from transport.rtsp.server import Asking
 from transport.srt import Refused, RejectReason, StreamId
 
 #: The item of a stream id by which another machine says that it is one, and which.
@@ -57,11 +65,36 @@ def reading(stream_id: StreamId, config: StreamConfig, address: str) -> tuple[As
         address: where it calls from, without port.
     """
     credential = credential_of(stream_id.session_key)
-    ask = Ask(credential, Action.WATCH, Protocol.SRT, stream_id.resource, address)
+    return _either(Ask(credential, Action.WATCH, Protocol.SRT, stream_id.resource, address), config)
+
+
+def reading_over_rtsp(asked: Asking, name: str, config: StreamConfig, address: str) -> tuple[Ask, ...]:
+    """What may let a player read over RTSP, as `reading`.
+
+    Args:
+        asked: with a token in its address or as the password; other passwords are for a webhook.
+        name: of the stream.
+        config: of the stream.
+        address: where it calls from, without port.
+    """
+    presented, login = asked.named.secret or password_of(asked), asked.login
+    credential = credential_of(presented)
+    if login is not None and not asked.named.secret and not _is_token(presented):
+        credential = PasswordCredential(login.user, login.password)
+    return _either(Ask(credential, Action.WATCH, Protocol.RTSP, name, address), config)
+
+
+def password_of(asked: Asking) -> str:
+    """What stands in the place of a password, or of a user where there is no password; "" for neither."""
+    return (asked.login.password or asked.login.user) if asked.login is not None else ""
+
+
+def _either(ask: Ask, config: StreamConfig) -> tuple[Ask, ...]:
+    """As somebody who presents what he does and, of a public stream, as anybody."""
     if not config.public:
         return (ask,)
     anybody = replace(ask, credential=NOTHING, public=True)
-    return (anybody,) if credential == NOTHING else (ask, anybody)
+    return (anybody,) if ask.credential == NOTHING else (ask, anybody)
 
 
 def machine_of(stream_id: StreamId) -> str:
@@ -85,6 +118,17 @@ def publishing_credential(presented: str, config: StreamConfig) -> Credential:
     key = config.publish_key.get_secret_value() if config.publish_key is not None else None
     # A key may look like anything, so it comes first.
     is_key = key is not None and same_secret(presented, key)
-    if not is_key and (_JWT.fullmatch(presented) or presented.startswith(API_KEY_MARK)):
+    if not is_key and _is_token(presented):
         return credential_of(presented)
     return KeyCredential(presented, key)
+
+
+def rtsp_status(error: AuthError) -> int:
+    """What RTSP clients are told: 401 for what does not count, 403 for what does not suffice, 503: later."""
+    if isinstance(error, BadCredentials | TokenInvalid):
+        return 401
+    return 403 if isinstance(error, Forbidden) else 503
+
+
+def _is_token(presented: str) -> bool:
+    return bool(_JWT.fullmatch(presented)) or presented.startswith(API_KEY_MARK)

@@ -37,6 +37,7 @@ from streamer.sections.platforms import PlatformsConfig
 from streamer.sections.redis import RedisConfig
 from streamer.sections.relay import shown_url
 from streamer.sections.rtmp import RtmpConfig
+from streamer.sections.rtsp import RtspConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.state import DatabaseConfig, LogConfig, StateConfig
 from streamer.sections.stream import StreamConfig
@@ -73,6 +74,7 @@ class Config(BaseSettings):
     vault: VaultConfig = VaultConfig()
     srt: SrtConfig = SrtConfig()
     rtmp: RtmpConfig = RtmpConfig()
+    rtsp: RtspConfig = RtspConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
     hls: HlsConfig = HlsConfig()
     platforms: PlatformsConfig = PlatformsConfig()
@@ -141,7 +143,7 @@ def parse(document: dict[str, Any], *, source: str = "configuration") -> Config:
     findings = _unknown_variables()
     try:
         config = Config(**document)
-        findings += find_clashes(config.http, config.srt, config.rtmp, config.webrtc)
+        findings += find_clashes(config.http, config.srt, config.rtmp, config.rtsp, config.webrtc)
         findings += find_lacks(config.cluster, config.redis, config.srt)
     except ValidationError as error:
         findings += [_finding(details) for details in error.errors()]

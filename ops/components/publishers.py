@@ -7,6 +7,8 @@ import logging
 import ssl
 from collections.abc import Sequence
 
+from ops.components import rtsp_port
+from ops.components.rtsp_port import RtspPort
 from ops.components.srt_port import Side, SrtPort
 from ops.identity.identity import Guard
 from streamer.config import Config
@@ -56,13 +58,15 @@ class Publishers:
         self._over_rtmp = RtmpIngest(registry, guard.door, guard.rates.login)
         self._srt: SrtPort | None = None
         self._rtmp: RtmpListener | None = None
+        self._rtsp: RtspPort | None = None
 
-    def listen(self, readers: Side, tls: ssl.SSLContext | None) -> None:
+    def listen(self, readers: Side, players: rtsp_port.Side, tls: ssl.SSLContext | None) -> None:
         """Open the ports.
 
         Args:
             readers: who calls the SRT port for a stream.
-            tls: for RTMPS.
+            players: who calls the RTSP port for one.
+            tls: for RTMPS and RTSPS.
 
         Raises:
             LinkError: one cannot be had; says which key asks for it.
@@ -73,6 +77,7 @@ class Publishers:
                 self._rtmp = RtmpListener(split_address(listen), self._over_rtmp.serve, tls)
             except LinkError as error:
                 raise LinkError(error.reason, f"rtmp.listen: {error}") from None
+        self._rtsp = RtspPort(self._config.rtsp, None, players, tls)
 
     @property
     def srt_address(self) -> tuple[str, int]:
@@ -86,10 +91,12 @@ class Publishers:
         if self._rtmp is not None:
             schemes = "rtmp:// and rtmps:// take" if self._rtmp.is_secure else "rtmp:// takes"
             _log.info("%s publishers at %s:%d", schemes, *self._rtmp.address)
+        if self._rtsp is not None:
+            self._rtsp.announce()
 
     async def stop_listening(self) -> None:
-        """Let nobody in any more, and end those over RTMP."""
-        for port in (self._srt, self._rtmp):
+        """Let nobody in any more, and end those over RTMP, and all over RTSP."""
+        for port in (self._srt, self._rtmp, self._rtsp):
             if port is not None:
                 await asyncio.to_thread(port.close)
 

@@ -12,6 +12,7 @@ from streamer.sections.cluster import ClusterConfig
 from streamer.sections.http import HttpConfig
 from streamer.sections.redis import RedisConfig
 from streamer.sections.rtmp import RtmpConfig
+from streamer.sections.rtsp import RtspConfig
 from streamer.sections.srt import SrtConfig
 from streamer.sections.webrtc import WebRtcConfig
 
@@ -23,11 +24,13 @@ class _Listener:
     key: str
     listen: str
     protocols: tuple[str, ...]
-    # Of SRT and RTMP, "::" takes IPv4 too.
+    # Of SRT, RTMP and RTSP, "::" takes IPv4 too.
     dual_stack: bool = False
 
 
-def find_clashes(http: HttpConfig, srt: SrtConfig, rtmp: RtmpConfig, webrtc: WebRtcConfig) -> list[Finding]:
+def find_clashes(
+    http: HttpConfig, srt: SrtConfig, rtmp: RtmpConfig, rtsp: RtspConfig, webrtc: WebRtcConfig
+) -> list[Finding]:
     """What of these tables cannot be together, one finding each."""
     listeners = [
         _Listener("http.listen", http.listen, ("TCP",)),
@@ -36,6 +39,8 @@ def find_clashes(http: HttpConfig, srt: SrtConfig, rtmp: RtmpConfig, webrtc: Web
     ]
     if rtmp.listen is not None:
         listeners.append(_Listener("rtmp.listen", rtmp.listen, ("TCP",), dual_stack=True))
+    if rtsp.listen is not None:
+        listeners.append(_Listener("rtsp.listen", rtsp.listen, ("TCP",), dual_stack=True))
     if http.redirect_from is not None:
         listeners.append(_Listener("http.redirect_from", http.redirect_from, ("TCP",)))
     return [

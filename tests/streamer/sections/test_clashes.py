@@ -44,6 +44,12 @@ def test_rtmp_on_every_address_is_on_those_of_ipv4() -> None:
     assert finding.expected == "TCP port 1935 is taken by http.listen; expected another port"
 
 
+def test_rtsp_is_a_listener_too() -> None:
+    (finding,) = findings(rtmp={"listen": "127.0.0.1:1935"}, rtsp={"listen": "0.0.0.0:1935"})
+    assert finding.key == "rtsp.listen"
+    assert finding.expected == "TCP port 1935 is taken by rtmp.listen; expected another port"
+
+
 def test_the_plain_listener_is_one_too() -> None:
     tls = {"tls_cert": "/cert.pem", "tls_key": "/key.pem"}
     (finding,) = findings(http={"listen": "0.0.0.0:443", "redirect_from": "127.0.0.1:443", **tls})

@@ -1,0 +1,277 @@
+"""Taking players and publishers over RTSP and RTSPS: the port, and a thread for each connection.
+
+What is said is in `server.py`, what all ports share in `transport/listening.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from transport.errors import LinkError, WireError
+from transport.listening import Caller, Listener
+from transport.rtsp.server import SESSION_TIMEOUT_S, Asking, Event, ServerSession, State
+from transport.rtsp.wire import frame_header
+
+_READ_BYTES = 64 * 1024
+_WRITE_BYTES = 64 * 1024
+#: How long a stranger may take to be let in, and who was let in until packets flow.
+_OPENING_S, _SETTING_UP_S = 10.0, 20.0
+#: How long a last answer may take to be sent.
+_FAREWELL_S = 1.0
+#: Less waits to be sent: there is room for more. A keyframe of 50 Mb/s material goes on top of that.
+_ROOM_BYTES = 256 * 1024
+
+
+class RtspConnection(Caller):
+    """One client's connection; see `Caller`.
+
+    One thread calls `exchange` again and again, which sends and receives. `wake` is for any thread.
+
+    Attributes:
+        agent: the client's software, as it calls itself.
+        session: what was said so far.
+        bytes_sent: without TLS's own.
+    """
+
+    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
+        super().__init__(sock, tls)
+        self.agent = ""
+        self.session = ServerSession(secrets.token_hex(8))
+        self.bytes_sent = 0
+        self._bell = _Bell()
+        self._output = bytearray()
+        self._begins_until = self.heard_at + _OPENING_S
+        self._moved_at = self.heard_at
+        self._is_admitted = False
+        self._has_begun = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it was let in."""
+        return self._is_admitted
+
+    @property
+    def has_room(self) -> bool:
+        """Whether packets may be queued."""
+        return len(self._output) < _ROOM_BYTES
+
+    @property
+    def transport(self) -> str:
+        """What packets travel over: "tcp", or "" while that is open."""
+        return "tcp" if self.session.ways else ""
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing was heard of the client, and nothing taken by it."""
+        return time.monotonic() - max(self.heard_at, self._moved_at)
+
+    def wake(self) -> None:
+        """Have `exchange` return, or not wait when it is called next. Any thread."""
+        self._bell.ring()
+
+    def close(self) -> None:
+        """Hang up; `exchange` says so. Idempotent, any thread."""
+        super().close()
+        self._bell.ring()
+
+    def release(self) -> None:
+        """Give the socket back; the last thing its thread does."""
+        super().release()
+        self._bell.close()
+
+    def greet(self) -> None:
+        """Shake hands for TLS, if that is what comes; first of all.
+
+        Raises:
+            LinkError: `unsupported` TLS, and there is no certificate; `timeout`; `ended`.
+        """
+        self._greet(_OPENING_S, "RTSPS")
+        self._sock.setblocking(False)
+
+    def ask(self) -> Asking:
+        """Hear what the client wants; `describe`, `take_announcement` or `reject` answers that.
+
+        Raises:
+            LinkError: `unsupported` it speaks something else; `timeout`; `ended`.
+        """
+        while True:
+            event = self.session.next_event()
+            if isinstance(event, Asking):
+                self.agent = event.agent
+                return event
+            self.exchange(SESSION_TIMEOUT_S)
+
+    def admit(self) -> None:
+        """It was let in: strangers do not put it out, and it has some time to begin."""
+        self._is_admitted = True
+        self._begins_until = time.monotonic() + _SETTING_UP_S
+
+    def dismiss(self) -> None:
+        """It is a stranger again."""
+        self._is_admitted = self._has_begun = False
+        self._begins_until = time.monotonic() + _OPENING_S
+
+    def start(self) -> None:
+        """Answer a `Starting`: from here on it is there as long as it is heard of."""
+        self._has_begun = True
+        self.session.start()
+
+    def send_packet(self, track: int, packet: bytes, *, is_rtcp: bool = False) -> None:
+        """Queue a packet of a track that was set up; others are left out."""
+        way = self.session.ways.get(track)
+        if way is not None:
+            self._output += frame_header(way.pair[is_rtcp], len(packet))
+            self._output += packet
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        """What happened, as in `exchange`."""
+        found: list[Event] = []
+        while (event := self.session.next_event()) is not None:
+            found.append(event)
+        if not found:
+            self.exchange(timeout_s)
+            while (event := self.session.next_event()) is not None:
+                found.append(event)
+        return found
+
+    def exchange(self, timeout_s: float) -> None:
+        """Send what waits and receive; returns when something came, went or woke it, or the time is over.
+
+        Raises:
+            LinkError: how it ended: `ended` the client left, or `close` was called; `timeout`; `unsupported`
+                it sent what cannot be read.
+        """
+        self._output += self.session.take_output()
+        if self._is_closed:
+            raise self._ended(None)
+        if self.session.state is State.ENDED:
+            raise LinkError("ended", "the client left")
+        self._check_time()
+        was_full = not self.has_room
+        self._send()
+        timeout_s = 0.0 if was_full and self.has_room else min(timeout_s, self._patience_s())
+        wants = select.POLLOUT if self._output else 0
+        wants |= 0 if self.session.is_full else select.POLLIN
+        if self._is_readable_at_once():
+            timeout_s = 0.0
+        poll = select.poll()
+        poll.register(self._sock, wants)
+        poll.register(self._bell, select.POLLIN)
+        ready = dict(poll.poll(max(0.0, timeout_s) * 1000))
+        if self._bell.fileno() in ready:
+            self._bell.silence()
+        if not self.session.is_full:
+            self._receive()
+        elif ready.get(self._sock.fileno(), 0) & (select.POLLHUP | select.POLLERR):
+            raise self._ended(None)
+
+    def finish(self) -> None:
+        """Send the last answer, if the client takes it."""
+        until = time.monotonic() + _FAREWELL_S
+        self._output += self.session.take_output()
+        with contextlib.suppress(LinkError, OSError, ValueError):
+            while self._output and (left := until - time.monotonic()) > 0:
+                self._send()
+                if self._output:
+                    select.select([], [self._sock], [], left)
+
+    def _check_time(self) -> None:
+        if self._patience_s() > 0:
+            return
+        if self._has_begun:
+            raise LinkError("timeout", f"not heard of for {SESSION_TIMEOUT_S} s")
+        raise LinkError("timeout", "it did not begin in time")
+
+    def _patience_s(self) -> float:
+        if self._has_begun:
+            return SESSION_TIMEOUT_S - self.silent_s
+        return self._begins_until - time.monotonic()
+
+    def _is_readable_at_once(self) -> bool:
+        """TLS has read more from the network than was asked for."""
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
+
+    def _receive(self) -> None:
+        try:
+            data = self._sock.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except (OSError, ValueError) as error:
+            raise self._ended(error) from None
+        if not data:
+            raise self._ended(None)
+        self.heard_at = time.monotonic()
+        self.bytes_received += len(data)
+        try:
+            self.session.receive(data)
+        except WireError as error:
+            raise LinkError("unsupported", str(error)) from None
+
+    def _send(self) -> None:
+        """Send what waits, as far as the network takes it."""
+        try:
+            while self._output:
+                with memoryview(self._output) as whole, whole[:_WRITE_BYTES] as part:
+                    sent = self._sock.send(part)
+                del self._output[:sent]
+                self.bytes_sent += sent
+                self._moved_at = time.monotonic()
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except (OSError, ValueError) as error:
+            raise self._ended(error) from None
+
+
+class _Bell:
+    """Wakes a thread that polls. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def ring(self) -> None:
+        with self._lock:
+            if self._fd >= 0:
+                os.eventfd_write(self._fd, 1)
+
+    def silence(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+
+    def close(self) -> None:
+        with self._lock:
+            fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class RtspListener(Listener[RtspConnection]):
+    """The port; see `Listener`.
+
+    Args:
+        address: host and port.
+        serve: given each connection in a thread of its own; returns when it is over.
+        tls: for RTSPS, None without a certificate.
+
+    Raises:
+        LinkError: `unreachable`: the port cannot be had.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        serve: Callable[[RtspConnection], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(address, "RTSP", RtspConnection, serve, tls)
