@@ -45,7 +45,7 @@ class RtspPort:
         if config.listen is None:
             return
         try:
-            self._listener = RtspListener(split_address(config.listen), self._serve, tls)
+            self._listener = RtspListener(split_address(config.listen), self._serve, tls, udp=config.udp)
         except LinkError as error:
             raise LinkError(error.reason, f"rtsp.listen: {error}") from None
 

@@ -41,6 +41,7 @@ def find_clashes(
         listeners.append(_Listener("rtmp.listen", rtmp.listen, ("TCP",), dual_stack=True))
     if rtsp.listen is not None:
         listeners.append(_Listener("rtsp.listen", rtsp.listen, ("TCP",), dual_stack=True))
+    listeners += [_Listener("rtsp.listen", each, ("UDP",), dual_stack=True) for each in rtsp.udp_listens]
     if http.redirect_from is not None:
         listeners.append(_Listener("http.redirect_from", http.redirect_from, ("TCP",)))
     return [

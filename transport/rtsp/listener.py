@@ -6,18 +6,18 @@ What is said is in `server.py`, what all ports share in `transport/listening.py`
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import select
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
 
 from transport.errors import LinkError, WireError
 from transport.listening import Caller, Listener
+from transport.rtsp.bell import Bell
 from transport.rtsp.server import SESSION_TIMEOUT_S, Asking, Event, ServerSession, State
+from transport.rtsp.udp import Peer, UdpPair, even_port
 from transport.rtsp.wire import frame_header
 
 _READ_BYTES = 64 * 1024
@@ -28,6 +28,8 @@ _OPENING_S, _SETTING_UP_S = 10.0, 20.0
 _FAREWELL_S = 1.0
 #: Less waits to be sent: there is room for more. A keyframe of 50 Mb/s material goes on top of that.
 _ROOM_BYTES = 256 * 1024
+#: Over UDP so much goes out at once: what a receiver's buffer holds on most systems.
+_BURST_BYTES, _BURST_S = 48 * 1024, 0.002
 
 
 class RtspConnection(Caller):
@@ -41,17 +43,22 @@ class RtspConnection(Caller):
         bytes_sent: without TLS's own.
     """
 
-    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None, udp: UdpPair | None = None) -> None:
         super().__init__(sock, tls)
         self.agent = ""
         self.session = ServerSession(secrets.token_hex(8))
         self.bytes_sent = 0
-        self._bell = _Bell()
+        self._bell = Bell()
         self._output = bytearray()
         self._begins_until = self.heard_at + _OPENING_S
         self._moved_at = self.heard_at
         self._is_admitted = False
         self._has_begun = False
+        self._udp = udp
+        self._peer: Peer = sock.getpeername()
+        self._joined: dict[int, tuple[int, int]] = {}
+        self._burst_at = 0.0
+        self._burst_bytes = 0
 
     @property
     def is_live(self) -> bool:
@@ -61,12 +68,17 @@ class RtspConnection(Caller):
     @property
     def has_room(self) -> bool:
         """Whether packets may be queued."""
+        if self._burst_bytes >= _BURST_BYTES:
+            if time.monotonic() - self._burst_at < _BURST_S:
+                return False
+            self._burst_bytes = 0
         return len(self._output) < _ROOM_BYTES
 
     @property
     def transport(self) -> str:
-        """What packets travel over: "tcp", or "" while that is open."""
-        return "tcp" if self.session.ways else ""
+        """What packets travel over: "tcp", "udp", or "" while that is open."""
+        ways = self.session.ways.values()
+        return "" if not ways else "tcp" if all(way.is_tcp for way in ways) else "udp"
 
     @property
     def silent_s(self) -> float:
@@ -84,6 +96,7 @@ class RtspConnection(Caller):
 
     def release(self) -> None:
         """Give the socket back; the last thing its thread does."""
+        self._leave()
         super().release()
         self._bell.close()
 
@@ -95,6 +108,8 @@ class RtspConnection(Caller):
         """
         self._greet(_OPENING_S, "RTSPS")
         self._sock.setblocking(False)
+        if self._udp is not None and not self.key_bits:  # what is encrypted here would not be there
+            self.session.udp_ports = self._udp.ports
 
     def ask(self) -> Asking:
         """Hear what the client wants; `describe`, `take_announcement` or `reject` answers that.
@@ -116,20 +131,36 @@ class RtspConnection(Caller):
 
     def dismiss(self) -> None:
         """It is a stranger again."""
+        self._leave()
         self._is_admitted = self._has_begun = False
         self._begins_until = time.monotonic() + _OPENING_S
 
     def start(self) -> None:
         """Answer a `Starting`: from here on it is there as long as it is heard of."""
         self._has_begun = True
+        self._leave()
+        for track, way in self.session.ways.items():
+            if self._udp is not None and not way.is_tcp:
+                self._udp.join(self._peer, way.pair, self._take_datagram)
+                self._joined[track] = way.pair
         self.session.start()
+        # Before any packet, as ffmpeg drops those that come before the answer.
+        self._output += self.session.take_output()
 
     def send_packet(self, track: int, packet: bytes, *, is_rtcp: bool = False) -> None:
         """Queue a packet of a track that was set up; others are left out."""
         way = self.session.ways.get(track)
-        if way is not None:
+        if way is None:
+            return
+        if way.is_tcp:
             self._output += frame_header(way.pair[is_rtcp], len(packet))
             self._output += packet
+        elif self._udp is not None:
+            if not self._burst_bytes:
+                self._burst_at = time.monotonic()
+            self._burst_bytes += len(packet)
+            if self._udp.send(self._peer, way.pair[is_rtcp], packet, is_rtcp=is_rtcp):
+                self.bytes_sent += len(packet)
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened, as in `exchange`."""
@@ -158,6 +189,8 @@ class RtspConnection(Caller):
         was_full = not self.has_room
         self._send()
         timeout_s = 0.0 if was_full and self.has_room else min(timeout_s, self._patience_s())
+        if self._burst_bytes >= _BURST_BYTES:
+            timeout_s = min(timeout_s, _BURST_S)
         wants = select.POLLOUT if self._output else 0
         wants |= 0 if self.session.is_full else select.POLLIN
         if self._is_readable_at_once():
@@ -182,6 +215,16 @@ class RtspConnection(Caller):
                 self._send()
                 if self._output:
                     select.select([], [self._sock], [], left)
+
+    def _take_datagram(self, is_rtcp: bool, data: bytes) -> None:
+        """Somebody who reads says that he does."""
+        self.heard_at = time.monotonic()
+
+    def _leave(self) -> None:
+        for pair in self._joined.values():
+            if self._udp is not None:
+                self._udp.leave(self._peer, pair, self._take_datagram)
+        self._joined.clear()
 
     def _check_time(self) -> None:
         if self._patience_s() > 0:
@@ -230,42 +273,17 @@ class RtspConnection(Caller):
             raise self._ended(error) from None
 
 
-class _Bell:
-    """Wakes a thread that polls. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def ring(self) -> None:
-        with self._lock:
-            if self._fd >= 0:
-                os.eventfd_write(self._fd, 1)
-
-    def silence(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._fd)
-
-    def close(self) -> None:
-        with self._lock:
-            fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-
 class RtspListener(Listener[RtspConnection]):
-    """The port; see `Listener`.
+    """The port, with the pair of UDP ports beside it; see `Listener`.
 
     Args:
         address: host and port.
         serve: given each connection in a thread of its own; returns when it is over.
         tls: for RTSPS, None without a certificate.
+        udp: whether packets go over UDP for those who want that, in the clear.
 
     Raises:
-        LinkError: `unreachable`: the port cannot be had.
+        LinkError: `unreachable`: a port cannot be had.
     """
 
     def __init__(
@@ -273,5 +291,25 @@ class RtspListener(Listener[RtspConnection]):
         address: tuple[str, int],
         serve: Callable[[RtspConnection], None],
         tls: ssl.SSLContext | None = None,
+        *,
+        udp: bool = True,
     ) -> None:
-        super().__init__(address, "RTSP", RtspConnection, serve, tls)
+        self._udp: UdpPair | None = None
+        super().__init__(address, "RTSP", self._connection, serve, tls)
+        if not udp:
+            return
+        host, port = self.address
+        try:
+            self._udp = UdpPair(host, even_port(port))
+        except LinkError:
+            super().close()
+            raise
+
+    def close(self) -> None:
+        """Let nobody in any more, end every connection and wait for the threads."""
+        super().close()
+        if self._udp is not None:
+            self._udp.close()
+
+    def _connection(self, sock: socket.socket, tls: ssl.SSLContext | None) -> RtspConnection:
+        return RtspConnection(sock, tls, self._udp)

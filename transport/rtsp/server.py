@@ -118,6 +118,7 @@ class ServerSession:
 
     Attributes:
         state: what the client does.
+        udp_ports: as given.
         ways: of the tracks that were set up, by their numbers.
     """
 
@@ -125,7 +126,7 @@ class ServerSession:
         self.state = State.INIT
         self.ways: dict[int, Way] = {}
         self._id = id
-        self._udp_ports = udp_ports
+        self.udp_ports = udp_ports
         self._parser = Parser()
         self._waiting: deque[Request | Frame] = deque()
         self._output = bytearray()
@@ -322,14 +323,14 @@ class ServerSession:
                 self.state = State.READY
                 self._answer(request, 200, headers=[("Transport", self._transport(track, way))])
                 return
-        over = "UDP or TCP" if self._udp_ports is not None else "TCP"
+        over = "UDP or TCP" if self.udp_ports is not None else "TCP"
         self._answer(request, 461, f"packets go over {over}, unicast, by RTP/AVP")
 
     def _way(self, track: int, offered: Transport) -> Way | None:
         if offered.records and not self._publishes:
             return None
         if not offered.is_tcp:
-            return Way(False, offered.pair) if self._udp_ports is not None and offered.pair else None
+            return Way(False, offered.pair) if self.udp_ports is not None and offered.pair else None
         taken = {
             channel
             for other, way in self.ways.items()
@@ -346,8 +347,8 @@ class ServerSession:
         ssrc = self._ssrcs[track] if track < len(self._ssrcs) else None
         if way.is_tcp:
             return serialize_tcp(way.pair, ssrc, records=self._publishes)
-        assert self._udp_ports is not None
-        return serialize_udp(way.pair, self._udp_ports, ssrc, records=self._publishes)
+        assert self.udp_ports is not None
+        return serialize_udp(way.pair, self.udp_ports, ssrc, records=self._publishes)
 
     def _answer(
         self,

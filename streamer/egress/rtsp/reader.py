@@ -22,6 +22,8 @@ from transport.rtsp.server import Asking, Pausing, Starting
 _PULL_PATIENCE_S, _PATIENCE_S = 12.0, 3.0
 #: How often tracks that changed are noticed, and reports are due.
 _LOOK_EVERY_S, _REPORT_EVERY_S = 0.5, 5.0
+#: How many times as fast as it was shown goes over UDP what was shown before, lest much of it be lost.
+_CATCH_UP = 4
 
 
 class RtspReader:
@@ -55,6 +57,7 @@ class RtspReader:
         self._is_playing = False
         self._needs_keyframe = True
         self._report_at = 0.0
+        self._began_at: tuple[float, float] | None = None
 
     def let_in(self, entry: Entry) -> None:
         """It may read."""
@@ -127,8 +130,7 @@ class RtspReader:
         looked_at = time.monotonic()
         while True:
             self._check_end()
-            is_behind = bool(self._waiting) and self._connection.has_room
-            for event in self._connection.events(0 if is_behind else _LOOK_EVERY_S):
+            for event in self._connection.events(self._pause_s()):
                 if isinstance(event, Starting):
                     self._start(intake)
                 elif isinstance(event, Pausing):
@@ -164,6 +166,7 @@ class RtspReader:
         self._connection.start()
         self._is_playing = True
         self._needs_keyframe = True
+        self._began_at = None
 
     def _send(self, intake: Intake, now: float) -> None:
         connection, programme = self._connection, self._programme
@@ -173,6 +176,8 @@ class RtspReader:
                 self._waiting.extend(intake.take())
                 if not self._waiting:
                     return
+            if self._pause_s() > 0:
+                return
             unit = self._waiting.popleft()
             number = programme.number_of(unit)
             if number is None or number not in connection.session.ways or not self._is_wanted(unit):
@@ -185,6 +190,18 @@ class RtspReader:
                     connection.send_packet(track, report, is_rtcp=True)
             for packet in packets:
                 connection.send_packet(number, packet)
+
+    def _pause_s(self) -> float:
+        """How long there is nothing to do unless something happens."""
+        if not self._waiting or not self._connection.has_room:
+            return _LOOK_EVERY_S
+        if self._connection.transport != "udp":
+            return 0.0
+        now, dts_s = time.monotonic(), self._waiting[0].dts_s
+        if self._began_at is None:
+            self._began_at = now, dts_s
+        began_at, first_s = self._began_at
+        return max(0.0, min(_LOOK_EVERY_S, began_at + (dts_s - first_s) / _CATCH_UP - now))
 
     def _is_wanted(self, unit: AccessUnit) -> bool:
         """Whether a decoder can do something with it: a picture from a keyframe on, sound not before it."""

@@ -50,6 +50,15 @@ def test_rtsp_is_a_listener_too() -> None:
     assert finding.expected == "TCP port 1935 is taken by rtmp.listen; expected another port"
 
 
+def test_rtsp_has_two_udp_ports_beside_it() -> None:
+    for listen in ("127.0.0.1:8553", "127.0.0.1:8554"):
+        (finding,) = findings(webrtc={"listen": "127.0.0.1:8555"}, rtsp={"listen": listen})
+        assert finding.expected == "UDP port 8555 is taken by webrtc.listen; expected another port"
+        assert findings(webrtc={"listen": "127.0.0.1:8555"}, rtsp={"listen": listen, "udp": False}) == []
+    (finding,) = findings(rtsp={"listen": "127.0.0.1:65535"})
+    assert "expected a lower one, or udp = false" in finding.expected
+
+
 def test_the_plain_listener_is_one_too() -> None:
     tls = {"tls_cert": "/cert.pem", "tls_key": "/key.pem"}
     (finding,) = findings(http={"listen": "0.0.0.0:443", "redirect_from": "127.0.0.1:443", **tls})

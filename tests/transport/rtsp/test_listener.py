@@ -27,7 +27,7 @@ class Host:
         self.connections: list[RtspConnection] = []
         self.ends: queue.Queue[LinkError] = queue.Queue()
         self.to_send: queue.Queue[bytes] = queue.Queue()
-        self.listener = RtspListener(("127.0.0.1", 0), self._serve, tls)
+        self.listener = RtspListener(("127.0.0.1", 0), self._serve, tls, udp=False)
 
     def _serve(self, connection: RtspConnection) -> None:
         self.connections.append(connection)
@@ -170,7 +170,7 @@ def test_requests_without_end_are_not_kept(make: Callable[..., Host]) -> None:
         except LinkError:
             return
 
-    listener = RtspListener(("127.0.0.1", 0), serve)
+    listener = RtspListener(("127.0.0.1", 0), serve, udp=False)
     with socket.create_connection(listener.address) as caller:
         caller.sendall(b"DESCRIBE rtsp://h/cam RTSP/1.0\r\nCSeq: 1\r\n\r\n")
         caller.settimeout(0.5)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -12,6 +14,7 @@ import av
 from av.packet import Packet
 
 from auth.permissions.actions import Action
+from loadtests.rig.server import free_ports
 from ops.components.rtsp_port import RtspPort
 from streamer.config import parse
 from streamer.egress.rtsp import RtspEgress, RtspReader
@@ -22,6 +25,7 @@ from tests.fakes.wait import wait_until
 from tests.rigs.doors import Doorkeeper
 from tests.transport.rtsp.caller import RtspCaller
 from transport.media import AccessUnit
+from transport.rtsp.udp import even_port
 
 ENCODERS = "correct horse battery"
 STREAMS: dict[str, dict[str, object]] = {
@@ -36,12 +40,14 @@ MOST = 3
 
 
 class Rig:
-    def __init__(self, state_dir: Path, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, state_dir: Path, tls: ssl.SSLContext | None = None, *, udp: bool = False) -> None:
         self.doorkeeper = Doorkeeper(state_dir)
         self.registry = Registry()
         self.registry.apply(parse({"streams": STREAMS}).streams)
         self.egress = RtspEgress(self.registry, self.doorkeeper.guard.door, MOST)
-        self.port = RtspPort(RtspConfig(listen="127.0.0.1:0"), None, self.egress, tls)
+        self.port = RtspPort(
+            RtspConfig(listen=f"127.0.0.1:{paired_port() if udp else 0}", udp=udp), None, self.egress, tls
+        )
         self._callers: list[RtspCaller] = []
         self._live: list[tuple[threading.Event, threading.Thread]] = []
 
@@ -74,6 +80,7 @@ class Rig:
             way = f"RTP/AVP/TCP;unicast;interleaved={2 * number}-{2 * number + 1}"
             assert caller.ask("SETUP", self.url(f"{path}/trackID={number}"), Transport=way)[0] == 200
         assert caller.ask("PLAY", self.url(path))[0] == 200
+        assert caller.packets == []  # what comes before the answer ffmpeg drops
         (reader,) = [reader for reader in self.egress.readers if reader.id not in before]
         return caller, reader
 
@@ -112,6 +119,16 @@ class Rig:
         for caller in self._callers:
             caller.sock.close()
         self.doorkeeper.close()
+
+
+def paired_port() -> int:
+    """A port that is free now, and with it the pair of UDP ports beside it."""
+    while True:
+        (port,) = free_ports(1)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as bound:
+            for each in (even_port(port), even_port(port) + 1):
+                bound.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", each))
+            return port
 
 
 def arrived(unit: AccessUnit) -> AccessUnit:
