@@ -15,6 +15,7 @@ from streamer.config import Config
 from streamer.hub.registry import Registry
 from streamer.ingest.pull import PullIngest
 from streamer.ingest.rtmp import RtmpIngest
+from streamer.ingest.rtsp import RtspIngest
 from streamer.ingest.srt import SrtIngest
 from streamer.ingest.whip import WhipIngest
 from streamer.sections.base import split_address
@@ -56,6 +57,7 @@ class Publishers:
         self._pulls = PullIngest(config, registry)
         self._over_srt = SrtIngest(registry, guard.door, guard.rates.login)
         self._over_rtmp = RtmpIngest(registry, guard.door, guard.rates.login)
+        self._over_rtsp = RtspIngest(registry, guard.door, guard.rates.login)
         self._srt: SrtPort | None = None
         self._rtmp: RtmpListener | None = None
         self._rtsp: RtspPort | None = None
@@ -77,7 +79,7 @@ class Publishers:
                 self._rtmp = RtmpListener(split_address(listen), self._over_rtmp.serve, tls)
             except LinkError as error:
                 raise LinkError(error.reason, f"rtmp.listen: {error}") from None
-        self._rtsp = RtspPort(self._config.rtsp, None, players, tls)
+        self._rtsp = RtspPort(self._config.rtsp, self._over_rtsp, players, tls)
 
     @property
     def srt_address(self) -> tuple[str, int]:

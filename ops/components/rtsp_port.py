@@ -28,7 +28,7 @@ class RtspPort:
 
     Args:
         config: where.
-        publishers: who brings a stream; None where nobody may.
+        publishers: who brings a stream.
         readers: who wants one.
         tls: for RTSPS.
 
@@ -37,7 +37,7 @@ class RtspPort:
     """
 
     def __init__(
-        self, config: RtspConfig, publishers: Side | None, readers: Side, tls: ssl.SSLContext | None
+        self, config: RtspConfig, publishers: Side, readers: Side, tls: ssl.SSLContext | None
     ) -> None:
         self._publishers = publishers
         self._readers = readers
@@ -84,8 +84,5 @@ class RtspPort:
             asked = asked or connection.ask()
             if asked.announced is None:
                 asked = self._readers.serve(connection, asked)
-            elif self._publishers is not None:
-                asked = self._publishers.serve(connection, asked)
             else:
-                connection.session.reject(405, "nothing is published over RTSP here")
-                asked = None
+                asked = self._publishers.serve(connection, asked)

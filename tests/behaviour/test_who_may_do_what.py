@@ -21,13 +21,23 @@ from auth.permissions.protocols import PROTOCOLS, Protocol
 from auth.tokens.tokens import TokenOrder
 from loadtests.rig.administrator import issue_tokens
 from loadtests.rig.server import Server, free_ports
+from tests.transport.rtsp.caller import RtspCaller
 from transport.errors import LinkError
 from transport.output import PushOptions
 from transport.push import push_to
 from transport.srt import ConnectError, SrtOptions, SrtTarget, connect
 
-(RTMP_PORT,) = free_ports(1)
-STREAMS = f'[rtmp]\nlisten = "127.0.0.1:{RTMP_PORT}"\n[streams.cam]\n[streams.sealed]\ne2e = true\n'
+RTMP_PORT, RTSP_PORT = free_ports(2)
+STREAMS = f"""
+[rtmp]
+listen = "127.0.0.1:{RTMP_PORT}"
+[rtsp]
+listen = "127.0.0.1:{RTSP_PORT}"
+udp = false
+[streams.cam]
+[streams.sealed]
+e2e = true
+"""
 PASSWORD = "ein Pferd frisst Holz"
 OUTSIDER = "outsider"  #: an account to which nothing is granted
 WHO: tuple[Role | str, ...] = (*Role, OUTSIDER)
@@ -89,6 +99,19 @@ def over_rtmp(server: Server, token: str) -> bool:
     return asyncio.run(publishes())
 
 
+def over_rtsp(method: str, allowed: int) -> Probe:
+    """Who may is told that nobody publishes it, or that nothing of what he announces can be carried."""
+
+    def probe(server: Server, token: str) -> bool:
+        with RtspCaller(("127.0.0.1", RTSP_PORT)) as caller:
+            uri, body = f"rtsp://127.0.0.1:{RTSP_PORT}/cam?token={token}", b"v=0\r\n"
+            status, answer = caller.ask(method, uri, body, Content_Type="application/sdp")
+        assert status in (allowed, 401, 403), answer
+        return status == allowed
+
+    return probe
+
+
 def over_srt(mode: str) -> Probe:
     def probe(server: Server, token: str) -> bool:
         stream_id = f"#!::r=cam,m={mode},s={token}"
@@ -108,8 +131,10 @@ content_key = over_api("/api/v1/streams/sealed/content-key")
 PROBES: dict[tuple[Action, Protocol], list[Probe]] = {
     (Action.PUBLISH, Protocol.SRT): [over_srt("publish")],
     (Action.PUBLISH, Protocol.RTMP): [over_rtmp],
+    (Action.PUBLISH, Protocol.RTSP): [over_rtsp("ANNOUNCE", 415)],
     (Action.PUBLISH, Protocol.WHIP): [over_whip],
     (Action.WATCH, Protocol.SRT): [over_srt("request")],
+    (Action.WATCH, Protocol.RTSP): [over_rtsp("DESCRIBE", 404)],
     (Action.WATCH, Protocol.WHEP): [over_whep],
     (Action.LISTEN, Protocol.WHEP): [over_whep],
     (Action.WATCH, Protocol.API): [over_api("/thumbnails/cam.jpg", otherwise=404), content_key],
@@ -140,10 +165,10 @@ PROBES: dict[tuple[Action, Protocol], list[Probe]] = {
 #: Sound alone is asked for in the same way as the picture.
 EITHER = {over_whep: {Action.WATCH, Action.LISTEN}, content_key: {Action.WATCH, Action.LISTEN}}
 #: Of the table, what this server does not offer. WEB: pages ask the API, by a session; see below.
-NOT_OFFERED = {Protocol.RTSP, Protocol.HLS}
+NOT_OFFERED = {Protocol.HLS}
 BY_OTHER_MEANS = {Protocol.WEB, Protocol.CLI}
 #: Who may only listen is not let in to read.
-NOT_HEARD = {(Action.LISTEN, Protocol.SRT)}
+NOT_HEARD = {(Action.LISTEN, Protocol.SRT), (Action.LISTEN, Protocol.RTSP)}
 
 
 @pytest.fixture(scope="module")

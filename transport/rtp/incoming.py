@@ -57,6 +57,7 @@ class IncomingTrack:
         clock_rate: ticks per second of RTP timestamps: 90000, for sound 48000.
         rtx_payload_type: of retransmissions (RFC 4588), None where packets are sent again as they were.
         layers: if it comes in several at once (`layers.py`), all under the same payload types.
+        parameter_sets: of pictures, where they were told before; without start codes.
     """
 
     id: int
@@ -65,6 +66,7 @@ class IncomingTrack:
     clock_rate: int
     rtx_payload_type: int | None
     layers: LayerIds | None = None
+    parameter_sets: tuple[bytes, ...] = ()
 
 
 class IncomingStream:
@@ -288,6 +290,7 @@ class _Pictures:
 
     def __init__(self, agreed: IncomingTrack) -> None:
         self._normalizer = VideoNormalizer(agreed.id, agreed.codec, agreed.clock_rate)
+        self._normalizer.learn(agreed.parameter_sets)
         self._clock = DecodingClock(agreed.clock_rate)
 
     @property

@@ -6,18 +6,20 @@ What is said is in `server.py`, what all ports share in `transport/listening.py`
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import select
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from transport.errors import LinkError, WireError
 from transport.listening import Caller, Listener
 from transport.rtsp.bell import Bell
-from transport.rtsp.server import SESSION_TIMEOUT_S, Asking, Event, ServerSession, State
-from transport.rtsp.udp import Peer, UdpPair, even_port
+from transport.rtsp.server import SESSION_TIMEOUT_S, Asking, Event, Packet, ServerSession, State
+from transport.rtsp.udp import Peer, Taker, UdpPair, even_port
 from transport.rtsp.wire import frame_header
 
 _READ_BYTES = 64 * 1024
@@ -30,6 +32,8 @@ _FAREWELL_S = 1.0
 _ROOM_BYTES = 256 * 1024
 #: Over UDP so much goes out at once: what a receiver's buffer holds on most systems.
 _BURST_BYTES, _BURST_S = 48 * 1024, 0.002
+#: Of a publisher's that wait for its thread; of more the oldest are lost.
+_MAX_DATAGRAMS = 4096
 
 
 class RtspConnection(Caller):
@@ -56,7 +60,8 @@ class RtspConnection(Caller):
         self._has_begun = False
         self._udp = udp
         self._peer: Peer = sock.getpeername()
-        self._joined: dict[int, tuple[int, int]] = {}
+        self._joined: list[tuple[tuple[int, int], Taker]] = []
+        self._datagrams: deque[Packet] = deque(maxlen=_MAX_DATAGRAMS)
         self._burst_at = 0.0
         self._burst_bytes = 0
 
@@ -141,8 +146,9 @@ class RtspConnection(Caller):
         self._leave()
         for track, way in self.session.ways.items():
             if self._udp is not None and not way.is_tcp:
-                self._udp.join(self._peer, way.pair, self._take_datagram)
-                self._joined[track] = way.pair
+                take = functools.partial(self._take_datagram, track)
+                self._udp.join(self._peer, way.pair, take)
+                self._joined.append((way.pair, take))
         self.session.start()
         # Before any packet, as ffmpeg drops those that come before the answer.
         self._output += self.session.take_output()
@@ -164,13 +170,10 @@ class RtspConnection(Caller):
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened, as in `exchange`."""
-        found: list[Event] = []
-        while (event := self.session.next_event()) is not None:
-            found.append(event)
+        found = self._happened()
         if not found:
             self.exchange(timeout_s)
-            while (event := self.session.next_event()) is not None:
-                found.append(event)
+            found = self._happened()
         return found
 
     def exchange(self, timeout_s: float) -> None:
@@ -216,14 +219,26 @@ class RtspConnection(Caller):
                 if self._output:
                     select.select([], [self._sock], [], left)
 
-    def _take_datagram(self, is_rtcp: bool, data: bytes) -> None:
-        """Somebody who reads says that he does."""
+    def _happened(self) -> list[Event]:
+        found: list[Event] = []
+        while self._datagrams:
+            found.append(self._datagrams.popleft())
+        while (event := self.session.next_event()) is not None:
+            found.append(event)
+        return found
+
+    def _take_datagram(self, track: int, is_rtcp: bool, data: bytes) -> None:
+        """Somebody who reads says that he does, or who publishes sends."""
         self.heard_at = time.monotonic()
+        if self.session.state is State.RECORDING:
+            self.bytes_received += len(data)
+            self._datagrams.append(Packet(track, is_rtcp, data))
+            self._bell.ring()
 
     def _leave(self) -> None:
-        for pair in self._joined.values():
+        for pair, take in self._joined:
             if self._udp is not None:
-                self._udp.leave(self._peer, pair, self._take_datagram)
+                self._udp.leave(self._peer, pair, take)
         self._joined.clear()
 
     def _check_time(self) -> None:

@@ -63,7 +63,7 @@ class UdpPair:
     def leave(self, peer: Peer, ports: tuple[int, int], take: Taker) -> None:
         """The opposite of `join`; nothing where another client has joined in its place."""
         for port in ports:
-            if self._takers.get((peer[0], port)) == take:
+            if self._takers.get((peer[0], port)) is take:
                 del self._takers[peer[0], port]
 
     def send(self, peer: Peer, port: int, packet: bytes, *, is_rtcp: bool) -> bool:

@@ -20,6 +20,7 @@ from streamer.config import parse
 from streamer.egress.rtsp import RtspEgress, RtspReader
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher
+from streamer.ingest.rtsp import RtspIngest
 from streamer.sections.rtsp import RtspConfig
 from tests.fakes.wait import wait_until
 from tests.rigs.doors import Doorkeeper
@@ -44,9 +45,13 @@ class Rig:
         self.doorkeeper = Doorkeeper(state_dir)
         self.registry = Registry()
         self.registry.apply(parse({"streams": STREAMS}).streams)
+        self.ingest = RtspIngest(self.registry, self.doorkeeper.guard.door)
         self.egress = RtspEgress(self.registry, self.doorkeeper.guard.door, MOST)
         self.port = RtspPort(
-            RtspConfig(listen=f"127.0.0.1:{paired_port() if udp else 0}", udp=udp), None, self.egress, tls
+            RtspConfig(listen=f"127.0.0.1:{paired_port() if udp else 0}", udp=udp),
+            self.ingest,
+            self.egress,
+            tls,
         )
         self._callers: list[RtspCaller] = []
         self._live: list[tuple[threading.Event, threading.Thread]] = []

@@ -135,12 +135,6 @@ def test_passwords_are_not_guessed_at_will(rig: Rig, monkeypatch: pytest.MonkeyP
     assert rig.describe("private", login="anna:password")[0] == 503
 
 
-def test_nothing_is_published_where_nobody_takes_it(rig: Rig) -> None:
-    body = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
-    answer = rig.call().ask("ANNOUNCE", rig.url("open?key=key"), body, Content_Type="application/sdp")
-    assert answer[0] == 405
-
-
 def test_no_secret_in_the_log(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     token = rig.doorkeeper.token(Action.WATCH, "private")
     with caplog.at_level("DEBUG"):
