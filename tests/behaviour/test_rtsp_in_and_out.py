@@ -1,4 +1,4 @@
-"""What is published over RTSP is read over RTSP and SRT, shown by the API and the metrics, and can be ended."""
+"""What is published over RTSP is read over RTSP and SRT; the API and the metrics show both."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from transport.listening import Caller, Listener
 from transport.rtsp.bell import Bell
 from transport.rtsp.server import SESSION_TIMEOUT_S, Asking, Event, Packet, ServerSession, State
 from transport.rtsp.udp import Peer, Taker, UdpPair, even_port
-from transport.rtsp.wire import frame_header
+from transport.rtsp.wire import frame_header, serialize_response
 
 _READ_BYTES = 64 * 1024
 _WRITE_BYTES = 64 * 1024
@@ -271,6 +271,7 @@ class RtspConnection(Caller):
         try:
             self.session.receive(data)
         except WireError as error:
+            self._output += serialize_response(400, str(error), (), b"")
             raise LinkError("unsupported", str(error)) from None
 
     def _send(self) -> None:

@@ -274,8 +274,7 @@ class ServerSession:
         method = request.method
         if request.version != "RTSP/1.0":
             return 505, "RTSP/1.0 is spoken here", []
-        sequence = request.header("cseq")
-        if not sequence.isascii() or not sequence.isdigit() or len(sequence) > 10:
+        if not _sequence(request):
             return 400, "a request without a CSeq", []
         if method not in _METHODS:
             return 501, "", [("Public", ", ".join(_METHODS))]
@@ -359,10 +358,17 @@ class ServerSession:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
     ) -> None:
-        said = [("CSeq", request.header("cseq")[:10]), ("Server", "Streamer")]
+        sequence = _sequence(request)
+        said = ([("CSeq", sequence)] if sequence else []) + [("Server", "Streamer")]
         if self.state is not State.INIT:
             said.append(("Session", f"{self._id};timeout={SESSION_TIMEOUT_S}"))
         self._output += serialize_response(status, reason, [*said, *headers], body)
+
+
+def _sequence(request: Request) -> str:
+    """The number of a request; "" where it has none."""
+    said = request.header("cseq")
+    return said if said.isascii() and said.isdigit() and len(said) <= 10 else ""
 
 
 def _accepts_sdp(accept: str) -> bool:

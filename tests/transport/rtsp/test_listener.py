@@ -144,6 +144,8 @@ def test_nonsense_ends_alone(make: Callable[..., Host], tmp_path: Path, said: by
             stranger.sendall(said)
             stranger.shutdown(socket.SHUT_WR)
             end = host.ends.get(timeout=10)
+            if reason == "unsupported":
+                assert stranger.recv(100).startswith(b"RTSP/1.0 400 rtsp: ")
         assert end.reason == reason
         assert caller.ask("OPTIONS", "*")[0] == 200
 
