@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fakes.media import AUDIO, VIDEO, VIDEO_H265
-from tests.fuzz import nonsense
+from tests.fuzz import nonsense, rtsp
 from tests.transport.mpegts.test_hostile import everything
 from tests.transport.rtmp.flvfile import flv_file, tags_of
 from transport.errors import WireError
 from transport.media import Codec
+from transport.media.audioframe import UnsupportedAudio
 from transport.mpegts.demux import TsDemuxer
 from transport.plane import stun
 from transport.plane.framing import Framer
@@ -283,6 +284,10 @@ PARSERS = {
         lambda data: parse_rtmp_url(data.decode("utf-8", "surrogateescape")),
         lambda rng: rng.choice(_RTMP_URLS),
     ),
+    "rtsp server": Parser(rtsp.read_dialogue, rtsp.make_dialogue),
+    "rtsp announcement": Parser(rtsp.read_announcement, lambda rng: rtsp.ANNOUNCEMENT),
+    "rtsp packets": Parser(rtsp.read_packets, rtsp.make_packets, ()),
+    "rtsp payloads": Parser(rtsp.read_payloads, rtsp.make_payloads, (WireError, UnsupportedAudio)),
     "srt url": Parser(
         lambda data: parse_srt_url(data.decode("utf-8", "surrogateescape")), lambda rng: rng.choice(_URLS)
     ),

@@ -8,7 +8,6 @@ each does it in a way of its own: `rtsp://host/cam?token=T/trackID=0` (ffmpeg), 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -85,7 +84,7 @@ def parse_authorization(header: str) -> Login | None:
         return None
     try:
         text = base64.b64decode(value.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     user, colon, password = text.partition(":")
     return Login(user, password) if colon else None

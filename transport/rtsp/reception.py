@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -279,5 +278,5 @@ def _parameter_sets(media: Announced) -> tuple[bytes, ...]:
     told = [each for name in _SPROP for each in media.parameters.get(name, "").split(",") if each]
     try:
         return tuple(base64.b64decode(each) for each in told)
-    except binascii.Error:
+    except ValueError:
         return ()

@@ -30,6 +30,7 @@ class Unwrapper(Protocol):
 
         Raises:
             WireError: what the format does not allow.
+            UnsupportedAudio: frames of a variant that is not carried.
         """
         ...
 

@@ -57,6 +57,6 @@ def test_authorization() -> None:
     said = base64.b64encode(b"anna:a:b").decode()
     assert parse_authorization(f"Basic {said}") == Login("anna", "a:b")
     assert parse_authorization(f"  basic   {said} ") == Login("anna", "a:b")
-    for wrong in ("", "Basic", "Basic !!", "Digest username=x", "Basic /w==", "Basic YQ=="):
+    for wrong in ("", "Basic", "Basic !!", "Digest username=x", "Basic /w==", "Basic YQ==", "Basic Ä"):
         assert parse_authorization(wrong) is None
     assert "a:b" not in repr(Login("anna", "a:b"))
