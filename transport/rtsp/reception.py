@@ -145,9 +145,8 @@ class Reception:
             raise WireError(f"a second stream of {kind} is left out")
         clock = axis.clock(clock_rate)
         if codec.is_video:
-            agreed = IncomingTrack(
-                number, codec, media.payload_type, clock_rate, None, _parameter_sets(media)
-            )
+            sets = _parameter_sets(media)
+            agreed = IncomingTrack(number, codec, media.payload_type, clock_rate, None, parameter_sets=sets)
             self._streams[number] = _Pictures(agreed, clock)
         else:
             track = _sound_track(number, codec, name, clock_rate, media.channels or channels or 1, media)
