@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.fakes.media import AUDIO, VIDEO, VIDEO_H265
@@ -29,6 +29,7 @@ from transport.rtmp.wire import HANDSHAKE_BYTES, MessageType
 from transport.rtp import header, rtcp
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import RtpPacket
+from transport.rtp.incoming import LayerIds
 from transport.rtp.packetize import packetize
 from transport.rtp.receive import IncomingTrack, RtpReceiver
 from transport.srt.wire import parse_srt_url, parse_stream_id
@@ -93,8 +94,17 @@ def _read_payloads(data: bytes) -> None:
 
 
 def _receive(data: bytes) -> None:
+    _receive_tracks(data, None)
+
+
+def _receive_layers(data: bytes) -> None:
+    _receive_tracks(data, LayerIds(("a", "b"), _RID, _RID))
+
+
+def _receive_tracks(data: bytes, layers: LayerIds | None) -> None:
     tracks = [IncomingTrack(n, codec, 96 + n, 90_000, 100 + n) for n, codec in enumerate(_SENT)]
-    receiver = RtpReceiver(tracks, ssrc=1, max_bitrate_bps=1_000_000, now=0.0)
+    tracks[0] = replace(tracks[0], layers=layers)
+    receiver = RtpReceiver(tracks, ssrc=1, max_bitrate_bps=1_000_000, transport_cc=_NUMBER, now=0.0)
     at, now = 0, 0.0
     while at < len(data):
         size = data[at]
@@ -113,11 +123,13 @@ def _published(rng: random.Random) -> bytes:
             payloads = packetize(nonsense.unit(track, 0, rng), 64)
         except WireError:
             continue
-        packets += [
-            header.serialize(RtpPacket(96 + number, seq, 0, 7 + number, payload, payload is payloads[-1]))
-            for seq, payload in enumerate(payloads)
-            if rng.random() > 0.1
-        ]
+        for seq, payload in enumerate(payloads):
+            if rng.random() > 0.1:
+                layer = rng.randrange(2)
+                extensions = ((_RID, b"ab"[layer : layer + 1]), (_NUMBER, seq.to_bytes(2, "big")))
+                is_last = payload is payloads[-1]
+                packet = RtpPacket(96 + number, seq, 0, 7 + number + 9 * layer, payload, is_last, extensions)
+                packets.append(header.serialize(packet))
     return b"".join(bytes((len(packet),)) + packet for packet in packets)
 
 
@@ -232,6 +244,8 @@ def _bent_behind_the_handshake(said: bytes, rng: random.Random) -> bytes:
 
 
 _SENT = (Codec.H264, Codec.H265, Codec.OPUS)
+#: Ids of header extensions: a layer's name, a packet's number within the transport.
+_RID, _NUMBER = 1, 2
 _RANDOM = bytes(HANDSHAKE_BYTES - 8)
 _TARGET = parse_rtmp_url("rtmp://host/live?a=b", "key")
 _TO_SERVER, _TO_CLIENT = _rtmp_dialogue()
@@ -270,6 +284,7 @@ PARSERS = {
     "framing": Parser(_read_frames, lambda rng: b"".join(nonsense.frames([nonsense.noise(rng)] * 3, rng))),
     "depacketize": Parser(_read_payloads, lambda rng: rng.randbytes(rng.randrange(400)), ()),
     "rtp receiver": Parser(_receive, _published, ()),
+    "rtp receiver of layers": Parser(_receive_layers, _published, ()),
     "packetize": Parser(_packetize, lambda rng: rng.randbytes(8), ()),
     "sdp": Parser(parse_offer, lambda rng: rng.choice(_OFFERS)),
     "offer": Parser(lambda data: read_offer(data.decode(errors="replace")), lambda rng: rng.choice(_OFFERS)),
