@@ -55,11 +55,12 @@ def parse(data: bytes) -> RtpPacket:
     if first >> 6 != _VERSION:
         raise WireError(f"rtp: version {first >> 6}")
     at = _FIXED.size
-    csrc_count = first & 0x0F
-    if len(data) < at + 4 * csrc_count:
-        raise WireError("rtp: the contributing sources go beyond the end")
-    csrcs = struct.unpack_from(f"!{csrc_count}I", data, at)
-    at += 4 * csrc_count
+    csrcs: tuple[int, ...] = ()
+    if csrc_count := first & 0x0F:
+        if len(data) < at + 4 * csrc_count:
+            raise WireError("rtp: the contributing sources go beyond the end")
+        csrcs = struct.unpack_from(f"!{csrc_count}I", data, at)
+        at += 4 * csrc_count
     extensions: tuple[Extension, ...] = ()
     if first & 0x10:
         extensions, at = _parse_extensions(data, at)
