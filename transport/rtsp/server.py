@@ -9,89 +9,33 @@ Bytes in; events and bytes out. Whoever owns a session answers its questions: `A
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from transport.errors import StateError, WireError
 from transport.rtsp import sdp
-from transport.rtsp.naming import Login, Named, base_of, find_track, parse_address, parse_authorization
+from transport.rtsp.events import Asking, Event, Packet, Pausing, Starting, State, Way
+from transport.rtsp.naming import base_of, find_track, parse_address, parse_authorization
 from transport.rtsp.transports import Transport, parse_transports, serialize_tcp, serialize_udp
 from transport.rtsp.wire import Frame, Parser, Request, serialize_response
+
+__all__ = [
+    "SESSION_TIMEOUT_S",
+    "Asking",
+    "Event",
+    "Packet",
+    "Pausing",
+    "ServerSession",
+    "Starting",
+    "State",
+    "Way",
+]
 
 #: Who is not heard of for so long has left; it is told so (section 12.37).
 SESSION_TIMEOUT_S = 60
 _SDP = "application/sdp"
 #: Requests and packets that wait for an answer to one before them; no client sends so many without.
 _MAX_WAITING = 64
-
-
-class State(enum.Enum):
-    """What the client does."""
-
-    INIT = enum.auto()
-    READY = enum.auto()
-    PLAYING = enum.auto()
-    RECORDING = enum.auto()
-    ENDED = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """The client asks for a stream: wants `describe`, or `take_announcement` where it publishes; or `reject`.
-
-    Attributes:
-        named: which, and with which secret.
-        login: what stands in its Authorization header.
-        agent: its software, as it calls itself.
-        announced: what it wants to publish; None where it wants to read.
-    """
-
-    named: Named
-    login: Login | None
-    agent: str
-    announced: tuple[sdp.Announced, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Starting:
-    """It wants packets from now on, or to send them; wants `start` or `reject`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pausing:
-    """It wants no packets until `Starting` comes again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """What came between requests.
-
-    Attributes:
-        track: its number.
-        is_rtcp: it came on the second of the track's channels.
-    """
-
-    track: int
-    is_rtcp: bool
-    data: bytes = field(repr=False)
-
-
-Event = Asking | Starting | Pausing | Packet
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How packets of one track travel.
-
-    Attributes:
-        is_tcp: between the requests; otherwise over UDP.
-        pair: of channels, or of the client's ports: RTP, RTCP.
-    """
-
-    is_tcp: bool
-    pair: tuple[int, int]
 
 
 _METHODS = (

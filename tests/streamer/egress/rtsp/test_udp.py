@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import ssl
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from transport.rtp import rtcp
 from transport.rtp.depacketize import Depacketizer
 from transport.rtp.header import parse
 from transport.rtsp.listener import RtspListener
-from transport.rtsp.udp import even_port
+from transport.rtsp.udp import UdpPair, even_port
 
 
 @pytest.fixture
@@ -137,3 +138,27 @@ def test_ports_that_are_taken() -> None:
         with pytest.raises(LinkError, match=f"cannot listen on 127.0.0.1 UDP port {port + 1}"):
             RtspListener(("127.0.0.1", port), lambda connection: None)
     RtspListener(("127.0.0.1", port), lambda connection: None).close()  # nothing is left of it
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_every_address_is_of_both_families(host: str) -> None:
+    pair = UdpPair("::", even_port(paired_port()))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    came: queue.Queue[tuple[bool, bytes]] = queue.Queue()
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.settimeout(20)
+        client.bind((host, 0))
+        port = client.getsockname()[1]
+        # As an IPv4 address looks to a socket for both.
+        peer = (host if ":" in host else f"::ffff:{host}", 4000, 0, 0)
+
+        def take(is_rtcp: bool, data: bytes) -> None:
+            came.put((is_rtcp, data))
+
+        pair.join(peer, (port, port + 1), take)
+        assert pair.send(peer, port, b"there", is_rtcp=True)
+        data, source = client.recvfrom(100)
+        assert (data, source[1]) == (b"there", pair.ports[1])
+        client.sendto(b"back", (host, pair.ports[1]))
+        assert came.get(timeout=20) == (True, b"back")
+    pair.close()
