@@ -128,7 +128,7 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        await self._door.check(_to_publish(request, stream))
+        await self._door.check(self._to_publish(request, stream))
 
     async def enter_to_publish(
         self, request: web.Request, stream: Stream, end: Callable[[str], None]
@@ -138,7 +138,7 @@ class Access:
         Raises:
             AuthError: as `require_admin`.
         """
-        return await self._door.enter(_to_publish(request, stream), end)
+        return await self._door.enter(self._to_publish(request, stream), end)
 
     def may_manage(self, request: web.Request, stream: str) -> bool:
         """Whether a list for managers should show what belongs to a stream, or to the server for ""."""
@@ -216,17 +216,18 @@ class Access:
                 raise
             return await self._door.enter(asks[-1], end)
 
+    def _to_publish(self, request: web.Request, stream: Stream) -> Ask:
+        token = presented_token(request)
+        credential = publishing_credential(token, stream.config) if token else session_credential(request)
+        is_unknown = isinstance(credential, KeyCredential) and credential.expected is None
+        # A program that is asked may know what it is.
+        if is_unknown and self._door.webhook is None:
+            raise BadCredentials(f"{stream.name!r} has no publish_key; a token is needed, and this is none")
+        return Ask(credential, Action.PUBLISH, Protocol.WHIP, stream.name, client_address(request))
+
 
 def _ask(request: web.Request, action: Action, protocol: Protocol, stream: str = "") -> Ask:
     return Ask(presented(request), action, protocol, stream, client_address(request))
-
-
-def _to_publish(request: web.Request, stream: Stream) -> Ask:
-    token = presented_token(request)
-    credential = publishing_credential(token, stream.config) if token else session_credential(request)
-    if isinstance(credential, KeyCredential) and credential.expected is None:
-        raise BadCredentials(f"{stream.name!r} has no publish_key; a token is needed, and this is none")
-    return Ask(credential, Action.PUBLISH, Protocol.WHIP, stream.name, client_address(request))
 
 
 def _to_play(

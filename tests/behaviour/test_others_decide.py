@@ -105,6 +105,18 @@ def test_the_program_has_a_say(server: Server, decider: Decider) -> None:
     assert decider.unsigned == 0
 
 
+def test_the_program_says_who_may_publish_from_a_browser(server: Server, decider: Decider) -> None:
+    decider.decide = lambda question: (
+        (200, "") if question.get("token") == "guest-7" else (403, '{"reason": "not today"}')
+    )
+    assert ask(server, "/whip/keyless", "guest-7")[0] == 204
+    last = decider.asked.pop()
+    assert (last["action"], last["stream"], last["protocol"]) == ("publish", "keyless", "whip")
+    assert ask(server, "/whip/keyless", "guest-8")[1]["message"].endswith("not today")
+    decider.asked.clear()
+    decider.decide = allow_all
+
+
 def test_without_an_answer_nobody_is_let_in(server: Server, decider: Decider) -> None:
     decider.decide = lambda question: (500, "broken")
     status, body = ask(server, "/whep/cam", beside(server, _watch_token))
