@@ -26,8 +26,7 @@ from ops.components.signin import SignIn
 from ops.identity.identity import Guard, Identity, make_state_folder, open_identity
 from ops.metrics.audience import AudienceMetrics
 from ops.metrics.door import DoorCollector
-from ops.metrics.hls import HlsCollector
-from ops.metrics.readers import ReaderCollector
+from ops.metrics.present import PresentCollector
 from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
 from ops.process.differences import changed_keys
@@ -294,8 +293,14 @@ class Server:
         ledger = Ledger(guard.audit)
         prometheus = make_registry(self.registry, egress, lag.take_worst)
         readers = AllReaders(self.readers, self.players)
-        prometheus.register(ReaderCollector(self.registry, readers))
-        prometheus.register(HlsCollector(self.registry, self.hls))
+        what = "Who reads now, over SRT or RTSP"
+        prometheus.register(
+            PresentCollector(self.registry, "streamer_readers", what, lambda: readers.readers)
+        )
+        what = "Who watches now, over HLS"
+        prometheus.register(
+            PresentCollector(self.registry, "streamer_hls_viewers", what, lambda: self.hls.viewers)
+        )
         prometheus.register(RelayCollector(self.relays))
         prometheus.register(DoorCollector(guard))
         prometheus.register(

@@ -83,6 +83,7 @@ async def test_a_page_plays_where_webrtc_cannot_be_had(
         (viewer,) = server.viewers_over_hls()
         assert viewer["stream"] == "cam"
         assert viewer["bytes_sent"] > 10_000
+        assert server.metric("streamer_hls_viewers", stream="cam") == 1
         encoder.kill()
         away = await reported(page, lambda r: r["state"] == "stalled", "the page to notice")
         await reported(page, lambda r: r["problem"] == "publisher_away", "the page to say why")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from auth.permissions.actions import Action
-from ops.metrics.readers import ReaderCollector
+from ops.metrics.present import PresentCollector
 from tests.fakes.wait import until
 from tests.streamer.web.rig import PASSPHRASE, WebRig
 from transport.srt import SrtConnection, SrtListener, SrtOptions, SrtTarget, connect
@@ -34,7 +34,8 @@ async def test_they_are_listed_counted_and_can_be_ended(rig: WebRig, reading: Sr
     assert (shown["stream"], shown["user"]) == ("cam", "")
     assert shown["encryption"]["cipher"] == "AES-256"
     assert shown["statistics"]["packets_sent"] == 0
-    (metric,) = ReaderCollector(rig.registry, rig.readers).collect()
+    collector = PresentCollector(rig.registry, "streamer_readers", "", lambda: rig.readers.readers)
+    (metric,) = collector.collect()
     assert {sample.labels["stream"]: sample.value for sample in metric.samples}["cam"] == 1
     path = f"/api/v1/readers/{shown['id']}"
     assert (await rig.answer("DELETE", path, headers=rig.admin))[0] == 204
