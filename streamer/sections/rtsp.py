@@ -26,7 +26,7 @@ class RtspConfig(Section):
     @model_validator(mode="after")
     def _has_ports(self) -> Self:
         if self.listen is not None and self.udp and even_port(split_address(self.listen)[1]) >= _LAST_PORT:
-            raise ValueError("UDP needs two ports from this one on; expected a lower one, or udp = false")
+            raise ValueError("two UDP ports beside listen are needed; expected a lower one, or udp = false")
         return self
 
     @property
