@@ -42,6 +42,10 @@ class ArrivalLog:
         self._due_at = math.inf
         self._told_at = -math.inf
 
+    def __len__(self) -> int:
+        """Arrivals that are remembered."""
+        return len(self._arrivals)
+
     def note(self, seq: int, now: float) -> None:
         """A packet came.
 
@@ -81,8 +85,9 @@ class ArrivalLog:
             told.append(TransportFeedback(sender_ssrc, media_ssrc, base & 0xFFFF, self._number, arrivals))
             self._number = (self._number + 1) & 0xFF
         self._next = self._highest + 1
-        forgotten = self._highest - _REMEMBERED
-        self._arrivals = {seq: at for seq, at in self._arrivals.items() if seq > forgotten}
+        if len(self._arrivals) > 2 * _REMEMBERED:  # not each time: to look at all takes longer than the rest
+            forgotten = self._highest - _REMEMBERED
+            self._arrivals = {seq: at for seq, at in self._arrivals.items() if seq > forgotten}
         return told
 
     def _pieces(self, first: int, last: int) -> Iterator[tuple[int, tuple[int | None, ...]]]:

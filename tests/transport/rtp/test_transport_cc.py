@@ -150,3 +150,11 @@ def test_after_a_long_silence_and_a_leap_the_next_arrivals_are_told() -> None:
     assert seen(log, 100.0) == {1: 1.0, 2: 100.0, 30_000: 100.0}
     log.note(100, 101.0)  # far behind: not told
     assert log.deadline() == math.inf
+
+
+def test_arrivals_are_forgotten() -> None:
+    log = ArrivalLog()
+    for seq in range(70_000):
+        log.note(seq & 0xFFFF, 0.001 * seq)
+        log.feedback(1, 2, 0.001 * seq)
+        assert len(log) < 2200
