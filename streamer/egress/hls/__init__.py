@@ -1,6 +1,6 @@
 """Streams to players that fetch them over HTTP: HLS, with parts for low latency (RFC 8216, 8216bis).
 
-`endpoint.py` knows who watches, `output.py` makes one stream for all that do: `segmenter.py` cuts it,
+`endpoint.py` knows who watches, `output.py` makes one stream for all that do: `hub.segmenter` cuts it,
 `window.py` holds what can be had of it now, and `playlist.py` says so.
 """
 

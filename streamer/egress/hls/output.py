@@ -8,9 +8,9 @@ import secrets
 import time
 
 from streamer.egress.hls import playlist
-from streamer.egress.hls.segmenter import Segmenter
 from streamer.egress.hls.window import Window
 from streamer.hub.intake import Intake
+from streamer.hub.segmenter import Segmenter
 from streamer.hub.stream import Publisher, State, Stream, Wake
 from streamer.sections.hls import HlsConfig
 from transport.media import Codec

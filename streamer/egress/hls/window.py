@@ -6,27 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from streamer.hub.segmenter import Part
+
 #: In the place of a part: the whole segment.
 WHOLE = -1
 #: Complete segments that a playlist names. A player begins three before the end (RFC 8216 section 6.3.3).
 LISTED = 7
 # And so many more can be had for who read the playlist before: for its own length (RFC 8216 section 6.2.2).
 _KEPT = 2 * LISTED
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A fragment that can be had before its segment is complete.
-
-    Attributes:
-        data: `moof` and `mdat`.
-        duration_s: of its picture, or of its sound where there is no picture.
-        independent: it begins with a keyframe.
-    """
-
-    data: bytes = field(repr=False)
-    duration_s: float
-    independent: bool
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import av
 
-from streamer.egress.hls.segmenter import Segmenter
 from streamer.egress.hls.window import Segment, Window
+from streamer.hub.segmenter import Segmenter
 from tests.transport.media.sources import picture_units, sound_units, tone
 from transport.media import AccessUnit, Codec
 

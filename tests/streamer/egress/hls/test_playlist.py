@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streamer.egress.hls import playlist
-from streamer.egress.hls.window import Part
+from streamer.hub.segmenter import Part
 from tests.streamer.egress.hls.material import pictures, sounds
 from tests.streamer.egress.hls.test_window import filled
 

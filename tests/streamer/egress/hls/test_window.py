@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from streamer.egress.hls.window import LISTED, WHOLE, Part, Window
+from streamer.egress.hls.window import LISTED, WHOLE, Window
+from streamer.hub.segmenter import Part
 
 
 def filled(segments: int, *, parts: int = 2, breaks_at: int = -1) -> Window:

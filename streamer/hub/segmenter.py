@@ -11,8 +11,9 @@ the next segment: players wait for what a header promises.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from streamer.egress.hls.window import Part, Window
 from transport.cmaf import Run, Sample, fragment, header
 from transport.errors import WireError
 from transport.media import AccessUnit, Codec, Track
@@ -28,11 +29,48 @@ _SOUND_PATIENCE_S = 2.0
 _MAX_HELD = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A fragment that can be had before its segment is complete.
+
+    Attributes:
+        data: `moof` and `mdat`.
+        duration_s: of its picture, or of its sound where there is no picture.
+        independent: it begins with a keyframe.
+    """
+
+    data: bytes = field(repr=False)
+    duration_s: float
+    independent: bool
+
+
+class Segments(Protocol):
+    """Where segments go, one after the other."""
+
+    def add_header(self, data: bytes) -> int:
+        """Keep what a decoder needs first; the number that it is known by."""
+        ...
+
+    def begin(self, header: int, begins_at: float, *, breaks: bool) -> None:
+        """What was begun is complete, and another segment begins.
+
+        Args:
+            header: number of the one that it needs.
+            begins_at: of its first picture, seconds since 1970.
+            breaks: it does not continue the one before.
+        """
+        ...
+
+    def add(self, part: Part) -> None:
+        """One more part of what was begun."""
+        ...
+
+
 class Segmenter:
-    """Fills a window. One thread.
+    """Makes segments. One thread.
 
     Args:
-        window: where segments and parts go.
+        segments: where they go.
         part_s: parts are at most so long, where pictures come that often.
         segment_s: segments are about so long, where keyframes come that often.
         epoch_s: seconds since 1970 at pts 0.
@@ -42,14 +80,15 @@ class Segmenter:
         refusal: why nothing can be made of what comes, in words; "" while something can.
     """
 
-    def __init__(self, window: Window, *, part_s: float, segment_s: float, epoch_s: float) -> None:
-        self._window = window
+    def __init__(self, segments: Segments, *, part_s: float, segment_s: float, epoch_s: float) -> None:
+        self._segments = segments
         self._part_s = part_s
         self._segment_s = segment_s
         self._epoch_s = epoch_s
         self.header_tracks: tuple[Track, ...] = ()
         self.refusal = ""
         self._header = 0
+        self._has_begun = False
         self._held: list[AccessUnit] = []
         self._held_since: float | None = None
         self._waits = True  # for a keyframe, and then a header
@@ -153,13 +192,13 @@ class Segmenter:
         if is_other and not self._describe(tracks):
             return
         begins_at = self._epoch_s + unit.pts_s
-        self._window.begin(self._header, begins_at, breaks=self._breaks or (is_other and bool(known)))
-        self._breaks = False
+        self._segments.begin(self._header, begins_at, breaks=self._breaks or (is_other and bool(known)))
+        self._has_begun, self._breaks = True, False
         self._part_at = self._segment_at = unit.dts_s
 
     def _describe(self, tracks: tuple[Track, ...]) -> bool:
         try:
-            self._header = self._window.add_header(header(tracks))
+            self._header = self._segments.add_header(header(tracks))
         except WireError as error:
             if len(tracks) > 1:  # the picture without its sound
                 return self._describe(tracks[:1])
@@ -172,7 +211,7 @@ class Segmenter:
     def _finish_part(self) -> None:
         pictures, self._pictures = self._pictures, []
         sounds, self._sounds = self._sounds, []
-        if self._window.current is None or not (pictures or sounds):
+        if not self._has_begun or not (pictures or sounds):
             return
         self._fragments += 1
         if pictures:
@@ -185,7 +224,7 @@ class Segmenter:
         else:
             duration_s, independent = sum(_frame_s(unit.track) for unit in sounds), True
         runs = [Run(0, pictures), Run(len(self.header_tracks) - 1, _lasting(sounds))]
-        self._window.add(Part(fragment(self._fragments, runs), duration_s, independent))
+        self._segments.add(Part(fragment(self._fragments, runs), duration_s, independent))
 
 
 def _is_like(one: Track, other: Track) -> bool:
