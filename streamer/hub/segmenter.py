@@ -6,6 +6,9 @@ A segment begins with a keyframe, the first one after `segment_s`; a part ends b
 What a header describes must not change within a segment. So a picture that is coded otherwise begins one,
 with another header, and a sound that is waits for that. Sound that stays away is taken out of the header with
 the next segment: players wait for what a header promises.
+
+Segments that are files by themselves begin at time 0 and with a header that has a place for their length.
+They may be long, so that another sound is not kept waiting: it begins one at the next keyframe.
 """
 
 from __future__ import annotations
@@ -74,19 +77,25 @@ class Segmenter:
         part_s: parts are at most so long, where pictures come that often.
         segment_s: segments are about so long, where keyframes come that often.
         epoch_s: seconds since 1970 at pts 0.
+        as_files: whether each segment is a file by itself.
 
     Attributes:
         header_tracks: what the header in force describes, empty before the first.
         refusal: why nothing can be made of what comes, in words; "" while something can.
+        left_out: why the sound is not among it, in words; "" where nothing hinders it.
     """
 
-    def __init__(self, segments: Segments, *, part_s: float, segment_s: float, epoch_s: float) -> None:
+    def __init__(
+        self, segments: Segments, *, part_s: float, segment_s: float, epoch_s: float, as_files: bool = False
+    ) -> None:
         self._segments = segments
+        self._as_files = as_files
         self._part_s = part_s
         self._segment_s = segment_s
         self._epoch_s = epoch_s
         self.header_tracks: tuple[Track, ...] = ()
         self.refusal = ""
+        self.left_out = ""
         self._header = 0
         self._has_begun = False
         self._held: list[AccessUnit] = []
@@ -94,21 +103,29 @@ class Segmenter:
         self._waits = True  # for a keyframe, and then a header
         self._breaks = False
         self._pending: AccessUnit | None = None  # the last picture: how long it lasts is not known yet
+        self._lasted = 0  # the picture before that, in ticks
         self._pictures: list[Sample] = []
         self._sounds: list[AccessUnit] = []
         self._sound: Track | None = None
         self._sound_at = 0.0
+        self._indescribable: Track | None = None
+        self._zero_s: float | None = None  # of the file's times; None until they are known
         self._part_at = 0.0
         self._segment_at = 0.0
         self._fragments = 0
 
     def expect(self, *, picture: bool, sound: bool) -> None:
         """Say what the stream has, before the first unit and whenever that changes."""
+        if not picture:
+            self._pending = None
         self._has_picture = picture
         self._has_sound = sound
 
     def break_off(self) -> None:
         """What comes does not continue what came: another publisher, or one that was away."""
+        if self._as_files and self._pending is not None:
+            # Nothing tells how long it was to be shown; nobody minds longer parts of a file.
+            self._pictures.append(Sample(self._pending, self._lasted))
         self._finish_part()
         self._breaks = True
         self._waits = True
@@ -155,9 +172,10 @@ class Segmenter:
         frame_s = 0.0
         if pending is not None:
             sample = Sample(pending, max(0, unit.dts - pending.dts))
+            self._lasted = sample.duration
             frame_s = sample.duration / unit.track.clock_rate
             self._pictures.append(sample)
-        if self._is_to_cut(unit):
+        if self._is_to_cut(unit, now):
             self._begin(unit, (unit.track, *self._living_sound(now)))
         elif self._pictures and unit.dts_s - self._part_at + frame_s > self._part_s + 1e-6:
             self._finish_part()
@@ -172,12 +190,20 @@ class Segmenter:
             self._part_at = unit.dts_s
         self._sounds.append(unit)
 
-    def _is_to_cut(self, unit: AccessUnit) -> bool:
+    def _is_to_cut(self, unit: AccessUnit, now: float) -> bool:
         length_s = unit.dts_s - self._segment_at
         if not unit.keyframe:
-            return length_s > _LONGEST_S and not self._breaks
+            return length_s > _LONGEST_S and not (self._breaks or self._as_files)
         is_other = not self.header_tracks or not _is_like(unit.track, self.header_tracks[0])
+        is_other |= self._as_files and self._is_other_sound(now)
         return self._breaks or is_other or length_s >= self._segment_s - _TOLERANCE_S
+
+    def _is_other_sound(self, now: float) -> bool:
+        """Whether sound comes that the header does not promise, and could."""
+        promised = self.header_tracks[1:] + (
+            (self._indescribable,) if self._indescribable is not None else ()
+        )
+        return any(not any(_is_like(sound, track) for track in promised) for sound in self._living_sound(now))
 
     def _living_sound(self, now: float) -> tuple[Track, ...]:
         if self._sound is None or now - self._sound_at > _SOUND_PATIENCE_S:
@@ -194,18 +220,23 @@ class Segmenter:
         begins_at = self._epoch_s + unit.pts_s
         self._segments.begin(self._header, begins_at, breaks=self._breaks or (is_other and bool(known)))
         self._has_begun, self._breaks = True, False
+        self._zero_s = None if self._as_files else 0.0
         self._part_at = self._segment_at = unit.dts_s
 
     def _describe(self, tracks: tuple[Track, ...]) -> bool:
         try:
-            self._header = self._segments.add_header(header(tracks))
+            made = header(tracks, has_length=self._as_files)
         except WireError as error:
             if len(tracks) > 1:  # the picture without its sound
+                self._indescribable, self.left_out = tracks[1], str(error)
                 return self._describe(tracks[:1])
             self.refusal = str(error)
             self.break_off()
             return False
+        self._header = self._segments.add_header(made)
         self.header_tracks, self.refusal = tracks, ""
+        if len(tracks) > 1:
+            self._indescribable, self.left_out = None, ""
         return True
 
     def _finish_part(self) -> None:
@@ -223,8 +254,15 @@ class Segmenter:
             return
         else:
             duration_s, independent = sum(_frame_s(unit.track) for unit in sounds), True
-        runs = [Run(0, pictures), Run(len(self.header_tracks) - 1, _lasting(sounds))]
+        if self._zero_s is None:
+            self._zero_s = min(
+                units[0].dts_s for units in ([each.unit for each in pictures], sounds) if units
+            )
+        runs = [self._run(0, pictures), self._run(len(self.header_tracks) - 1, _lasting(sounds))]
         self._segments.add(Part(fragment(self._fragments, runs), duration_s, independent))
+
+    def _run(self, track: int, samples: list[Sample]) -> Run:
+        return Run(track, samples, round((self._zero_s or 0.0) * self.header_tracks[track].clock_rate))
 
 
 def _is_like(one: Track, other: Track) -> bool:

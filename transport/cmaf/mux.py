@@ -41,17 +41,20 @@ class Run:
     Attributes:
         track: its place in what `header` was given.
         samples: one or more, in the order of decoding.
+        zero: what of the track's clock is time 0 here, in its ticks; no sample is before it.
     """
 
     track: int
     samples: Sequence[Sample]
+    zero: int = 0
 
 
-def header(tracks: Sequence[Track]) -> bytes:
+def header(tracks: Sequence[Track], *, has_length: bool = False) -> bytes:
     """What a decoder needs first: `ftyp` and `moov` (CMAF header, ISO/IEC 23000-19 section 7.3.1).
 
     Args:
         tracks: one or more, in `CARRIED` codings, their parameter sets known.
+        has_length: whether it has a place for how long everything is, which is `length` at `length_offset`.
 
     Raises:
         WireError: parameter sets are missing or malformed, or a coding cannot be carried.
@@ -64,9 +67,24 @@ def header(tracks: Sequence[Track]) -> bytes:
         b"moov",
         wire.movie_header(len(tracks) + 1),
         *(wire.track(number, track) for number, track in numbered),
-        box(b"mvex", *(wire.defaults(number) for number, _ in numbered)),
+        box(
+            b"mvex",
+            wire.movie_length(0) if has_length else b"",
+            *(wire.defaults(number) for number, _ in numbered),
+        ),
     )
     return box(b"ftyp", _BRANDS) + movie
+
+
+def length_offset(header: bytes) -> int:
+    """Where in a header that has such a place `length` belongs."""
+    # Behind it come only `trex` boxes, of numbers.
+    return header.rindex(b"mehd") + 8
+
+
+def length(duration_s: float) -> bytes:
+    """How long everything is that a header and its fragments make, as it stands in the header."""
+    return wire.movie_ticks(duration_s)
 
 
 def fragment(number: int, runs: Sequence[Run]) -> bytes:
@@ -80,8 +98,8 @@ def fragment(number: int, runs: Sequence[Run]) -> bytes:
     payloads = [[_payload(sample.unit) for sample in run.samples] for run in runs]
     sizes = [sum(map(len, payload)) for payload in payloads]
     # Where data begin is counted from the fragment's first byte; its length does not depend on the number.
-    length = len(_moof(number, runs, payloads, [0] * len(runs)))
-    starts = [length + 8 + sum(sizes[:at]) for at in range(len(runs))]
+    size = len(_moof(number, runs, payloads, [0] * len(runs)))
+    starts = [size + 8 + sum(sizes[:at]) for at in range(len(runs))]
     moof = _moof(number, runs, payloads, starts)
     return b"".join((moof, u32(8 + sum(sizes)), b"mdat", *(each for payload in payloads for each in payload)))
 
@@ -112,6 +130,6 @@ def _traf(run: Run, payload: Sequence[bytes], start: int) -> bytes:
     return box(
         b"traf",
         full_box(b"tfhd", 0, _BASE_IS_MOOF, u32(run.track + 1)),
-        full_box(b"tfdt", 1, 0, max(0, run.samples[0].unit.dts).to_bytes(8, "big")),
+        full_box(b"tfdt", 1, 0, max(0, run.samples[0].unit.dts - run.zero).to_bytes(8, "big")),
         full_box(b"trun", 1, _RUN_FLAGS, u32(len(rows), start), *rows),
     )

@@ -10,6 +10,8 @@ from transport.media.configuration import video_configuration
 
 _IDENTITY = b"".join(value.to_bytes(4, "big") for value in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
 _NO_LANGUAGE = "und"
+#: Of the movie's own clock; tracks have theirs.
+MOVIE_TICKS_PER_S = 1000
 #: Larger terms of a pixel's shape are an encoder's rounding.
 _MOST_OF_ASPECT = 255
 #: RFC 6716: what a decoder gives first and is not heard, of 48 kHz; libopus has this much.
@@ -39,8 +41,18 @@ def u32(*values: int) -> bytes:
 
 def movie_header(next_track: int) -> bytes:
     """`mvhd` (8.2.2), of no length, as the rest of the movie is in fragments."""
-    plain = u32(0, 0, 1000, 0, 1 << 16) + u16(1 << 8) + bytes(10)
+    plain = u32(0, 0, MOVIE_TICKS_PER_S, 0, 1 << 16) + u16(1 << 8) + bytes(10)
     return full_box(b"mvhd", 0, 0, plain, _IDENTITY, bytes(24), u32(next_track))
+
+
+def movie_length(duration_s: float) -> bytes:
+    """`mehd` (8.8.2): how long the movie is with its fragments."""
+    return full_box(b"mehd", 1, 0, movie_ticks(duration_s))
+
+
+def movie_ticks(duration_s: float) -> bytes:
+    """A time of the movie's clock."""
+    return round(duration_s * MOVIE_TICKS_PER_S).to_bytes(8, "big")
 
 
 def track(number: int, of: Track) -> bytes:

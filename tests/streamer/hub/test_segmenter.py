@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
+import av
 import pytest
 
+from streamer.hub.segmenter import Part, Segmenter
 from tests.streamer.egress.hls.material import Cut, later, pictures, sounds
+from tests.transport.media.sources import sound_units, tone
+from transport.cmaf import describe
+from transport.media import AccessUnit, Codec
 
 
 def test_segments_begin_with_keyframes_and_parts_have_their_length() -> None:
@@ -125,3 +131,99 @@ def test_a_picture_that_cannot_be_described_says_so() -> None:
     cut.write(*later(pictures(4.2, gop=50), 5.0))
     assert cut.segmenter.refusal == ""
     assert len(cut.window.complete) == 2
+
+
+class Shelf:
+    """A segmenter's files, written to in the order of time."""
+
+    def __init__(self, file_s: float = 4.0) -> None:
+        self.files: list[bytes] = []
+        self.lengths: list[float] = []
+        self._headers: list[bytes] = []
+        self.segmenter = Segmenter(self, part_s=1.0, segment_s=file_s, epoch_s=0.0, as_files=True)
+        self.segmenter.expect(picture=True, sound=True)
+
+    def add_header(self, data: bytes) -> int:
+        self._headers.append(data)
+        return len(self._headers) - 1
+
+    def begin(self, header: int, begins_at: float, *, breaks: bool) -> None:
+        self.files.append(self._headers[header])
+        self.lengths.append(0.0)
+
+    def add(self, part: Part) -> None:
+        self.files[-1] += part.data
+        self.lengths[-1] += part.duration_s
+
+    def write(self, *units: AccessUnit) -> Shelf:
+        for unit in sorted(units, key=lambda unit: unit.dts_s):
+            self.segmenter.write(unit, unit.dts_s)
+        return self
+
+    def packets(self, number: int, kind: str) -> list[tuple[int, int]]:
+        """dts and pts of all that a player finds in a file."""
+        with av.open(io.BytesIO(self.files[number]), format="mp4") as container:
+            return [
+                (int(packet.dts or 0), int(packet.pts or 0))
+                for packet in container.demux()
+                if packet.size and packet.stream.type == kind
+            ]
+
+
+def test_files_begin_with_a_keyframe_at_time_zero_and_nothing_is_lost_between_them() -> None:
+    seen = later(pictures(10.2, gop=50, b_frames=2), 1000.0)
+    heard = later(sounds(10.2), 1000.0)
+    shelf = Shelf().write(*seen, *heard)
+    shelf.segmenter.break_off()
+    counts = [len(shelf.packets(number, "video")) for number in range(3)]
+    assert counts == [100, 100, 55]
+    assert shelf.lengths == pytest.approx([4.0, 4.0, 2.2])
+    began = 0
+    for number, count in enumerate(counts):
+        units = seen[began : began + count]
+        assert units[0].keyframe
+        found = shelf.packets(number, "video")
+        zero = units[0].dts - found[0][0]
+        assert 0 <= found[0][0] < 90_000 * 0.05  # sound may begin a little before
+        assert found == [(unit.dts - zero, unit.pts - zero) for unit in units]
+        # Sound keeps its distance.
+        sounded = shelf.packets(number, "audio")
+        assert {at + zero for at, _ in sounded} <= {unit.dts for unit in heard}
+        began += count
+    assert began == len(seen)
+    total = sum(len(shelf.packets(number, "audio")) for number in range(3))
+    assert total >= len([unit for unit in heard if unit.dts >= seen[0].dts])
+
+
+def test_another_sound_begins_a_file_at_the_next_keyframe() -> None:
+    shelf = Shelf(3600.0).write(*pictures(8.2, gop=50), *sounds(2.5), *later(sounds(5.0, 44_100), 2.6))
+    rates = [describe(file).tracks[1].sample_rate for file in shelf.files]
+    assert rates == [48_000, 44_100]
+
+
+def test_sound_that_comes_late_begins_a_file_and_sound_that_ends_does_not() -> None:
+    shelf = Shelf(3600.0).write(*pictures(12.2, gop=50), *later(sounds(3.0), 4.0))
+    assert [len(describe(file).tracks) for file in shelf.files] == [1, 2]
+
+
+def test_sound_that_cannot_be_described_is_left_out_and_begins_nothing() -> None:
+    opus = sound_units(Codec.OPUS, tone(6.0, 48_000), 48_000)
+    many = [dataclasses.replace(unit, track=dataclasses.replace(unit.track, channels=6)) for unit in opus]
+    shelf = Shelf(3600.0).write(*pictures(6.2, gop=50), *many)
+    assert "6 channels" in shelf.segmenter.left_out
+    assert [len(describe(file).tracks) for file in shelf.files] == [1]
+    shelf.write(*later(pictures(2.2, gop=50), 7.0), *later(tuple(opus[:100]), 7.0))
+    assert shelf.segmenter.left_out == ""
+    assert [len(describe(file).tracks) for file in shelf.files] == [1, 2]
+
+
+def test_a_gop_without_end_is_one_file() -> None:
+    slow = [
+        dataclasses.replace(unit, pts=unit.pts * 10, dts=unit.dts * 10) for unit in pictures(4.0, gop=500)
+    ]
+    shelf = Shelf()
+    shelf.segmenter.expect(picture=True, sound=False)
+    shelf.write(*slow)
+    shelf.segmenter.break_off()
+    assert len(shelf.files) == 1
+    assert len(shelf.packets(0, "video")) == 100

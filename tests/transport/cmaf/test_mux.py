@@ -102,3 +102,13 @@ def test_what_cannot_be_described_is_refused(track: Track, said: str) -> None:
     with pytest.raises(WireError, match=said):
         header([track])
     assert Codec.MP2 not in CARRIED
+
+
+def test_times_count_from_where_they_are_said_to() -> None:
+    pictures = picture_units(Codec.H264, 10, options={"bf": "2"})
+    zero = pictures[0].dts
+    file = header([pictures[0].track], has_length=True) + fragment(1, [Run(0, samples(pictures), zero)])
+    with av.open(io.BytesIO(file), format="mp4") as container:
+        found = [(packet.dts, packet.pts) for packet in container.demux() if packet.size]
+    assert found == [(unit.dts - zero, unit.pts - zero) for unit in pictures]
+    assert found[0][0] == 0
