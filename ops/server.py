@@ -27,6 +27,7 @@ from ops.identity.identity import Guard, Identity, make_state_folder, open_ident
 from ops.metrics.audience import AudienceMetrics
 from ops.metrics.door import DoorCollector
 from ops.metrics.present import PresentCollector
+from ops.metrics.recordings import RecordingCollector
 from ops.metrics.registry import make_registry
 from ops.metrics.relays import RelayCollector
 from ops.process.differences import changed_keys
@@ -45,6 +46,7 @@ from streamer.egress.rtsp import RtspEgress
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
+from streamer.recording import Recordings
 from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
@@ -58,6 +60,7 @@ from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.privacy import Privacy
 from streamer.web.readers import Readers
+from streamer.web.recordings import RecordingsFace
 from streamer.web.relays import RelaysFace
 from streamer.web.status import Status
 from streamer.web.streams import Streams
@@ -172,8 +175,10 @@ class Server:
         egress = WebRtcEgress(plane, events, config.webrtc, candidates)
         self.egress = egress
         self.hls = HlsEgress(config.hls)
+        folder = config.recording.folder(config.state.dir)
+        self.recordings = Recordings(self.registry, config.recording, folder)
         self.engagement.follow(egress, self.hls)
-        self.registry.on_change.append(egress.stream_changed)
+        self.registry.on_change += [egress.stream_changed, self.recordings.stream_changed]
         self.registry.on_remove.append(egress.stream_removed)
         self.registry.on_remove.append(self.hls.stream_removed)
         publishers = Publishers(config, self.registry, guard, plane, events, candidates)
@@ -191,6 +196,7 @@ class Server:
         delay = SendDelay(plane.send_delays)
         try:
             self.registry.apply(config.streams)
+            self.recordings.apply()
             publishers.listen(self.readers, self.players, self._https.context)
             await self.engagement.start()
             runner = await self._serve_http(egress, publishers, identity, guard, signin, lag, delay)
@@ -211,6 +217,7 @@ class Server:
                     self._supervisor.run,
                     egress.run,
                     self.hls.run,
+                    self.recordings.run,
                     self.engagement.run,
                     self.relays.run,
                     *((edges.run,) if edges is not None else ()),
@@ -233,6 +240,7 @@ class Server:
                 await edges.close()
             await asyncio.to_thread(self.readers.close, "the server is stopping")
             await publishers.close()
+            await self.recordings.close()
             await egress.close()
             events.close()
             await asyncio.to_thread(plane.close)
@@ -301,6 +309,7 @@ class Server:
         prometheus.register(
             PresentCollector(self.registry, "streamer_hls_viewers", what, lambda: self.hls.viewers)
         )
+        prometheus.register(RecordingCollector(self.registry, self.recordings))
         prometheus.register(RelayCollector(self.relays))
         prometheus.register(DoorCollector(guard))
         prometheus.register(
@@ -309,9 +318,18 @@ class Server:
         pages = Pages(self.config.http.frame_ancestors, self.registry.expect)
         app = make_app(
             (
-                Streams(self.registry, egress, self.hls, access, ledger, srt_port=publishers.srt_address[1]),
+                Streams(
+                    self.registry,
+                    egress,
+                    self.hls,
+                    access,
+                    ledger,
+                    recordings=self.recordings,
+                    srt_port=publishers.srt_address[1],
+                ),
                 Viewers(self.registry, egress, self.hls, access, ledger),
                 Readers(self.registry, readers, access, ledger),
+                RecordingsFace(self.registry, self.recordings.library, access, ledger),
                 Status(
                     egress,
                     access,
@@ -383,6 +401,7 @@ class Server:
                 _log.warning("auth.%s changed; that takes effect at the next start", key)
         self._redactor.know_config(config)
         self.registry.apply(config.streams)
+        self.recordings.apply()
         self._guard.apply(config.auth)
         changed = changed_keys(self.config, config)
         self.relays.apply()

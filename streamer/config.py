@@ -34,6 +34,7 @@ from streamer.sections.http import HttpConfig
 from streamer.sections.ldap import LdapConfig
 from streamer.sections.oidc import OidcConfig
 from streamer.sections.platforms import PlatformsConfig
+from streamer.sections.recording import RecordingConfig
 from streamer.sections.redis import RedisConfig
 from streamer.sections.relay import shown_url
 from streamer.sections.rtmp import RtmpConfig
@@ -77,6 +78,7 @@ class Config(BaseSettings):
     rtsp: RtspConfig = RtspConfig()
     webrtc: WebRtcConfig = WebRtcConfig()
     hls: HlsConfig = HlsConfig()
+    recording: RecordingConfig = RecordingConfig()
     platforms: PlatformsConfig = PlatformsConfig()
     log: LogConfig = LogConfig()
     engagement: EngagementConfig = EngagementConfig()

@@ -26,6 +26,7 @@ def find_missing(config: Config) -> list[Finding]:
     """What is not there, or cannot be used, one finding each. Blocks."""
     return [
         *_state(config),
+        *_recordings(config),
         *_master_key(config),
         *_certificate(config),
         *_provider(config),
@@ -40,6 +41,17 @@ def _state(config: Config) -> Iterator[Finding]:
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not there.is_dir():
         yield _finding("state.dir", config.state.dir, f"expected a folder; {there} is a file")
+
+
+def _recordings(config: Config) -> Iterator[Finding]:
+    if not any(stream.record for stream in config.streams.values()):
+        return
+    folder = config.recording.folder(config.state.dir).absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        yield _finding("recording.dir", folder, f"expected a folder; {there} is a file")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield _finding("recording.dir", folder, f"expected a folder that can be written to; {there} cannot")
 
 
 def _master_key(config: Config) -> Iterator[Finding]:

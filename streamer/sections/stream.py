@@ -42,6 +42,7 @@ class StreamConfig(Section):
     e2e_rotate_s: float = Field(3600.0, ge=10, le=86_400)
     analytics: bool = True
     clear_relays: bool = False
+    record: bool = False
     relays: tuple[RelayConfig, ...] = ()
 
     @field_validator("source")
@@ -91,6 +92,7 @@ class StreamConfig(Section):
             raise ValueError('on_demand needs a source to pull; expected source = "rtsp://…" or "srt://…"')
         self._check_floor()
         self._check_relays()
+        self._check_recording()
         return self
 
     def _check_floor(self) -> None:
@@ -118,14 +120,33 @@ class StreamConfig(Section):
                 raise ValueError(f"two relays are called {relay.label!r}; expected a name for one of them")
             relay.check_floor(self.encryption)
 
+    def _check_recording(self) -> None:
+        if not self.record:
+            return
+        if self.e2e and not self.clear_relays:
+            raise ValueError(
+                "e2e = true keeps the picture from everybody in between, and a recording is in the clear; "
+                "expected clear_relays = true beside record = true, or no recording"
+            )
+        if self.encryption is not Floor.NONE:
+            raise ValueError(
+                f'encryption = "{self.encryption}" is demanded of every leg, and files of recordings are not '
+                "encrypted; expected one of both"
+            )
+        if self.on_demand:
+            raise ValueError(
+                "on_demand = true pulls a source while somebody watches, and record = true all the time; "
+                "expected one of both"
+            )
+
     def allows_in_place(self, wanted: StreamConfig) -> bool:
         """Whether a running stream can take `wanted` without anybody having to leave.
 
-        What its pages say, how long it waits and where it is relayed to can change at any time, and it may be
-        opened to everybody.
+        What its pages say, how long it waits, where it is relayed to and whether it is recorded can change at
+        any time, and it may be opened to everybody.
         Anything that decides where it comes from, who may do what or how it is encrypted starts it over.
         """
-        harmless = {"title", "grace_s", "on_demand_idle_s", "relays", "analytics"}
+        harmless = {"title", "grace_s", "on_demand_idle_s", "relays", "analytics", "record"}
         if wanted.public:
             harmless.add("public")
         return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)

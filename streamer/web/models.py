@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from streamer.web.recording_models import RecorderModel
+
 
 class TrackModel(BaseModel):
     """One elementary stream."""
@@ -110,6 +112,8 @@ class StreamModel(BaseModel):
     viewers: int
     renditions: list[RenditionModel]
     e2e: EndToEndModel | None
+    #: Null for a stream that is not to be recorded.
+    recording: RecorderModel | None
     warnings: list[str]
 
 

@@ -31,6 +31,7 @@ from auth.errors import (
     TokenInvalid,
 )
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive, StreamerError, Unplayable
+from streamer.recording import BeingRecorded, NoSuchRecording
 from streamer.relay.errors import NoSuchDestination, NoSuchRelay, RelayBusy, RelayRefused
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     NotLive: (409, "not_live"),
     AlreadyPublished: (409, "already_published"),
     Unplayable: (406, "not_playable"),
+    NoSuchRecording: (404, "no_such_recording"),
+    BeingRecorded: (409, "being_recorded"),
     NoSuchRelay: (404, "no_such_relay"),
     NoSuchDestination: (404, "no_such_destination"),
     RelayBusy: (409, "relay_busy"),

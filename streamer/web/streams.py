@@ -14,6 +14,7 @@ from streamer.egress.hls import HlsEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
+from streamer.recording import Recordings
 from streamer.web import models
 from streamer.web.access import Access
 from streamer.web.answers import answer
@@ -22,6 +23,7 @@ from streamer.web.ledger import Ledger
 from streamer.web.operations import CONTENT_KEY_PATH, Operation
 from streamer.web.origin import signalling
 from streamer.web.problems import Problem
+from streamer.web.recordings import recorder_model
 from streamer.web.thumbnails import Thumbnails
 from transport.media import Track
 from transport.rtsp import redact_url
@@ -45,6 +47,7 @@ class Streams:
         access: Access,
         ledger: Ledger,
         *,
+        recordings: Recordings,
         srt_port: int,
     ) -> None:
         self._registry = registry
@@ -52,6 +55,7 @@ class Streams:
         self._hls = hls
         self._access = access
         self._ledger = ledger
+        self._recordings = recordings
         self._srt_port = srt_port
         self._thumbnails = Thumbnails()
 
@@ -238,6 +242,7 @@ class Streams:
                 for name, made in (("h264", stream.h264), ("opus", stream.opus))
             ],
             e2e=self._end_to_end(stream),
+            recording=recorder_model(self._recordings.state(stream)),
             warnings=stream.warnings,
         )
 

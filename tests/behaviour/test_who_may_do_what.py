@@ -38,6 +38,7 @@ udp = false
 [streams.sealed]
 e2e = true
 """
+RECORDING = "cam@2026-11-27T22-00-00.123Z"  #: there is none
 PASSWORD = "ein Pferd frisst Holz"
 OUTSIDER = "outsider"  #: an account to which nothing is granted
 WHO: tuple[Role | str, ...] = (*Role, OUTSIDER)
@@ -146,6 +147,10 @@ PROBES: dict[tuple[Action, Protocol], list[Probe]] = {
         over_api("/api/v1/viewers/none", otherwise=404, method="DELETE"),
         over_api("/api/v1/readers"),
         over_api("/api/v1/readers/none", otherwise=404, method="DELETE"),
+        over_api("/api/v1/recordings"),
+        over_api("/api/v1/recordings?stream=cam"),
+        over_api(f"/api/v1/recordings/{RECORDING}", otherwise=404),
+        over_api(f"/api/v1/recordings/{RECORDING}", otherwise=404, method="DELETE"),
         over_api("/api/v1/server"),
         over_api("/api/v1/tokens"),
         over_api("/api/v1/links"),

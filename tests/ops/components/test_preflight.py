@@ -134,3 +134,22 @@ def test_a_provider_must_know_where_to_send_people_back_to(tmp_path: Path) -> No
     assert findings(tmp_path, oidc=oidc, http={"public_url": "https://live.example"}) == []
     acme = {"acme_domain": "live.example", "redirect_from": "127.0.0.1:80"}
     assert findings(tmp_path, oidc=oidc, http=acme) == []
+
+
+def test_a_folder_for_recordings_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    recording = {"dir": str(tmp_path / "file" / "recordings")}
+    assert findings(tmp_path, recording=recording) == []
+    recorded = {"cam": {"record": True}}
+    finding = only_finding(tmp_path, recording=recording, streams=recorded)
+    assert finding.key == "recording.dir"
+    assert f"{tmp_path / 'file'} is a file" in finding.expected
+    assert findings(tmp_path, recording={"dir": str(tmp_path / "new" / "one")}, streams=recorded) == []
+
+
+def test_a_folder_for_recordings_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever may write anything runs the tests, too.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    finding = only_finding(tmp_path, streams={"cam": {"record": True}})
+    assert finding.key == "recording.dir"
+    assert "can be written to" in finding.expected

@@ -33,6 +33,7 @@ from streamer.egress.srt import SrtEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.ingest.whip import WhipIngest
+from streamer.recording import Recordings
 from streamer.web.access import Access
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
@@ -43,6 +44,7 @@ from streamer.web.models import CertificateModel
 from streamer.web.origin import parse_networks
 from streamer.web.pages import Pages
 from streamer.web.readers import Readers
+from streamer.web.recordings import RecordingsFace
 from streamer.web.relays import RelaysFace
 from streamer.web.status import Status
 from streamer.web.streams import Streams
@@ -143,10 +145,23 @@ class WebRig(Rig):
         self.readers = SrtEgress(self.registry, self.guard.door, 10)
         self.hls = HlsEgress(self._config.hls)
         self.registry.on_remove.append(self.hls.stream_removed)
+        folder = self._config.recording.folder(self._config.state.dir)
+        self.recordings = Recordings(self.registry, self._config.recording, folder, clock=self.clock)
+        self.registry.on_change.append(self.recordings.stream_changed)
+        self.recordings.apply()
         faces = (
-            Streams(self.registry, self.egress, self.hls, access, ledger, srt_port=8890),
+            Streams(
+                self.registry,
+                self.egress,
+                self.hls,
+                access,
+                ledger,
+                recordings=self.recordings,
+                srt_port=8890,
+            ),
             Viewers(self.registry, self.egress, self.hls, access, ledger),
             Readers(self.registry, AllReaders(self.readers), access, ledger),
+            RecordingsFace(self.registry, self.recordings.library, access, ledger),
             Status(
                 self.egress,
                 access,
@@ -174,6 +189,7 @@ class WebRig(Rig):
         await self.client.close()
         await self.whip.close("the test is over", 5.0)
         await self.hls.close("the test is over")
+        await self.recordings.close()
         await self.signin.close()
         for task in (self._following, self._relaying):
             task.cancel()

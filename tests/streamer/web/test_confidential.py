@@ -8,6 +8,7 @@ import pytest
 
 from streamer.config import parse
 from tests.streamer.egress.webrtc.rig import CHROMIUM
+from tests.streamer.recording.test_library import AT, add
 from tests.streamer.web.rig import KEY, PASSPHRASE, SDP, WebRig
 
 FLOOR = {"public": True, "publish_key": KEY, "passphrase": PASSPHRASE, "encryption": "aes-256"}
@@ -32,6 +33,15 @@ async def test_plain_http_from_afar_gets_nothing(rig: WebRig) -> None:
         status, _, text = await rig.answer(method, path, headers={**SDP, **FROM_AFAR}, data=data)
         assert (status, json.loads(text)["error"]) == (403, "encryption_required"), path
         assert "use https://" in json.loads(text)["message"]
+
+
+async def test_neither_does_who_asks_for_what_was_recorded_before(rig: WebRig) -> None:
+    """Of a stream that demands encryption by now; what is written of it then is another matter."""
+    path = f"/api/v1/recordings/{add(rig.recordings.library, 'cam', AT)}"
+    status, _, text = await rig.answer("GET", path, headers={**rig.admin, **FROM_AFAR})
+    assert (status, json.loads(text)["error"]) == (403, "encryption_required")
+    async with rig.client.get(path, headers={**rig.admin, **OVER_HTTPS}) as response:
+        assert response.status == 200
 
 
 async def test_https_at_a_trusted_proxy_will_do(rig: WebRig) -> None:

@@ -1,0 +1,203 @@
+"""The recordings that are there: found by looking into the folder, so that it may be changed by hand."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from auth.storage.lru import LruCache
+from streamer.recording.errors import BeingRecorded, NoSuchRecording
+from streamer.recording.file import RecordingFile
+from streamer.recording.names import SUFFIX, began_at, is_stamp, join, split, stamp
+from transport.cmaf import Described, describe
+from transport.errors import WireError
+
+_log = logging.getLogger(__name__)
+
+#: A header has some 2 KB.
+_HEADER_BYTES = 64 * 1024
+_MAX_KNOWN = 20_000
+_NOTHING = Described(0.0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file.
+
+    Attributes:
+        id: see `names`.
+        stream: what of.
+        began_at: seconds since 1970.
+        size: bytes.
+        is_complete: nothing more is written into it.
+        content: how long it is and what is in it; nothing of a file that cannot be read.
+    """
+
+    id: str
+    stream: str
+    began_at: float
+    size: int
+    is_complete: bool
+    content: Described
+
+
+class Library:
+    """All recordings of a server. Blocks for the disk; any thread.
+
+    Args:
+        root: with a folder for each stream; made when the first recording is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = threading.Lock()
+        self._written: set[str] = set()
+        self._known: LruCache[tuple[str, int, int], Described] = LruCache(_MAX_KNOWN)
+
+    def streams(self) -> list[str]:
+        """Those of which there may be recordings, configured or not."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def ids(self, stream: str) -> list[str]:
+        """The recordings of a stream, the latest first."""
+        try:
+            names = [entry.name for entry in os.scandir(self.root / stream) if _is_file(entry)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        stamps = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        return [join(stream, text) for text in sorted(filter(is_stamp, stamps), reverse=True)]
+
+    def find(self, id: str) -> Recording:
+        """Look one up.
+
+        Raises:
+            NoSuchRecording: it is not there.
+        """
+        path, began = self.path(id), began_at(id)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            raise NoSuchRecording(id) from None
+        is_complete = id not in self._written
+        known = id, stat.st_size, stat.st_mtime_ns
+        content = self._known.find(known)
+        if content is None:
+            content = _read(path)
+            self._known.add(known, content)
+        return Recording(id, split(id)[0], began, stat.st_size, is_complete, content)
+
+    def path(self, id: str) -> Path:
+        """Where one is.
+
+        Raises:
+            NoSuchRecording: it is not there.
+        """
+        stream, text = split(id)
+        path = self.root / stream / (text + SUFFIX)
+        if path.is_symlink() or not path.is_file():
+            raise NoSuchRecording(id)
+        return path
+
+    def prepare(self, stream: str) -> None:
+        """Make the folder for a stream where there is none.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        (self.root / stream).mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def create(self, stream: str, at: float, header: bytes) -> RecordingFile:
+        """Begin a file, after `prepare`; `complete` is to be called when it has ended.
+
+        Args:
+            stream: what of.
+            at: seconds since 1970; a thousandth later where there is one of that time.
+            header: see `RecordingFile`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        folder = self.root / stream
+        for number in itertools.count():
+            text = stamp(at + number / 1000)
+            id = join(stream, text)
+            with self._lock:
+                self._written.add(id)
+            try:
+                return RecordingFile(id, folder / (text + SUFFIX), header)
+            except FileExistsError:
+                continue  # it is written by now, or was by a server whose clock was ahead
+            except OSError:
+                self.complete(id)
+                raise
+        raise AssertionError("there is always another number")
+
+    def complete(self, id: str) -> None:
+        """Nothing more is written into a file."""
+        with self._lock:
+            self._written.discard(id)
+
+    def remove(self, id: str) -> None:
+        """Remove one for good.
+
+        Raises:
+            NoSuchRecording: it is not there.
+            BeingRecorded: it is not complete.
+            OSError: it cannot be removed.
+        """
+        path = self.path(id)
+        if id in self._written:
+            raise BeingRecorded(id)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            raise NoSuchRecording(id) from None
+
+    def remove_oldest(self) -> str | None:
+        """Remove the one that was begun first of all that are complete; its id, None where there is none.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        found = [id for id in self._all() if id not in self._written]
+        oldest = min(found, key=lambda id: split(id)[1], default=None)
+        if oldest is not None:
+            self.remove(oldest)
+        return oldest
+
+    def expire(self, before: float) -> int:
+        """Remove those that were written last before a time, seconds since 1970; how many."""
+        removed = 0
+        for id in list(self._all()):
+            try:
+                if id not in self._written and self.path(id).stat().st_mtime < before:
+                    self.remove(id)
+                    removed += 1
+            except (NoSuchRecording, FileNotFoundError):
+                continue  # somebody else removed it
+            except OSError as error:
+                _log.error("%s cannot be removed: %s", id, error.strerror)
+        return removed
+
+    def _all(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(map(self.ids, self.streams()))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False)
+
+
+def _read(path: Path) -> Described:
+    try:
+        with path.open("rb") as file:
+            return describe(file.read(_HEADER_BYTES))
+    except (OSError, WireError):
+        return _NOTHING
