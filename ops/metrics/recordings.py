@@ -47,6 +47,6 @@ class RecordingCollector(Collector):
         yield from (active, problem, written, skipped)
         yield GaugeMetricFamily(
             "streamer_recording_free_bytes",
-            "Of the disk that recordings are on; 0 before the first",
+            "Of the disk that recordings are on, when it was looked last; 0 before the first",
             value=self._recordings.room.free,
         )

@@ -112,7 +112,8 @@ class Library:
         Raises:
             OSError: it cannot be made.
         """
-        (self.root / stream).mkdir(mode=0o750, parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        (self.root / stream).mkdir(mode=0o750, exist_ok=True)
 
     def create(self, stream: str, at: float, header: bytes) -> RecordingFile:
         """Begin a file, after `prepare`; `complete` is to be called when it has ended.

@@ -86,6 +86,7 @@ class Recordings:
         """Remove what was kept for long enough, until cancelled."""
         while True:
             await self.expire()
+            await asyncio.to_thread(self.room.look)
             await asyncio.sleep(_EXPIRE_EVERY_S)
 
     async def expire(self) -> None:

@@ -31,6 +31,9 @@ class Room:
         config: how much stays free.
         free: bytes that are, where a folder is.
         monotonic: seconds.
+
+    Attributes:
+        free: bytes, when it was looked last; 0 while there is no folder.
     """
 
     def __init__(
@@ -43,18 +46,18 @@ class Room:
     ) -> None:
         self._library = library
         self._config = config
-        self._free = free
+        self._ask = free
+        self.free = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._removed_at = float("-inf")
 
-    @property
-    def free(self) -> int:
-        """Bytes; 0 while there is no folder."""
+    def look(self) -> None:
+        """See how much is free. Blocks for the disk."""
         try:
-            return self._free(self._library.root)
+            self.free = self._ask(self._library.root)
         except OSError:
-            return 0
+            self.free = 0
 
     def lack(self) -> str:
         """Why nothing may be written, in words; "" where there is room, or was made.
@@ -63,7 +66,8 @@ class Room:
             OSError: the disk cannot be asked.
         """
         kept = self._config.keep_free_bytes
-        if self._free(self._library.root) >= kept:
+        self.free = self._ask(self._library.root)
+        if self.free >= kept:
             return ""
         if self._config.when_full == "remove_oldest":
             with self._lock:

@@ -32,7 +32,7 @@ def metrics(server: Server) -> str:
 
 
 def test_rules_and_configuration_are_understood() -> None:
-    assert "9 rules found" in promtool("check", "rules", DEPLOY / "prometheus" / "alerts.yml")
+    assert "10 rules found" in promtool("check", "rules", DEPLOY / "prometheus" / "alerts.yml")
     assert "SUCCESS" in promtool("check", "config", DEPLOY / "prometheus" / "prometheus.yml")
 
 
