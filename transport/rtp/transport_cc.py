@@ -17,6 +17,8 @@ URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
 NUMBER_BYTES = 2
 #: As often as libwebrtc does it.
 _INTERVAL_S = 0.1
+#: When something is due it goes with the packets that come next; nobody wakes up for it unless none do.
+_SLACK_S = 0.05
 _TICKS_PER_S = 4000
 #: A packet that comes later after those behind it is not reported any more.
 _REMEMBERED = 1000
@@ -66,8 +68,8 @@ class ArrivalLog:
             self._due_at = max(now, self._told_at + _INTERVAL_S)
 
     def deadline(self) -> float:
-        """When `feedback` has something to tell."""
-        return self._due_at
+        """When to call `feedback` though nothing came."""
+        return self._due_at + _SLACK_S
 
     def feedback(self, sender_ssrc: int, media_ssrc: int, now: float) -> list[TransportFeedback]:
         """Tell what came since the last time; nothing before it is due.
