@@ -46,7 +46,8 @@ from streamer.egress.rtsp import RtspEgress
 from streamer.egress.srt import SrtEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
-from streamer.recording import Recordings
+from streamer.recording.keys import open_keys
+from streamer.recording.recordings import Recordings
 from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
@@ -176,7 +177,9 @@ class Server:
         self.egress = egress
         self.hls = HlsEgress(config.hls)
         folder = config.recording.folder(config.state.dir)
-        self.recordings = Recordings(self.registry, config.recording, folder)
+        async with identity.engine.begin() as connection:
+            keys = await open_keys(connection, identity.vault, identity.clock())
+        self.recordings = Recordings(self.registry, config.recording, folder, keys)
         self.engagement.follow(egress, self.hls)
         self.registry.on_change += [egress.stream_changed, self.recordings.stream_changed]
         self.registry.on_remove.append(egress.stream_removed)

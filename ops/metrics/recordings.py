@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from streamer.hub.registry import Registry
-from streamer.recording import Recordings
+from streamer.recording.recordings import Recordings
 
 
 class RecordingCollector(Collector):

@@ -28,6 +28,7 @@ from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+import streamer.recording.keys
 import streamer.relay.tables  # noqa: F401 - rewrapped and migrated with the others
 from auth.errors import AuthUnavailable
 from ops.migrations import newest

@@ -123,6 +123,8 @@ class Segmenter:
 
     def break_off(self) -> None:
         """What comes does not continue what came: another publisher, or one that was away."""
+        if self._as_files and self._held and self._held_since is not None:
+            self._release(self._held_since)  # the sound that it waited for comes no more
         if self._as_files and self._pending is not None:
             # Nothing tells how long it was to be shown; nobody minds longer parts of a file.
             self._pictures.append(Sample(self._pending, self._lasted))
@@ -154,9 +156,13 @@ class Segmenter:
         self._held.append(unit)
         is_heard = self._sound is not None or not self._has_sound
         if is_heard or now - self._held_since > _SOUND_PATIENCE_S or len(self._held) > _MAX_HELD:
-            held, self._held, self._held_since, self._waits = self._held, [], None, False
-            for each in held:
-                self._sort(each, now)
+            self._release(now)
+
+    def _release(self, now: float) -> None:
+        """Let go of what waited for the first header."""
+        held, self._held, self._held_since, self._waits = self._held, [], None, False
+        for each in held:
+            self._sort(each, now)
 
     def _sort(self, unit: AccessUnit, now: float) -> None:
         if unit.track.is_video:

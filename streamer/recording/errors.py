@@ -2,7 +2,8 @@
 
 StreamerError
 ├── NoSuchRecording    there is none of this id
-└── BeingRecorded      it is being written, and cannot be removed
+├── BeingRecorded      it is being written, and cannot be removed
+└── RecordingDamaged   it is encrypted, and does not open
 """
 
 from __future__ import annotations
@@ -24,3 +25,11 @@ class BeingRecorded(StreamerError):
     def __init__(self, id: str) -> None:
         super().__init__(f"{id} is being written; it can be removed once another file has begun")
         self.id = id
+
+
+class RecordingDamaged(StreamerError):
+    """It is encrypted, and does not open."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} cannot be opened: {why}")
+        self.why = why

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from streamer.recording.sealed import DURATION_AT, RecordSealer
 from transport.cmaf import length, length_offset
 
 #: What a machine that loses its power may cost; one whose server dies loses no fragment that was written.
@@ -19,6 +20,7 @@ class RecordingFile:
         id: of the recording.
         path: where it is made.
         header: see `transport.cmaf.header`, with a place for its length.
+        sealer: encrypts it; None for a file in the clear.
 
     Attributes:
         size: bytes that are written.
@@ -29,17 +31,18 @@ class RecordingFile:
         OSError: it cannot be written; none is left then.
     """
 
-    def __init__(self, id: str, path: Path, header: bytes) -> None:
+    def __init__(self, id: str, path: Path, header: bytes, sealer: RecordSealer | None = None) -> None:
         self.id = id
         self.size = 0
         self.duration_s = 0.0
         self._path = path
-        self._length_at = length_offset(header)
+        self._sealer = sealer
+        self._length_at = DURATION_AT if sealer is not None else length_offset(header)
         self._synced_s = 0.0
         self._is_closed = False
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
-            self._write(header)
+            self._write(sealer.head + sealer.seal(header) if sealer is not None else header)
         except OSError:
             self.close()
             raise
@@ -50,7 +53,7 @@ class RecordingFile:
         Raises:
             OSError: it cannot be written; the file ends with the fragment before.
         """
-        self._write(fragment)
+        self._write(self._sealer.seal(fragment) if self._sealer is not None else fragment)
         self.duration_s += duration_s
         os.pwrite(self._descriptor, length(self.duration_s), self._length_at)
         if self.duration_s - self._synced_s >= _SYNC_EVERY_S:

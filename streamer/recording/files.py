@@ -24,6 +24,7 @@ class Files:
         stream: its name.
         library: where they are made.
         room: whether they may be.
+        is_sealed: whether they are encrypted.
         clock: seconds since 1970.
         monotonic: seconds.
 
@@ -40,12 +41,14 @@ class Files:
         library: Library,
         room: Room,
         *,
+        is_sealed: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
         self._library = library
         self._room = room
+        self._is_sealed = is_sealed
         self._clock = clock
         self._monotonic = monotonic
         self.current: RecordingFile | None = None
@@ -72,7 +75,9 @@ class Files:
                 self._fail(lack)
                 return
             self.since = self._clock()
-            self.current = self._library.create(self._stream, self.since, self._header)
+            self.current = self._library.create(
+                self._stream, self.since, self._header, is_sealed=self._is_sealed
+            )
             self._again_at = None
         except OSError as error:
             self._fail(_words(error))
@@ -98,10 +103,11 @@ class Files:
 
     def finish(self) -> None:
         """Complete what is written."""
-        file, self.current = self.current, None
+        file = self.current
         if file is not None:
             file.close()
             self._library.complete(file.id)
+            self.current = None
 
     @property
     def is_to_begin(self) -> bool:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auth.storage.lru import LruCache
-from streamer.recording.errors import BeingRecorded, NoSuchRecording
+from streamer.recording.errors import BeingRecorded, NoSuchRecording, RecordingDamaged
 from streamer.recording.file import RecordingFile
-from streamer.recording.names import SUFFIX, began_at, is_stamp, join, split, stamp
+from streamer.recording.keys import RecordingKeys
+from streamer.recording.names import SEALED_SUFFIX, SUFFIX, began_at, is_stamp, join, split, stamp
+from streamer.recording.sealed import RecordSealer, SealedReader
 from transport.cmaf import Described, describe
 from transport.errors import WireError
 
@@ -22,6 +24,7 @@ _log = logging.getLogger(__name__)
 #: A header has some 2 KB.
 _HEADER_BYTES = 64 * 1024
 _MAX_KNOWN = 20_000
+_SUFFIXES = (SUFFIX, SEALED_SUFFIX)
 _NOTHING = Described(0.0, ())
 
 
@@ -33,7 +36,7 @@ class Recording:
         id: see `names`.
         stream: what of.
         began_at: seconds since 1970.
-        size: bytes.
+        size: bytes, as it lies there.
         is_complete: nothing more is written into it.
         content: how long it is and what is in it; nothing of a file that cannot be read.
     """
@@ -51,10 +54,12 @@ class Library:
 
     Args:
         root: with a folder for each stream; made when the first recording is.
+        keys: for those that are encrypted.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keys: RecordingKeys) -> None:
         self.root = root
+        self._keys = keys
         self._lock = threading.Lock()
         self._written: set[str] = set()
         self._known: LruCache[tuple[str, int, int], Described] = LruCache(_MAX_KNOWN)
@@ -72,7 +77,9 @@ class Library:
             names = [entry.name for entry in os.scandir(self.root / stream) if _is_file(entry)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        stamps = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        stamps = {
+            name.removesuffix(suffix) for name in names for suffix in _SUFFIXES if name.endswith(suffix)
+        }
         return [join(stream, text) for text in sorted(filter(is_stamp, stamps), reverse=True)]
 
     def find(self, id: str) -> Recording:
@@ -90,7 +97,7 @@ class Library:
         known = id, stat.st_size, stat.st_mtime_ns
         content = self._known.find(known)
         if content is None:
-            content = _read(path)
+            content = self._describe(path)
             self._known.add(known, content)
         return Recording(id, split(id)[0], began, stat.st_size, is_complete, content)
 
@@ -101,10 +108,20 @@ class Library:
             NoSuchRecording: it is not there.
         """
         stream, text = split(id)
-        path = self.root / stream / (text + SUFFIX)
-        if path.is_symlink() or not path.is_file():
-            raise NoSuchRecording(id)
-        return path
+        for suffix in _SUFFIXES:
+            path = self.root / stream / (text + suffix)
+            if path.is_file() and not path.is_symlink():
+                return path
+        raise NoSuchRecording(id)
+
+    def open_sealed(self, path: Path) -> SealedReader | None:
+        """What reads an encrypted file; None for one in the clear. The caller closes it.
+
+        Raises:
+            OSError: it cannot be read.
+            RecordingDamaged: it does not open.
+        """
+        return SealedReader(path, self._keys.find) if path.name.endswith(SEALED_SUFFIX) else None
 
     def prepare(self, stream: str) -> None:
         """Make the folder for a stream where there is none.
@@ -115,25 +132,28 @@ class Library:
         self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
         (self.root / stream).mkdir(mode=0o750, exist_ok=True)
 
-    def create(self, stream: str, at: float, header: bytes) -> RecordingFile:
+    def create(self, stream: str, at: float, header: bytes, *, is_sealed: bool = False) -> RecordingFile:
         """Begin a file, after `prepare`; `complete` is to be called when it has ended.
 
         Args:
             stream: what of.
             at: seconds since 1970; a thousandth later where there is one of that time.
             header: see `RecordingFile`.
+            is_sealed: whether it is encrypted.
 
         Raises:
             OSError: it cannot be written.
         """
         folder = self.root / stream
+        suffix = SEALED_SUFFIX if is_sealed else SUFFIX
         for number in itertools.count():
             text = stamp(at + number / 1000)
             id = join(stream, text)
             with self._lock:
                 self._written.add(id)
             try:
-                return RecordingFile(id, folder / (text + SUFFIX), header)
+                sealer = RecordSealer(*self._keys.current) if is_sealed else None
+                return RecordingFile(id, folder / (text + suffix), header, sealer)
             except FileExistsError:
                 continue  # it is written by now, or was by a server whose clock was ahead
             except OSError:
@@ -188,17 +208,22 @@ class Library:
                 _log.error("%s cannot be removed: %s", id, error.strerror)
         return removed
 
+    def _describe(self, path: Path) -> Described:
+        try:
+            reader = self.open_sealed(path)
+            if reader is None:
+                with path.open("rb") as file:
+                    return describe(file.read(_HEADER_BYTES))
+            try:
+                return describe(reader.read(0, _HEADER_BYTES))
+            finally:
+                reader.close()
+        except (OSError, WireError, RecordingDamaged):
+            return _NOTHING
+
     def _all(self) -> Iterator[str]:
         return itertools.chain.from_iterable(map(self.ids, self.streams()))
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False)
-
-
-def _read(path: Path) -> Described:
-    try:
-        with path.open("rb") as file:
-            return describe(file.read(_HEADER_BYTES))
-    except (OSError, WireError):
-        return _NOTHING

@@ -12,6 +12,8 @@ import re
 from streamer.recording.errors import NoSuchRecording
 
 SUFFIX = ".mp4"
+#: Of one that is encrypted.
+SEALED_SUFFIX = ".mp4.sealed"
 _FORMAT = "%Y-%m-%dT%H-%M-%S.%f"
 _ID = re.compile(
     r"(?P<stream>[A-Za-z0-9][A-Za-z0-9._-]{0,63})@(?P<stamp>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z)", re.ASCII

@@ -73,7 +73,9 @@ class Recorder:
     ) -> None:
         self.stream = stream
         self._file_s = file_s
-        self._files = Files(stream.name, library, room, clock=clock)
+        # Whether they are encrypted does not change in place.
+        is_sealed = stream.config.seals_recordings
+        self._files = Files(stream.name, library, room, is_sealed=is_sealed, clock=clock)
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._has_changed = True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
+from streamer.recording.keys import RecordingKeys
 from streamer.recording.library import Library
 from streamer.recording.recorder import Recorder, RecorderState
 from streamer.recording.room import Room
@@ -30,6 +31,7 @@ class Recordings:
         registry: the streams.
         config: where and how long.
         root: the folder.
+        keys: for what is encrypted.
         clock: seconds since 1970.
 
     Attributes:
@@ -42,10 +44,11 @@ class Recordings:
         registry: Registry,
         config: RecordingConfig,
         root: Path,
+        keys: RecordingKeys,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.library = Library(root)
+        self.library = Library(root, keys)
         self.room = Room(self.library, config)
         self._registry = registry
         self._config = config

@@ -43,6 +43,7 @@ class StreamConfig(Section):
     analytics: bool = True
     clear_relays: bool = False
     record: bool = False
+    record_encrypted: bool = False
     relays: tuple[RelayConfig, ...] = ()
 
     @field_validator("source")
@@ -125,13 +126,8 @@ class StreamConfig(Section):
             return
         if self.e2e and not self.clear_relays:
             raise ValueError(
-                "e2e = true keeps the picture from everybody in between, and a recording is in the clear; "
+                "e2e = true keeps the picture from everybody in between, and who downloads files gets it; "
                 "expected clear_relays = true beside record = true, or no recording"
-            )
-        if self.encryption is not Floor.NONE:
-            raise ValueError(
-                f'encryption = "{self.encryption}" is demanded of every leg, and files of recordings are not '
-                "encrypted; expected one of both"
             )
         if self.on_demand:
             raise ValueError(
@@ -150,6 +146,11 @@ class StreamConfig(Section):
         if wanted.public:
             harmless.add("public")
         return self.model_dump(exclude=harmless) == wanted.model_dump(exclude=harmless)
+
+    @property
+    def seals_recordings(self) -> bool:
+        """Whether its recordings are encrypted: where that is said, or its media are everywhere else."""
+        return self.record_encrypted or self.e2e or self.encryption is not Floor.NONE
 
     @property
     def reading_passphrase(self) -> str | None:

@@ -31,7 +31,7 @@ from auth.errors import (
     TokenInvalid,
 )
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive, StreamerError, Unplayable
-from streamer.recording import BeingRecorded, NoSuchRecording
+from streamer.recording.errors import BeingRecorded, NoSuchRecording, RecordingDamaged
 from streamer.relay.errors import NoSuchDestination, NoSuchRelay, RelayBusy, RelayRefused
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     Unplayable: (406, "not_playable"),
     NoSuchRecording: (404, "no_such_recording"),
     BeingRecorded: (409, "being_recorded"),
+    RecordingDamaged: (500, "recording_damaged"),
     NoSuchRelay: (404, "no_such_relay"),
     NoSuchDestination: (404, "no_such_destination"),
     RelayBusy: (409, "relay_busy"),

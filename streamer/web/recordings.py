@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from aiohttp import hdrs, web
 
 from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
-from streamer.recording import Library, NoSuchRecording, RecorderState, Recording
+from streamer.recording.errors import NoSuchRecording
+from streamer.recording.library import Library, Recording
 from streamer.recording.names import began_at, split
+from streamer.recording.recorder import RecorderState
 from streamer.web.access import Access
 from streamer.web.answers import answer
 from streamer.web.confidential import require_confidential
@@ -24,6 +26,7 @@ from streamer.web.recording_models import (
     RecordingsModel,
     RecordingsQuery,
 )
+from streamer.web.sealed_response import send_sealed
 
 
 class RecordingsFace:
@@ -92,12 +95,17 @@ class RecordingsFace:
             require_confidential(request, self._registry.find(_stream(id)))
         path = await asyncio.to_thread(self._library.path, id)
         await self._ledger.looked(request, permit, "recording.download", id)
-        headers = {
+        headers: dict[str, str] = {
             hdrs.CONTENT_TYPE: "video/mp4",
             hdrs.CONTENT_DISPOSITION: f'inline; filename="{id}.mp4"',
             hdrs.CACHE_CONTROL: "private, no-cache",
         }
-        return web.FileResponse(path, headers=headers)
+        reader = await asyncio.to_thread(self._library.open_sealed, path)
+        if reader is None:
+            return web.FileResponse(path, headers=headers)
+        with closing(reader):
+            # Until it grows it stays as it is.
+            return await send_sealed(request, reader, f'"{reader.size:x}"', headers)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove it."""

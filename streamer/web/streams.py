@@ -14,7 +14,7 @@ from streamer.egress.hls import HlsEgress
 from streamer.egress.webrtc import WebRtcEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import State, Stream
-from streamer.recording import Recordings
+from streamer.recording.recordings import Recordings
 from streamer.web import models
 from streamer.web.access import Access
 from streamer.web.answers import answer

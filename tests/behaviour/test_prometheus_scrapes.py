@@ -75,7 +75,7 @@ async def test_a_real_one_finds_the_audience(tmp_path: Path) -> None:
             finally:
                 await crowd.close()
             rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
-            assert len(rules) == 9
+            assert len(rules) == 10
             assert all(rule["health"] in ("ok", "unknown") for rule in rules)
         board = json.loads((DEPLOY / "grafana" / "streamer.json").read_text(encoding="utf-8"))
         shown = metrics(server)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from loadtests.rig.encoder import Programme, ffmpeg_arguments, ffmpeg_srt
 from loadtests.rig.process import Process
 from loadtests.rig.server import Server
-from tests.behaviour.streams import KEY, OPEN, stream_id
+from tests.behaviour.streams import KEY, OPEN, PASSPHRASE, stream_id
 from tests.fakes.wait import wait_until
 
 FPS, SECONDS = 30, 6
@@ -117,6 +119,28 @@ def test_a_player_begins_in_what_is_being_written(server: Server) -> None:
         assert server.metric("streamer_recording_active", stream="cam") == 1
         assert server.metric("streamer_recording_bytes_total", stream="cam") > 0
     server.wait_free("cam")
+
+
+def test_what_is_encrypted_everywhere_is_so_on_disk_and_survives_another_master_key() -> None:
+    sealed = RECORDED + f'encryption = "aes-256"\npassphrase = "{PASSPHRASE}"\n'
+    with Server(TABLE + sealed) as server:
+        programme = Programme(size="320x180", video="h264-b")
+        with ffmpeg_srt(server.srt_port, stream_id(), programme, passphrase=PASSPHRASE):
+            wait_until(lambda: server.stream("cam")["recording"]["bytes"] > 150_000, "some of it")
+        server.wait_free("cam")
+        wait_until(lambda: server.stream("cam")["recording"]["id"] is None, "the file to be complete")
+        (recording,) = recordings(server)
+        (path,) = (server.folder / "state" / "recordings" / "cam").iterdir()
+        assert path.name.endswith(".mp4.sealed")
+        assert not any(known in path.read_bytes() for known in (b"ftyp", b"moof", b"avc1", b"mdat"))
+        data = download(server, recording["id"])
+        assert len(times(data, "video")) == pytest.approx(recording["duration_s"] * FPS, abs=2)
+        command = [sys.executable, "-m", "ops", "keys", "rotate", "--config", str(server.config_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        server.stop()
+        server.start()
+        assert download(server, recording["id"]) == data
 
 
 def files(folder: Path) -> list[Path]:

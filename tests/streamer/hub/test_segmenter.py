@@ -227,3 +227,10 @@ def test_a_gop_without_end_is_one_file() -> None:
     shelf.segmenter.break_off()
     assert len(shelf.files) == 1
     assert len(shelf.packets(0, "video")) == 100
+
+
+def test_what_waits_for_its_sound_is_kept_when_none_comes_any_more() -> None:
+    shelf = Shelf().write(*pictures(1.0))
+    assert shelf.files == []
+    shelf.segmenter.break_off()
+    assert len(shelf.packets(0, "video")) == 25

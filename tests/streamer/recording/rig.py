@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 
 from streamer.hub.stream import Publication, Publisher, Stream
+from streamer.recording.keys import RecordingKeys
 from streamer.recording.library import Library
 from streamer.recording.recorder import Recorder
 from streamer.recording.room import Room
@@ -17,6 +18,7 @@ from streamer.sections.stream import StreamConfig
 from tests.fakes.wait import wait_until
 from transport.media import AccessUnit
 
+KEYS = RecordingKeys({"0123456789abcdef": bytes(range(32))})
 _names = itertools.count()
 
 
@@ -55,7 +57,7 @@ class RecordedStream:
         self.folder = folder
         self.free = 10**12
         self.stream = Stream("cam", StreamConfig.model_validate({"record": True, **stream}), self._changed)
-        self.library = Library(folder)
+        self.library = Library(folder, KEYS)
         self.room = Room(self.library, config or RecordingConfig(), free=lambda folder: self.free)
         self._recorder: Recorder | None = None
         self._file_s = file_s
@@ -82,6 +84,13 @@ class RecordedStream:
     def record(self, *units: AccessUnit) -> None:
         """What a publisher brings that then leaves, up to its end."""
         publication = self.publish(units)
+        publication.close("done")
+        wait_until(lambda: self.stream.demand.idle_s, "the recorder to have done")
+
+    def go_on(self, publication: Publication, *units: AccessUnit) -> None:
+        """The rest of what a publisher brings, up to its end."""
+        for unit in sorted(units, key=lambda unit: unit.dts_s):
+            publication.write(unit)
         publication.close("done")
         wait_until(lambda: self.stream.demand.idle_s, "the recorder to have done")
 

@@ -7,6 +7,7 @@ import pytest
 
 from streamer.recording.errors import BeingRecorded, NoSuchRecording
 from streamer.recording.library import Library
+from tests.streamer.recording.rig import KEYS
 from tests.transport.media.sources import picture_units
 from transport.cmaf import Run, Sample, fragment, header
 from transport.media import Codec
@@ -23,13 +24,13 @@ AT = 1_795_816_800.123
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library(tmp_path / "recordings")
+    return Library(tmp_path / "recordings", KEYS)
 
 
-def add(library: Library, stream: str, at: float) -> str:
+def add(library: Library, stream: str, at: float, *, is_sealed: bool = False) -> str:
     """One that is complete."""
     library.prepare(stream)
-    file = library.create(stream, at, HEADER)
+    file = library.create(stream, at, HEADER, is_sealed=is_sealed)
     file.append(FRAGMENT, 1.0)
     file.close()
     library.complete(file.id)

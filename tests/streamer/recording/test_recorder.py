@@ -44,7 +44,7 @@ def test_what_is_written_is_told(tmp_path: Path) -> None:
         state = recorded.recorder.state
         assert state.id == "cam@2026-11-27T22-00-00.123Z"
         assert state.since == 1_795_816_800.123
-        assert state.size == recorded.files[0].stat().st_size
+        assert 0 < state.size <= recorded.files[0].stat().st_size
         assert not recorded.library.find(state.id).is_complete
         # It plays as it is.
         assert decoded(recorded.files[0]) >= 25
@@ -102,7 +102,9 @@ def test_what_cmaf_carries_stays_as_it_is(tmp_path: Path, codec: Codec) -> None:
 def test_other_codings_are_made_into_these(tmp_path: Path) -> None:
     heard = sound_units(Codec.MP2, tone(3.0, 48_000), 48_000)
     with RecordedStream(tmp_path) as recorded:
-        recorded.record(*pictures(3.0), *heard)
+        publication = recorded.publish([*pictures(3.0), *heard])
+        wait_until(lambda: recorded.stream.aac.out.tracks, "the sound to be made")
+        recorded.go_on(publication, *later(pictures(3.0), 3.0), *later(tuple(heard), 3.0))
         sounded = [path for path in recorded.files if len(describe(path.read_bytes()).tracks) == 2]
         assert sounded
         for path in sounded:

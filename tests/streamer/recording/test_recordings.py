@@ -11,10 +11,10 @@ from ops.metrics.recordings import RecordingCollector
 from streamer.config import parse
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher
-from streamer.recording import Recordings
+from streamer.recording.recordings import Recordings
 from tests.fakes.wait import until
 from tests.streamer.egress.hls.material import pictures, sounds
-from tests.streamer.recording.rig import decoded
+from tests.streamer.recording.rig import KEYS, decoded
 from tests.streamer.recording.test_library import AT, add
 
 RECORDED: dict[str, Any] = {"streams": {"cam": {"record": True}, "door": {}}}
@@ -27,7 +27,7 @@ class Server:
         self.now = AT
         self.registry = Registry()
         config = parse({"recording": recording, **RECORDED})
-        self.recordings = Recordings(self.registry, config.recording, folder, clock=lambda: self.now)
+        self.recordings = Recordings(self.registry, config.recording, folder, KEYS, clock=lambda: self.now)
         self.registry.on_change.append(self.recordings.stream_changed)
         self.apply(RECORDED)
 

@@ -7,6 +7,7 @@ import pytest
 from streamer.recording.library import Library
 from streamer.recording.room import Room
 from streamer.sections.recording import RecordingConfig
+from tests.streamer.recording.rig import KEYS
 from tests.streamer.recording.test_library import AT, add
 
 FULL = 999
@@ -14,7 +15,7 @@ FULL = 999
 
 class Disk:
     def __init__(self, folder: Path, **config: object) -> None:
-        self.library = Library(folder)
+        self.library = Library(folder, KEYS)
         self.free = 10_000
         self.now = 0.0
         settings = RecordingConfig.model_validate({"keep_free_bytes": 1000, **config})
@@ -57,10 +58,10 @@ def test_where_nothing_is_left_to_remove_it_says_so(tmp_path: Path) -> None:
 
 
 def test_a_real_disk_is_asked(tmp_path: Path) -> None:
-    room = Room(Library(tmp_path), RecordingConfig(keep_free_bytes=0))
+    room = Room(Library(tmp_path, KEYS), RecordingConfig(keep_free_bytes=0))
     assert room.lack() == ""
     assert room.free > 0
-    room = Room(Library(tmp_path / "none"), RecordingConfig())
+    room = Room(Library(tmp_path / "none", KEYS), RecordingConfig())
     room.look()
     assert room.free == 0
     (tmp_path / "none").mkdir()

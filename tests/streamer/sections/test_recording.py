@@ -29,12 +29,21 @@ def test_recordings_are_in_the_state_directory_unless_said() -> None:
     "stream, said",
     [
         ({"e2e": True}, "clear_relays = true"),
-        ({"encryption": "aes-128", "passphrase": "correct horse battery"}, "not encrypted"),
         ({"on_demand": True, "source": "rtsp://192.0.2.1/1"}, "on_demand"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused(stream: dict[str, Any], said: str) -> None:
     assert said in finding(**stream)
+
+
+def test_what_is_encrypted_everywhere_else_is_so_in_files_too() -> None:
+    assert not StreamConfig(record=True).seals_recordings
+    assert StreamConfig(record=True, record_encrypted=True).seals_recordings
+    assert StreamConfig(record=True, e2e=True, clear_relays=True).seals_recordings
+    floor = {"record": True, "encryption": "aes-128", "passphrase": "correct horse battery"}
+    assert StreamConfig.model_validate(floor).seals_recordings
+    # A file is one or the other.
+    assert not StreamConfig(record=True).allows_in_place(StreamConfig(record=True, record_encrypted=True))
 
 
 def test_clear_copies_may_be_allowed() -> None:

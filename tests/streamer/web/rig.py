@@ -33,7 +33,8 @@ from streamer.egress.srt import SrtEgress
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Publication, Publisher, Stream
 from streamer.ingest.whip import WhipIngest
-from streamer.recording import Recordings
+from streamer.recording.keys import open_keys
+from streamer.recording.recordings import Recordings
 from streamer.web.access import Access
 from streamer.web.app import make_app
 from streamer.web.connections import ConnectionsFace
@@ -146,7 +147,9 @@ class WebRig(Rig):
         self.hls = HlsEgress(self._config.hls)
         self.registry.on_remove.append(self.hls.stream_removed)
         folder = self._config.recording.folder(self._config.state.dir)
-        self.recordings = Recordings(self.registry, self._config.recording, folder, clock=self.clock)
+        async with self.identity.engine.begin() as connection:
+            keys = await open_keys(connection, self.identity.vault, self.clock())
+        self.recordings = Recordings(self.registry, self._config.recording, folder, keys, clock=self.clock)
         self.registry.on_change.append(self.recordings.stream_changed)
         self.recordings.apply()
         faces = (

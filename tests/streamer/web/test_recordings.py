@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from auth.permissions.actions import Action
@@ -12,6 +13,7 @@ from tests.fakes.wait import until
 from tests.streamer.egress.hls.material import pictures
 from tests.streamer.recording.test_library import AT, FRAGMENT, HEADER, add
 from tests.streamer.web.rig import STREAMS, WebRig
+from transport.cmaf import describe
 
 WHOLE = HEADER + FRAGMENT
 
@@ -72,8 +74,9 @@ async def test_they_are_shown_to_those_alone_who_manage_their_stream(rig: WebRig
     assert library.ids("closed") == [other]
 
 
-async def test_one_is_downloaded_whole_or_in_parts(rig: WebRig) -> None:
-    id = add(rig.recordings.library, "cam", AT)
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["clear", "sealed"])
+async def test_one_is_downloaded_whole_or_in_parts(rig: WebRig, is_sealed: bool) -> None:
+    id = add(rig.recordings.library, "cam", AT, is_sealed=is_sealed)
     path = f"/api/v1/recordings/{id}"
     async with rig.client.get(path, headers=rig.admin) as response:
         assert response.status == 200
@@ -82,21 +85,53 @@ async def test_one_is_downloaded_whole_or_in_parts(rig: WebRig) -> None:
         assert f'filename="{id}.mp4"' in response.headers["Content-Disposition"]
         assert response.headers["Cache-Control"] == "private, no-cache"
         whole = await response.read()
+        etag = response.headers["ETag"]
     assert len(whole) == len(WHOLE)
+    assert describe(whole).duration_s == 1.0
     assert whole.endswith(FRAGMENT)
     for asked, expected in (
         ("bytes=0-99", whole[:100]),
         ("bytes=100-", whole[100:]),
         ("bytes=-50", whole[-50:]),
+        (f"bytes={len(HEADER) - 10}-{len(HEADER) + 9}", whole[len(HEADER) - 10 : len(HEADER) + 10]),
+        ("bytes=0-999999999", whole),
     ):
         async with rig.client.get(path, headers=rig.admin | {"Range": asked}) as response:
             assert response.status == 206
             assert response.content_type == "video/mp4"
+            start = len(whole) - 50 if asked == "bytes=-50" else int(asked[6:].partition("-")[0])
+            end = start + len(expected) - 1
+            assert response.headers["Content-Range"] == f"bytes {start}-{end}/{len(whole)}"
             assert await response.read() == expected
+    # What is sent as it is is held to a time alone (If-Range with a date).
+    for condition, status in ((etag, 206), ('"another"', 200)) if is_sealed else ():
+        headers = rig.admin | {"Range": "bytes=0-9", "If-Range": condition}
+        async with rig.client.get(path, headers=headers) as response:
+            assert response.status == status
+            assert await response.read() == (whole[:10] if status == 206 else whole)
     async with rig.client.get(path, headers=rig.admin | {"Range": "bytes=999999999-"}) as response:
         assert response.status == 416
     async with rig.client.head(path, headers=rig.admin) as response:
         assert response.headers["Content-Length"] == str(len(whole))
+
+
+async def test_one_that_was_changed_is_not_sent(rig: WebRig) -> None:
+    id = add(rig.recordings.library, "cam", AT, is_sealed=True)
+    path = rig.recordings.library.path(id)
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+    status, _, text = await rig.answer("GET", f"/api/v1/recordings/{id}", headers=rig.admin)
+    assert (status, json.loads(text)["error"]) == (500, "recording_damaged")
+    assert (await rig.json("/api/v1/recordings", headers=rig.admin))["recordings"][0]["tracks"] == []
+    data[100] ^= 1
+    data[-1] ^= 1
+    path.write_bytes(data)
+    # What was promised does not come, which tells whoever reads; nothing else is sent in its place.
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with rig.client.get(f"/api/v1/recordings/{id}", headers=rig.admin) as response:
+            await response.read()
+    assert (await rig.answer("GET", "/healthz"))[0] == 200
 
 
 @pytest.mark.parametrize(

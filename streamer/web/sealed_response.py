@@ -1,0 +1,78 @@
+"""Sends what is encrypted on disk as if it were in the clear, whole or a part of it (RFC 9110 section 14)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from aiohttp import hdrs, web
+
+from streamer.recording.errors import RecordingDamaged
+from streamer.recording.sealed import SealedReader
+from streamer.web.problems import Problem
+
+_log = logging.getLogger(__name__)
+
+#: Taken from the disk at once; what is read is of one record, and mostly less.
+_PIECE_BYTES = 256 * 1024
+
+
+async def send_sealed(
+    request: web.Request, reader: SealedReader, etag: str, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Answer with a file, or with the part of it that was asked for.
+
+    Args:
+        request: to answer; of its conditions `If-Range` counts.
+        reader: of the file; the caller closes it.
+        etag: another one whenever it changes.
+        headers: to send along.
+
+    Raises:
+        Problem: 416, there is no such part.
+        RecordingDamaged: its beginning does not open.
+    """
+    part = _part(request, reader.size, etag)
+    start, end = part if part is not None else (0, reader.size)
+    first = await asyncio.to_thread(reader.read, start, min(_PIECE_BYTES, end - start))
+    response = web.StreamResponse(status=206 if part is not None else 200, headers=headers)
+    response.headers[hdrs.ACCEPT_RANGES] = "bytes"
+    response.headers[hdrs.ETAG] = etag
+    if part is not None:
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{reader.size}"
+    response.content_length = end - start
+    await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:
+        return response
+    await response.write(first)
+    at = start + len(first)
+    while at < end:
+        try:
+            piece = await asyncio.to_thread(reader.read, at, min(_PIECE_BYTES, end - at))
+        except (OSError, RecordingDamaged) as error:
+            # Too late for a problem: who reads learns it by the length that was promised.
+            _log.error("%s", error)
+            if request.transport is not None:
+                request.transport.close()
+            return response
+        await response.write(piece)
+        at += len(piece)
+    await response.write_eof()
+    return response
+
+
+def _part(request: web.Request, size: int, etag: str) -> tuple[int, int] | None:
+    """From where to where, and None for all of it."""
+    if request.headers.get(hdrs.IF_RANGE, etag) != etag:
+        return None
+    try:
+        asked = request.http_range
+    except ValueError:  # several parts, or no range at all: it may be ignored (section 14.2)
+        return None
+    if asked.start is None and asked.stop is None:
+        return None
+    start, end, _ = asked.indices(size)
+    if start >= end:
+        raise Problem(416, "no_such_range", f"it has {size} bytes", {hdrs.CONTENT_RANGE: f"bytes */{size}"})
+    return start, end
