@@ -14,7 +14,7 @@ from auth.storage.lru import LruCache
 from streamer.recording.errors import BeingRecorded, NoSuchRecording, RecordingDamaged
 from streamer.recording.file import RecordingFile
 from streamer.recording.keys import RecordingKeys
-from streamer.recording.names import SEALED_SUFFIX, SUFFIX, began_at, is_stamp, join, split, stamp
+from streamer.recording.names import SEALED_SUFFIX, SUFFIX, began_at, is_stamp, is_stream, join, split, stamp
 from streamer.recording.sealed import RecordSealer, SealedReader
 from transport.cmaf import Described, describe
 from transport.errors import WireError
@@ -67,12 +67,15 @@ class Library:
     def streams(self) -> list[str]:
         """Those of which there may be recordings, configured or not."""
         try:
-            return sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+            folders = [entry.name for entry in os.scandir(self.root) if entry.is_dir()]
         except FileNotFoundError:
             return []
+        return sorted(filter(is_stream, folders))
 
     def ids(self, stream: str) -> list[str]:
         """The recordings of a stream, the latest first."""
+        if not is_stream(stream):
+            return []
         try:
             names = [entry.name for entry in os.scandir(self.root / stream) if _is_file(entry)]
         except (FileNotFoundError, NotADirectoryError):
@@ -121,7 +124,9 @@ class Library:
             OSError: it cannot be read.
             RecordingDamaged: it does not open.
         """
-        return SealedReader(path, self._keys.find) if path.name.endswith(SEALED_SUFFIX) else None
+        if not path.name.endswith(SEALED_SUFFIX):
+            return None
+        return SealedReader(path, self._keys.find)
 
     def prepare(self, stream: str) -> None:
         """Make the folder for a stream where there is none.
@@ -144,22 +149,18 @@ class Library:
         Raises:
             OSError: it cannot be written.
         """
-        folder = self.root / stream
+        sealer = RecordSealer(*self._keys.current) if is_sealed else None
         suffix = SEALED_SUFFIX if is_sealed else SUFFIX
-        for number in itertools.count():
-            text = stamp(at + number / 1000)
+        with self._lock:
+            # There may be one that is still written, or was by a server whose clock was ahead.
+            text = next(filter(lambda text: self._is_free(stream, text), _stamps(at)))
             id = join(stream, text)
-            with self._lock:
-                self._written.add(id)
-            try:
-                sealer = RecordSealer(*self._keys.current) if is_sealed else None
-                return RecordingFile(id, folder / (text + suffix), header, sealer)
-            except FileExistsError:
-                continue  # it is written by now, or was by a server whose clock was ahead
-            except OSError:
-                self.complete(id)
-                raise
-        raise AssertionError("there is always another number")
+            self._written.add(id)
+        try:
+            return RecordingFile(id, self.root / stream / (text + suffix), header, sealer)
+        except OSError:
+            self.complete(id)
+            raise
 
     def complete(self, id: str) -> None:
         """Nothing more is written into a file."""
@@ -208,6 +209,10 @@ class Library:
                 _log.error("%s cannot be removed: %s", id, error.strerror)
         return removed
 
+    def _is_free(self, stream: str, text: str) -> bool:
+        is_there = any((self.root / stream / (text + suffix)).exists() for suffix in _SUFFIXES)
+        return not is_there and join(stream, text) not in self._written
+
     def _describe(self, path: Path) -> Described:
         try:
             reader = self.open_sealed(path)
@@ -223,6 +228,11 @@ class Library:
 
     def _all(self) -> Iterator[str]:
         return itertools.chain.from_iterable(map(self.ids, self.streams()))
+
+
+def _stamps(at: float) -> Iterator[str]:
+    """A time, and those after it."""
+    return (stamp(at + number / 1000) for number in itertools.count())
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -60,6 +60,11 @@ def split(id: str) -> tuple[str, str]:
     return found["stream"], found["stamp"]
 
 
+def is_stream(text: str) -> bool:
+    """Whether a stream can be called so."""
+    return _ID.fullmatch(join(text, stamp(0.0))) is not None
+
+
 def is_stamp(text: str) -> bool:
     """Whether a file without its suffix is called like a recording."""
     return _ID.fullmatch(join("a", text)) is not None

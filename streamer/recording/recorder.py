@@ -143,10 +143,12 @@ class Recorder:
         try:
             self._feed(intake, segmenter)
         finally:
-            segmenter.break_off()
-            self._files.finish()
             self._skipped_before += intake.skipped
             self._trouble = ""
+            try:
+                segmenter.break_off()
+            finally:
+                self._files.finish()
 
     def _feed(self, intake: Intake, segmenter: Segmenter) -> None:
         publisher = self.stream.own_publisher

@@ -100,7 +100,10 @@ class RecordingsFace:
             hdrs.CONTENT_DISPOSITION: f'inline; filename="{id}.mp4"',
             hdrs.CACHE_CONTROL: "private, no-cache",
         }
-        reader = await asyncio.to_thread(self._library.open_sealed, path)
+        try:
+            reader = await asyncio.to_thread(self._library.open_sealed, path)
+        except FileNotFoundError:
+            raise NoSuchRecording(id) from None
         if reader is None:
             return web.FileResponse(path, headers=headers)
         with closing(reader):

@@ -73,6 +73,12 @@ def test_two_of_one_time_have_two_names(library: Library) -> None:
     ids = [add(library, "cam", AT) for _ in range(3)]
     assert ids == [f"cam@2026-11-27T22-00-00.12{digit}Z" for digit in (3, 4, 5)]
     assert library.ids("cam") == ids[::-1]
+    assert all(library.find(id).is_complete for id in ids)
+    sealed = add(library, "cam", AT, is_sealed=True)
+    assert sealed == "cam@2026-11-27T22-00-00.126Z"
+    for id in (*ids, sealed):
+        library.remove(id)
+    assert library.ids("cam") == []
 
 
 def test_one_without_anything_in_it_does_not_stay(library: Library) -> None:
@@ -96,6 +102,21 @@ def test_only_recordings_are_shown(library: Library) -> None:
     (folder / "2026-11-27T22-00-00.127Z.mp4").write_text("no film")
     found = library.find("cam@2026-11-27T22-00-00.127Z")
     assert (found.content.duration_s, found.content.tracks) == (0.0, ())
+
+
+def test_folders_that_are_no_streams_are_let_be(library: Library, tmp_path: Path) -> None:
+    """As a disk of its own has `lost+found`, which nobody may read."""
+    id = add(library, "cam", AT)
+    elsewhere = library.path(id)
+    for name in ("lost+found", ".Trash"):
+        (library.root / name).mkdir()
+        (library.root / name / elsewhere.name).write_bytes(b"")
+    assert library.streams() == ["cam"]
+    for name in ("lost+found", "..", "../recordings/cam", str(library.root / "cam"), ""):
+        assert library.ids(name) == []
+    assert library.remove_oldest() == id
+    assert library.remove_oldest() is None
+    assert library.expire(AT * 2) == 0
 
 
 def test_what_was_written_long_ago_goes(library: Library) -> None:
