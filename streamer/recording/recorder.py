@@ -21,6 +21,7 @@ from streamer.recording.files import Files
 from streamer.recording.library import Library
 from streamer.recording.room import Room
 from transport.cmaf import CARRIED
+from transport.media import AccessUnit
 
 _log = logging.getLogger(__name__)
 
@@ -162,17 +163,20 @@ class Recorder:
                 self._look(intake, segmenter, now)
             # Before what came is taken: of who has left by now all of it is there.
             present = self.stream.own_publisher
+            units = intake.take()
+            if units:
+                came_at = now
             if _is_another(present, publisher):
                 publisher = present
+                for unit in units[: _first_keyframe(units)]:  # what its predecessor left
+                    segmenter.write(unit, now)
+                units = units[_first_keyframe(units) :]
                 segmenter.break_off()
                 self._files.finish()
             if self._files.is_to_begin:
                 segmenter.break_off()
-            units = intake.take()
             for unit in units:
                 segmenter.write(unit, now)
-            if units:
-                came_at = now
             if has_ended or (present is None and now - came_at >= _LOOK_EVERY_S):
                 return
             self._wake.wait(_LOOK_EVERY_S)
@@ -196,6 +200,12 @@ class Recorder:
         if trouble and trouble != self._trouble:
             _log.warning("%s: recording: %s", self.stream.name, trouble)
         self._trouble = trouble
+
+
+def _first_keyframe(units: list[AccessUnit]) -> int:
+    """Where the first picture is that another publisher can have begun with; the end where there is none."""
+    begins = (number for number, unit in enumerate(units) if unit.track.is_video and unit.keyframe)
+    return next(begins, len(units))
 
 
 def _is_another(present: Publisher | None, before: Publisher | None) -> bool:
