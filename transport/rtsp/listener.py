@@ -210,14 +210,22 @@ class RtspConnection(Caller):
             raise self._ended(None)
 
     def finish(self) -> None:
-        """Send the last answer, if the client takes it."""
+        """Send the last answer, if the client takes it; and let it hang up first where it said goodbye.
+
+        GStreamer may ask to pause after that, and takes a connection that is gone by then for an error.
+        """
         until = time.monotonic() + _FAREWELL_S
-        self._output += self.session.take_output()
         with contextlib.suppress(LinkError, OSError, ValueError):
-            while self._output and (left := until - time.monotonic()) > 0:
+            while (left := until - time.monotonic()) > 0:
+                self._output += self.session.take_output()
                 self._send()
-                if self._output:
-                    select.select([], [self._sock], [], left)
+                waits = self.session.state is State.ENDED and not self._is_closed
+                if not (self._output or waits):
+                    return
+                select.select([self._sock] if waits else [], [self._sock] if self._output else [], [], left)
+                if waits:
+                    self._receive()
+                    self.session.next_event()
 
     def _happened(self) -> list[Event]:
         found: list[Event] = []

@@ -95,7 +95,7 @@ class ServerSession:
 
     def next_event(self) -> Event | None:
         """What happened next; None when there is nothing more, or an answer is due first."""
-        while self._waiting and self._asked is None and self.state is not State.ENDED:
+        while self._waiting and self._asked is None:
             message = self._waiting.popleft()
             event = self._frame(message) if isinstance(message, Frame) else self._request(message)
             if event is not None:
@@ -224,6 +224,8 @@ class ServerSession:
             return 501, "", [("Public", ", ".join(_METHODS))]
         if required := request.header("require"):
             return 551, "", [("Unsupported", required)]
+        if self.state is State.ENDED:
+            return 454, "", []
         session = request.header("session").partition(";")[0].strip()
         if (session and session != self._id) or (method == "TEARDOWN" and self.state is State.INIT):
             return 454, "", []
@@ -304,7 +306,7 @@ class ServerSession:
     ) -> None:
         sequence = _sequence(request)
         said = ([("CSeq", sequence)] if sequence else []) + [("Server", "Streamer")]
-        if self.state is not State.INIT:
+        if self.state not in (State.INIT, State.ENDED):
             said.append(("Session", f"{self._id};timeout={SESSION_TIMEOUT_S}"))
         self._output += serialize_response(status, reason, [*said, *headers], body)
 
