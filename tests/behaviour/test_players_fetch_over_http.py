@@ -114,8 +114,8 @@ async def test_the_browsers_own_player_plays_it(server: Server, browser: Browser
             "() => { const video = document.createElement('video'); video.muted = true;"
             " document.body.append(video); video.src = '/hls/cam/index.m3u8'; return video.play(); }"
         )
-        report = await reported(page, lambda r: r["shown"] > 100, "pictures")
-        assert report["width"] == 320
+        # What is left of another encoder's comes first.
+        await reported(page, lambda r: r["shown"] > 100 and r["width"] == 320, "pictures")
         # Nothing is made for it: it plays pictures in another order, and AAC.
         assert not [each for each in server.stream("cam")["renditions"] if each["active"]]
     await page.context.close()

@@ -99,7 +99,7 @@ class World(Feeds, Viewers, Datagrams):
             publisher.fake.send(datagram)
         heard: list[bytes] = []
         while len(heard) < len(said) and (more := publisher.peer.take(len(said), PATIENCE_S)):
-            heard += more
+            heard += [datagram for datagram, _ in more]
         assert heard == said
 
 
