@@ -84,7 +84,8 @@ async def test_only_what_is_on_the_screen_counts_as_seen_and_all_of_it(server: S
     async with chromium() as browser:
         watcher = await Watcher.open(browser, f"{server.url}/watch/cam")
         await watcher.wait_playing()
-        await watcher.wait_more(30)
+        # Two seconds of them, of which the first come at once.
+        await watcher.wait_more(60)
         await watcher.page.evaluate(
             """Object.defineProperty(document, "hidden", { get: () => true });
             document.dispatchEvent(new Event("visibilitychange"))"""

@@ -197,7 +197,8 @@ def test_a_server_that_is_killed_leaves_what_plays(tmp_path: Path) -> None:
         server.start()
         (found,) = recordings(server)
         assert (found["complete"], found["bytes"]) == (True, len(left))
-        assert found["duration_s"] == pytest.approx(len(seen) / FPS, abs=0.1)
+        # It may have been killed between writing a fragment, of a second, and saying how long the file is.
+        assert len(seen) / FPS - 1.2 < found["duration_s"] < len(seen) / FPS + 0.1
         publish(server, Programme(size="320x180"))
         assert len(recordings(server)) == 2
 
