@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from auth.access.door import Ask
+from auth.access.door import Ask, Door, Entry
 from auth.errors import (
     AuthError,
     BadCredentials,
@@ -42,6 +43,23 @@ _CODES: tuple[tuple[type[AuthError], RejectReason], ...] = (
     (LockedOut, RejectReason.OVERLOADED),
     (RateLimited, RejectReason.OVERLOADED),
 )
+
+#: Of what a caller of a public stream presents; it is then let in as anybody is.
+_NO_MATTER = (BadCredentials, Forbidden, SeatsTaken, TokenInvalid)
+
+
+class RtspRefused(Exception):
+    """This one may not read or publish over RTSP, or not now; the text says why.
+
+    Attributes:
+        status: of the answer.
+        challenge: it is asked to present something.
+    """
+
+    def __init__(self, status: int, message: str, *, challenge: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.challenge = challenge
 
 
 def publishing(stream_id: StreamId, config: StreamConfig, address: str) -> Ask:
@@ -95,6 +113,36 @@ def _either(ask: Ask, config: StreamConfig) -> tuple[Ask, ...]:
         return (ask,)
     anybody = replace(ask, credential=NOTHING, public=True)
     return (anybody,) if ask.credential == NOTHING else (ask, anybody)
+
+
+def screened(door: Door, asks: Sequence[Ask]) -> Sequence[Ask]:
+    """Those of `reading` that may let a caller in, from the first that does on; takes no place.
+
+    Raises:
+        AuthError: none does.
+    """
+    for number, ask in enumerate(asks[:-1]):
+        try:
+            door.screen(ask)
+            return asks[number:]
+        except _NO_MATTER:
+            continue
+    door.screen(asks[-1])
+    return asks[-1:]
+
+
+def entered(door: Door, asks: Sequence[Ask], end: Callable[[str], None]) -> Entry:
+    """Let a caller in by the first of `reading` that opens; see `Door.enter_from_thread`.
+
+    Raises:
+        AuthError: none does.
+    """
+    for ask in asks[:-1]:
+        try:
+            return door.enter_from_thread(ask, end)
+        except _NO_MATTER:
+            continue
+    return door.enter_from_thread(asks[-1], end)
 
 
 def machine_of(stream_id: StreamId) -> str:

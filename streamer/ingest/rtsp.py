@@ -16,7 +16,7 @@ from auth.access.rates import RateLimiter
 from auth.errors import AuthError
 from auth.permissions.actions import Action
 from auth.permissions.protocols import Protocol
-from streamer.callers import password_of, publishing_credential, rtsp_status
+from streamer.callers import RtspRefused, password_of, publishing_credential, rtsp_status
 from streamer.encryption import Leg, leg_over_tls, objection_to
 from streamer.errors import AlreadyPublished, NoSuchStream
 from streamer.hub.registry import Registry
@@ -32,20 +32,6 @@ _log = logging.getLogger(__name__)
 #: How long a publisher may be silent.
 _SILENCE_S = 10.0
 _LOOK_EVERY_S = 0.5
-
-
-class _Refused(Exception):
-    """This one may not publish; the text says why.
-
-    Attributes:
-        status: of the answer.
-        challenge: it is asked to present something.
-    """
-
-    def __init__(self, status: int, message: str, *, challenge: bool = False) -> None:
-        super().__init__(message)
-        self.status = status
-        self.challenge = challenge
 
 
 class RtspIngest:
@@ -73,7 +59,7 @@ class RtspIngest:
         """
         try:
             self._publish(connection, asked)
-        except _Refused as refusal:
+        except RtspRefused as refusal:
             host, port = connection.peer_address
             # Nothing was presented yet: this is how most begin that have a password.
             level = logging.DEBUG if refusal.challenge and not _presented(asked) else logging.WARNING
@@ -85,13 +71,13 @@ class RtspIngest:
         try:
             stream = self._registry.find(asked.named.name)
         except NoSuchStream as error:
-            raise _Refused(404, str(error)) from None
+            raise RtspRefused(404, str(error)) from None
         if not stream.config.is_published:
-            raise _Refused(403, f"{stream.name!r} is pulled from its source")
+            raise RtspRefused(403, f"{stream.name!r} is pulled from its source")
         objection = _objection(stream, connection)
         if objection and not _presented(asked):
             # Who is asked for a secret here would send it in the clear, and in vain.
-            raise _Refused(403, objection)
+            raise RtspRefused(403, objection)
         address = connection.peer_address[0]
         credential = publishing_credential(_presented(asked), stream.config)
         ask = Ask(credential, Action.PUBLISH, Protocol.RTSP, stream.name, address)
@@ -109,12 +95,12 @@ class RtspIngest:
             _check_free(stream)
             if objection:
                 _show(stream, address, objection)
-                raise _Refused(403, objection)
+                raise RtspRefused(403, objection)
             reception = _reception(asked)
             entry = self._door.enter_from_thread(ask, end)
         except AuthError as error:
             status = rtsp_status(error)
-            raise _Refused(status, str(error), challenge=status == 401) from None
+            raise RtspRefused(status, str(error), challenge=status == 401) from None
         try:
             connection.admit()
             connection.session.take_announcement()
@@ -149,14 +135,14 @@ class _Session:
 
         Raises:
             LinkError: how it ended.
-            _Refused: somebody else was quicker.
+            RtspRefused: somebody else was quicker.
         """
         while not self._begins(self._connection.events(_LOOK_EVERY_S)):
             continue
         try:
             publication = take_place(self._stream, self.publisher)
         except (AlreadyPublished, NoSuchStream) as error:
-            raise _Refused(503, str(error)) from None
+            raise RtspRefused(503, str(error)) from None
         self._media_at = time.monotonic()
         reason = "the server failed"
         try:
@@ -209,14 +195,14 @@ def _presented(asked: Asking) -> str:
 def _check_free(stream: Stream) -> None:
     publisher = stream.publisher
     if publisher is not None and not may_be_taken(publisher):
-        raise _Refused(503, str(AlreadyPublished(stream.name, publisher.address)))
+        raise RtspRefused(503, str(AlreadyPublished(stream.name, publisher.address)))
 
 
 def _reception(asked: Asking) -> Reception:
     try:
         return Reception(asked.announced or ())
     except WireError as error:
-        raise _Refused(415, str(error)) from None
+        raise RtspRefused(415, str(error)) from None
 
 
 def _objection(stream: Stream, connection: RtspConnection) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 
-from auth.access.door import Ask, Door, Entry
+from auth.access.door import Door, Entry
 from auth.access.rates import RateLimiter
-from auth.errors import AuthError, BadCredentials, Forbidden, SeatsTaken, TokenInvalid
+from auth.errors import AuthError
 from auth.permissions.credentials import PasswordCredential
-from streamer.callers import reading_over_rtsp, rtsp_status
+from streamer.callers import RtspRefused, entered, reading_over_rtsp, rtsp_status, screened
 from streamer.egress.rtsp.programme import CodedOtherwise
 from streamer.egress.rtsp.reader import RtspReader
 from streamer.encryption import objection_to
@@ -21,23 +21,6 @@ from transport.rtsp.listener import RtspConnection
 from transport.rtsp.server import Asking
 
 _log = logging.getLogger(__name__)
-
-#: Of what a client of a public stream presents; it is then let in as anybody is.
-_NO_MATTER = (BadCredentials, Forbidden, SeatsTaken, TokenInvalid)
-
-
-class _Refused(Exception):
-    """This one may not read, or not now; the text says why.
-
-    Attributes:
-        status: of the answer.
-        challenge: it is asked to present something.
-    """
-
-    def __init__(self, status: int, message: str, *, challenge: bool = False) -> None:
-        super().__init__(message)
-        self.status = status
-        self.challenge = challenge
 
 
 class RtspEgress:
@@ -83,7 +66,7 @@ class RtspEgress:
         """
         try:
             return self._read(connection, asked)
-        except _Refused as refusal:
+        except RtspRefused as refusal:
             host, port = connection.peer_address
             # Nothing was presented yet: this is how most begin.
             level = logging.DEBUG if refusal.challenge and asked.login is None else logging.WARNING
@@ -95,7 +78,7 @@ class RtspEgress:
         try:
             stream = self._registry.find(asked.named.name)
         except NoSuchStream as error:
-            raise _Refused(404, str(error)) from None
+            raise RtspRefused(404, str(error)) from None
         reader = RtspReader(stream, connection)
         entry = self._let_in(reader, connection, asked)
         reason = "the server failed"
@@ -110,7 +93,7 @@ class RtspEgress:
         except (NotLive, CodedOtherwise, RuntimeError) as error:
             reason = str(error)
             if isinstance(error, NotLive):
-                raise _Refused(404, reason) from None
+                raise RtspRefused(404, reason) from None
             raise LinkError("ended", reason) from None
         finally:
             reader.farewell()
@@ -123,43 +106,24 @@ class RtspEgress:
         objection = _objection(stream, connection)
         if objection and not asked.named.secret and asked.login is None:
             # Who is asked for a secret here would send it in the clear, and in vain.
-            raise _Refused(403, objection)
+            raise RtspRefused(403, objection)
         asks = reading_over_rtsp(asked, stream.name, stream.config, address)
         try:
             if self._knocks is not None and isinstance(asks[0].credential, PasswordCredential):
                 self._knocks.check(address)
             # Before a token for one use is used up; and a stranger is not told what the stream demands.
-            allowed = self._screened(asks)
+            allowed = screened(self._door, asks)
             if objection:
-                raise _Refused(403, objection)
-            return self._entered(allowed, reader)
+                raise RtspRefused(403, objection)
+            return entered(self._door, allowed, reader.end)
         except AuthError as error:
             status = rtsp_status(error)
-            raise _Refused(status, str(error), challenge=status == 401) from None
-
-    def _screened(self, asks: tuple[Ask, ...]) -> tuple[Ask, ...]:
-        """What of it may let somebody in."""
-        for number, ask in enumerate(asks):
-            try:
-                self._door.screen(ask)
-                return asks[number:]
-            except _NO_MATTER:
-                if ask is asks[-1]:
-                    raise
-        return asks
-
-    def _entered(self, asks: tuple[Ask, ...], reader: RtspReader) -> Entry:
-        for ask in asks[:-1]:
-            try:
-                return self._door.enter_from_thread(ask, reader.end)
-            except _NO_MATTER:
-                continue
-        return self._door.enter_from_thread(asks[-1], reader.end)
+            raise RtspRefused(status, str(error), challenge=status == 401) from None
 
     def _welcome(self, reader: RtspReader) -> None:
         with self._lock:
             if len(self._readers) >= self._max_readers:
-                raise _Refused(503, f"{self._max_readers} read already (rtsp.max_readers)")
+                raise RtspRefused(503, f"{self._max_readers} read already (rtsp.max_readers)")
             self._readers[reader.id] = reader
         who = f" ({reader.user})" if reader.user else ""
         _log.info("%s: read by %s%s", reader.stream.name, reader.address, who, extra={"session": reader.id})

@@ -6,8 +6,8 @@ import logging
 import threading
 
 from auth.access.door import Door, Entry
-from auth.errors import AuthError, BadCredentials, Forbidden, SeatsTaken, TokenInvalid
-from streamer.callers import machine_of, reading, refusal
+from auth.errors import AuthError
+from streamer.callers import entered, machine_of, reading, refusal, screened
 from streamer.egress.srt.output import TsOutput
 from streamer.egress.srt.reader import SrtReader
 from streamer.errors import NoSuchStream
@@ -18,9 +18,6 @@ from transport.errors import TransportError
 from transport.srt import Admission, Refused, RejectReason, SrtConnection, StreamId
 
 _log = logging.getLogger(__name__)
-
-#: Of what a caller of a public stream presents; it is then let in as anybody is.
-_NO_MATTER = (BadCredentials, Forbidden, SeatsTaken, TokenInvalid)
 
 
 class SrtEgress:
@@ -81,13 +78,10 @@ class SrtEgress:
         config = stream.config
         _check_encryption(stream.name, config)
         asks = reading(stream_id, config, address[0])
-        for ask in asks:
-            try:
-                self._door.screen(ask)
-                break
-            except AuthError as error:
-                if ask is asks[-1] or not isinstance(error, _NO_MATTER):
-                    raise refusal(error) from None
+        try:
+            screened(self._door, asks)
+        except AuthError as error:
+            raise refusal(error) from None
         if len(self.readers) >= self._max_readers:
             raise Refused(RejectReason.OVERLOADED, f"{self._max_readers} read already (srt.max_readers)")
         key_bytes = max(config.pbkeylen, config.encryption.key_bytes)
@@ -145,12 +139,7 @@ class SrtEgress:
 
     def _let_in(self, reader: SrtReader, connection: SrtConnection) -> Entry:
         asks = reading(connection.stream_id, reader.stream.config, connection.peer_address[0])
-        for ask in asks[:-1]:
-            try:
-                return self._door.enter_from_thread(ask, reader.end)
-            except _NO_MATTER:
-                continue
-        return self._door.enter_from_thread(asks[-1], reader.end)
+        return entered(self._door, asks, reader.end)
 
     def _attend(self, reader: SrtReader) -> None:
         """Give it to the output of its stream.
