@@ -127,11 +127,12 @@ class Rig:
 
 
 def paired_port() -> int:
-    """A port that is free now, and with it the pair of UDP ports beside it."""
+    """A port that is free now, even, and with it the pair of UDP ports beside it."""
     while True:
-        (port,) = free_ports(1)
+        port = even_port(free_ports(1)[0])
         with contextlib.suppress(OSError), contextlib.ExitStack() as bound:
-            for each in (even_port(port), even_port(port) + 1):
+            bound.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            for each in (port, port + 1):
                 bound.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", each))
             return port
 

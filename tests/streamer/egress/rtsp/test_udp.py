@@ -40,7 +40,7 @@ class Receiver:
     """Two ports."""
 
     def __init__(self) -> None:
-        self.port = even_port(paired_port())
+        self.port = paired_port()
         self.rtp, self.rtcp = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
         for sock, port in ((self.rtp, self.port), (self.rtcp, self.port + 1)):
             sock.settimeout(20)
@@ -132,7 +132,7 @@ def test_over_tls_there_is_no_udp(rig: Rig, authority: Authority, receiver: Rece
 
 
 def test_ports_that_are_taken() -> None:
-    port = even_port(paired_port())
+    port = paired_port()
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", port + 1))
         with pytest.raises(LinkError, match=f"cannot listen on 127.0.0.1 UDP port {port + 1}"):
@@ -142,7 +142,7 @@ def test_ports_that_are_taken() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_every_address_is_of_both_families(host: str) -> None:
-    pair = UdpPair("::", even_port(paired_port()))
+    pair = UdpPair("::", paired_port())
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     came: queue.Queue[tuple[bool, bytes]] = queue.Queue()
     with socket.socket(family, socket.SOCK_DGRAM) as client:
