@@ -16,11 +16,12 @@ from transport.media.shape import fitting_size
 class Intake:
     """One output's share of one stream. One thread, but for what the hub calls.
 
+    It begins at the keyframe that the hub has at hand, with the sound that came since.
+
     Args:
         stream: where from.
         codecs: what the output takes as it is; anything else is made into H.264 and AAC.
         on_ready: called in the publisher's thread when there is something to take.
-        hears_past: whether sound that came with the picture since its keyframe is taken too.
         takes: whether a track in one of the codecs is taken as it is; all are unless it says otherwise.
 
     Raises:
@@ -33,11 +34,9 @@ class Intake:
         codecs: Collection[Codec],
         on_ready: Callable[[], None],
         *,
-        hears_past: bool = False,
         takes: Callable[[Track], bool] = lambda track: True,
     ) -> None:
         self._stream = stream
-        self._hears_past = hears_past
         self._codecs = frozenset(codecs)
         self._takes = takes
         self._reader = Reader(on_ready=on_ready)
@@ -126,11 +125,11 @@ class Intake:
                 continue
             self._release(video)
             sink = self._sink(origin, video, codec)
-            if origin is self._stream.source and (together or (video and self._hears_past)):
+            if origin is self._stream.source and (video or together):
                 together.append(sink)
             else:
                 # Sound of the past would only be late without its picture, which needs its keyframe.
-                self._attach(origin, sink, replay=video)
+                self._attach(origin, sink)
             self._taken[video] = (origin, sink)
         if together:
             self._stream.source.attach(*together)
@@ -155,10 +154,10 @@ class Intake:
         fanout = origin if isinstance(origin, Fanout) else origin.out
         return _Matching(self._reader, fanout, video=video, codec=codec)
 
-    def _attach(self, origin: Fanout | Rendition, sink: _Matching, *, replay: bool) -> None:
+    def _attach(self, origin: Fanout | Rendition, sink: _Matching) -> None:
         try:
             if isinstance(origin, Fanout):
-                origin.attach(sink, replay=replay)
+                origin.attach(sink, replay=False)
             else:
                 origin.attach(sink)
         except BaseException:

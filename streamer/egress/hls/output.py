@@ -116,9 +116,7 @@ class HlsOutput:
 
     async def _run(self) -> None:
         try:
-            intake = Intake(
-                self.stream, CARRIED, self._wake, hears_past=True, takes=lambda track: track.is_plain
-            )
+            intake = Intake(self.stream, CARRIED, self._wake, takes=lambda track: track.is_plain)
         except RuntimeError as error:
             _log.error("%s: no segments: %s", self.stream.name, error)
             self._end()

@@ -86,7 +86,7 @@ class TsOutput:
 
     def _run(self) -> None:
         try:
-            with contextlib.closing(Intake(self.stream, CARRIED, self._wake.set, hears_past=True)) as intake:
+            with contextlib.closing(Intake(self.stream, CARRIED, self._wake.set)) as intake:
                 self._feed(intake)
         except Exception:  # one stream's trouble must stay its own
             _log.exception("%s: the transport stream failed", self.stream.name)

@@ -119,6 +119,14 @@ def ended(connection: SrtConnection) -> None:
             connection.receive()
 
 
+def ends_at_once(rig: Rig, stream_id: str) -> None:
+    """So soon that the caller may see it as a call that failed."""
+    with pytest.raises(LinkError):
+        connection = rig.call(stream_id)
+        while True:
+            connection.receive()
+
+
 class TestAdmission:
     @pytest.mark.parametrize(
         ("stream_id", "reason"),
@@ -407,11 +415,7 @@ class TestEnd:
 
         with monkeypatch.context() as patch, caplog.at_level("INFO"):
             patch.setattr(threading.Thread, "start", exhausted)
-            # So soon that the caller may see it as a call that failed.
-            with pytest.raises(LinkError):
-                connection = rig.call("open")
-                while True:
-                    connection.receive()
+            ends_at_once(rig, "open")
             wait_until(lambda: "can't start new thread" in caplog.text)
         assert rig.registry.find("open").demand.idle_s > 0
         rig.read("open")
@@ -429,6 +433,6 @@ class TestEnd:
         rig.publish("open").declare((Track(2, Codec.PCMA, 8000, sample_rate=8000, channels=1),))
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", exhausted)
-            ended(rig.call("open"))
+            ends_at_once(rig, "open")
         wait_until(lambda: rig.registry.find("open").demand.idle_s > 0)
         rig.read("open")
