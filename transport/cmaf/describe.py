@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from transport.cmaf.boxes import all_inside, each_inside, inside
 from transport.cmaf.wire import MOVIE_TICKS_PER_S
 from transport.errors import WireError
 from transport.media import Codec
@@ -16,9 +16,14 @@ _TABLE_HEAD_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class DescribedTrack:
-    """One track. Width and height are 0 of sound, channels and samples a second of a picture."""
+    """One track. Width and height are 0 of sound, channels and samples a second of a picture.
+
+    Attributes:
+        clock_rate: its times are in ticks of this, 1/s.
+    """
 
     codec: Codec
+    clock_rate: int
     width: int = 0
     height: int = 0
     channels: int = 0
@@ -47,48 +52,31 @@ def describe(data: bytes) -> Described:
     Raises:
         WireError: there is none, or it is not as `mux.header` writes it.
     """
-    movie = _inside(memoryview(data), b"moov")
-    lengths = list(_boxes(_inside(movie, b"mvex"), b"mehd"))
+    movie = inside(memoryview(data), b"moov")
+    lengths = list(each_inside(inside(movie, b"mvex"), b"mehd"))
     ticks = int.from_bytes(lengths[0][4:12], "big") if lengths and len(lengths[0]) == 12 else 0
-    tracks = tuple(_track(body) for body in _boxes(movie, b"trak"))
+    tracks = tuple(_track(body) for body in each_inside(movie, b"trak"))
     if not tracks:
         raise WireError("mp4: no tracks")
     return Described(ticks / MOVIE_TICKS_PER_S, tracks)
 
 
 def _track(body: memoryview) -> DescribedTrack:
-    for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
-        body = _inside(body, kind)
-    for kind, entry in _all(body[_TABLE_HEAD_BYTES:]):
+    media = inside(body, b"mdia")
+    clock = inside(media, b"mdhd")
+    rate = int.from_bytes(clock[12:16], "big")
+    if clock[:1] != b"\0" or not rate:
+        raise WireError("mp4: a track without a clock")
+    table = inside(inside(inside(media, b"minf"), b"stbl"), b"stsd")
+    for kind, entry in all_inside(table[_TABLE_HEAD_BYTES:]):
         codec = _CODECS.get(kind)
         if codec is None or len(entry) < 28:
             break
         if codec.is_video:
-            return DescribedTrack(codec, width=_u16(entry, 24), height=_u16(entry, 26))
-        return DescribedTrack(codec, channels=_u16(entry, 16), sample_rate=_u16(entry, 24))
+            return DescribedTrack(codec, rate, width=_u16(entry, 24), height=_u16(entry, 26))
+        return DescribedTrack(codec, rate, channels=_u16(entry, 16), sample_rate=_u16(entry, 24))
     raise WireError("mp4: a track of no coding that is written here")
 
 
 def _u16(data: memoryview, at: int) -> int:
     return int.from_bytes(data[at : at + 2], "big")
-
-
-def _inside(data: memoryview, kind: bytes) -> memoryview:
-    for body in _boxes(data, kind):
-        return body
-    raise WireError(f"mp4: no {kind.decode()}")
-
-
-def _boxes(data: memoryview, wanted: bytes) -> Iterator[memoryview]:
-    return (body for kind, body in _all(data) if kind == wanted)
-
-
-def _all(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Kind and body of each box that is there whole."""
-    at = 0
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size < 8 or at + size > len(data):
-            return
-        yield bytes(data[at + 4 : at + 8]), data[at + 8 : at + size]
-        at += size

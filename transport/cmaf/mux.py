@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transport.cmaf import wire
-from transport.cmaf.wire import box, full_box, u32
+from transport.cmaf.wire import box, u32
 from transport.errors import WireError
 from transport.media import AccessUnit, Codec, Track
 from transport.media.configuration import length_prefixed
@@ -19,11 +19,6 @@ from transport.media.configuration import length_prefixed
 CARRIED = frozenset({Codec.H264, Codec.H265, Codec.AAC, Codec.OPUS})
 
 _BRANDS = b"cmfc" + u32(0) + b"iso6cmfcmp41"
-# Of a sample (8.8.3.1): depends on no other, or does and is no place to begin.
-_BEGINS, _CONTINUES = 2 << 24, 1 << 24 | 1 << 16
-_BASE_IS_MOOF = 0x020000
-# In `trun`: where its data begin; then, for each sample, duration, size, flags and offset of composition.
-_RUN_FLAGS = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +109,19 @@ def _moof(
     fragments = [
         _traf(run, payload, start) for run, payload, start in zip(runs, payloads, starts, strict=True)
     ]
-    return box(b"moof", full_box(b"mfhd", 0, 0, u32(number)), *fragments)
+    return wire.movie_fragment(number, fragments)
 
 
 def _traf(run: Run, payload: Sequence[bytes], start: int) -> bytes:
     rows = [
-        u32(
+        wire.sample_row(
             sample.duration,
             len(data),
-            _BEGINS if sample.unit.keyframe else _CONTINUES,
-            sample.unit.pts - sample.unit.dts & 0xFFFF_FFFF,
+            sample.unit.pts - sample.unit.dts,
+            begins=sample.unit.keyframe,
         )
         for sample, data in zip(run.samples, payload, strict=True)
     ]
-    return box(
-        b"traf",
-        full_box(b"tfhd", 0, _BASE_IS_MOOF, u32(run.track + 1)),
-        full_box(b"tfdt", 1, 0, max(0, run.samples[0].unit.dts - run.zero).to_bytes(8, "big")),
-        full_box(b"trun", 1, _RUN_FLAGS, u32(len(rows), start), *rows),
+    return wire.track_fragment(
+        run.track + 1, max(0, run.samples[0].unit.dts - run.zero), b"".join(rows), start
     )

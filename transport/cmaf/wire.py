@@ -1,9 +1,12 @@
-"""Boxes of the ISO base media file format (ISO/IEC 14496-12) and what stands in them for a coding."""
+"""Writes boxes of the ISO base media file format (ISO/IEC 14496-12) and what stands in them for a coding."""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from fractions import Fraction
 
+from transport.cmaf.boxes import all_inside
 from transport.errors import WireError
 from transport.media import Codec, Track
 from transport.media.configuration import video_configuration
@@ -14,6 +17,13 @@ _NO_LANGUAGE = "und"
 MOVIE_TICKS_PER_S = 1000
 #: Larger terms of a pixel's shape are an encoder's rounding.
 _MOST_OF_ASPECT = 255
+# Of a sample (8.8.3.1): depends on no other, or does and is no place to begin.
+_BEGINS, _CONTINUES = 2 << 24, 1 << 24 | 1 << 16
+_BASE_IS_MOOF = 0x020000
+# In `trun`: where its data begin; then, for each sample, duration, size, flags and offset of composition.
+_RUN_FLAGS = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800
+#: Of a `trun`: duration, size, flags, and how long after its decoding a sample is shown.
+SAMPLE_ROW = struct.Struct(">IIIi")
 #: RFC 6716: what a decoder gives first and is not heard, of 48 kHz; libopus has this much.
 _OPUS_PRE_SKIP = 312
 
@@ -84,6 +94,67 @@ def track(number: int, of: Track) -> bytes:
 def defaults(number: int) -> bytes:
     """`trex` (8.8.3): fragments say everything themselves."""
     return full_box(b"trex", 0, 0, u32(number, 1, 0, 0, 0))
+
+
+def movie_fragment(number: int, tracks: Sequence[bytes]) -> bytes:
+    """`moof` (8.8.4) of what `track_fragment` made."""
+    return box(b"moof", full_box(b"mfhd", 0, 0, u32(number)), *tracks)
+
+
+def track_fragment(number: int, time: int, rows: bytes, start: int) -> bytes:
+    """`traf` (8.8.6) with one run.
+
+    Args:
+        number: of the track.
+        time: of decoding its first sample, in ticks of the track.
+        rows: what `sample_row` made, one after the other.
+        start: where the data begin, counted from the first byte of its `moof`.
+    """
+    return box(
+        b"traf",
+        full_box(b"tfhd", 0, _BASE_IS_MOOF, u32(number)),
+        full_box(b"tfdt", 1, 0, time.to_bytes(8, "big")),
+        full_box(b"trun", 1, _RUN_FLAGS, u32(len(rows) // SAMPLE_ROW.size, start), rows),
+    )
+
+
+def read_track_fragment(body: memoryview) -> tuple[int, int, bytes, int]:
+    """What `track_fragment` was given.
+
+    Raises:
+        WireError: it was not made by it.
+    """
+    boxes = [(kind, bytes(part)) for kind, part in all_inside(body)]
+    if [kind for kind, _ in boxes] != [b"tfhd", b"tfdt", b"trun"]:
+        raise WireError("mp4: a fragment that is not written here")
+    head, time, run = (part for _, part in boxes)
+    count = int.from_bytes(run[4:8], "big")
+    if (
+        head[:4] != u32(_BASE_IS_MOOF)
+        or (len(head), len(time)) != (8, 12)
+        or run[:4] != u32(1 << 24 | _RUN_FLAGS)
+        or len(run) != 12 + count * SAMPLE_ROW.size
+    ):
+        raise WireError("mp4: a fragment that is not written here")
+    number, start = int.from_bytes(head[4:], "big"), int.from_bytes(run[8:12], "big")
+    return number, int.from_bytes(time[4:], "big"), run[12:], start
+
+
+def sample_row(duration: int, size: int, shown_after: int, *, begins: bool) -> bytes:
+    """One sample in a `trun` (8.8.8).
+
+    Args:
+        duration: in ticks of the track.
+        size: bytes.
+        shown_after: from its decoding on, in ticks; may be negative.
+        begins: whether decoding can begin with it.
+    """
+    return u32(duration, size, _BEGINS if begins else _CONTINUES, shown_after & 0xFFFF_FFFF)
+
+
+def begins(flags: int) -> bool:
+    """Whether decoding can begin with a sample that has these."""
+    return flags == _BEGINS
 
 
 def _media_information(of: Track) -> bytes:

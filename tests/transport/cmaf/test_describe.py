@@ -22,8 +22,8 @@ def test_what_was_written_is_read(picture_codec: Codec, sound_codec: Codec) -> N
     found = describe(header([picture, sound]))
     assert found.duration_s == 0.0
     assert found.tracks == (
-        DescribedTrack(picture_codec, width=picture.width, height=picture.height),
-        DescribedTrack(sound_codec, channels=2, sample_rate=48_000),
+        DescribedTrack(picture_codec, picture.clock_rate, width=picture.width, height=picture.height),
+        DescribedTrack(sound_codec, sound.clock_rate, channels=2, sample_rate=48_000),
     )
 
 
