@@ -15,6 +15,7 @@ from streamer.recording.errors import BeingRecorded, NoSuchRecording, RecordingD
 from streamer.recording.file import RecordingFile
 from streamer.recording.keys import RecordingKeys
 from streamer.recording.names import SEALED_SUFFIX, SUFFIX, began_at, is_stamp, is_stream, join, split, stamp
+from streamer.recording.plain import PlainReader
 from streamer.recording.sealed import RecordSealer, SealedReader
 from transport.cmaf import Described, describe
 from transport.errors import WireError
@@ -127,6 +128,15 @@ class Library:
         if not path.name.endswith(SEALED_SUFFIX):
             return None
         return SealedReader(path, self._keys.find)
+
+    def open(self, path: Path) -> PlainReader | SealedReader:
+        """What reads a file, encrypted or not, as if it were in the clear. The caller closes it.
+
+        Raises:
+            OSError: it cannot be read.
+            RecordingDamaged: it does not open.
+        """
+        return self.open_sealed(path) or PlainReader(path)
 
     def prepare(self, stream: str) -> None:
         """Make the folder for a stream where there is none.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from streamer.web.inputs import Query
+
+#: Ten years: no recording is that long.
+_MOST_S = 315_360_000.0
 
 
 class RecordingsQuery(Query):
@@ -15,6 +18,21 @@ class RecordingsQuery(Query):
     #: Begun before, seconds since 1970: the rest of a list that was longer.
     before: float | None = None
     limit: int = Field(1000, ge=1, le=10_000)
+
+
+class ClipQuery(Query):
+    """Which part of a recording."""
+
+    #: Seconds from its beginning; it begins with the keyframe of that moment or before.
+    from_s: float = Field(0.0, ge=0.0, le=_MOST_S)
+    #: Without it, all that is there.
+    to_s: float = Field(_MOST_S, gt=0.0, le=_MOST_S)
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> ClipQuery:
+        if self.from_s >= self.to_s:
+            raise ValueError("to_s: expected more than from_s")
+        return self
 
 
 class RecordedTrackModel(BaseModel):

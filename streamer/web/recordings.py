@@ -1,9 +1,10 @@
-"""Recordings: which there are, downloading, playing and removing them."""
+"""Recordings: which there are, downloading, playing, cutting and removing them."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import closing, suppress
+from pathlib import Path
 
 from aiohttp import hdrs, web
 
@@ -11,22 +12,26 @@ from streamer.errors import NoSuchStream
 from streamer.hub.registry import Registry
 from streamer.recording.errors import NoSuchRecording
 from streamer.recording.library import Library, Recording
-from streamer.recording.names import began_at, split
+from streamer.recording.names import began_at, join, split, stamp
 from streamer.recording.recorder import RecorderState
 from streamer.web.access import Access
 from streamer.web.answers import answer
 from streamer.web.confidential import require_confidential
+from streamer.web.file_response import send_cut, send_sealed
 from streamer.web.inputs import read_query
 from streamer.web.ledger import Ledger
 from streamer.web.operations import Operation
+from streamer.web.problems import Problem
 from streamer.web.recording_models import (
+    ClipQuery,
     RecordedTrackModel,
     RecorderModel,
     RecordingModel,
     RecordingsModel,
     RecordingsQuery,
 )
-from streamer.web.sealed_response import send_sealed
+from transport.cmaf import cut
+from transport.errors import WireError
 
 
 class RecordingsFace:
@@ -63,6 +68,16 @@ class RecordingsFace:
                 needs="manage",
             ),
             Operation(
+                "GET",
+                "/api/v1/recordings/{id}/clip",
+                self.clip,
+                "A part of a recording as a file, cut where pictures can begin; nothing is coded anew",
+                {200: "The file", **closed, **missing, 422: "Nothing is there, or the file is none of ours"},
+                content="video/mp4",
+                query=ClipQuery,
+                needs="manage",
+            ),
+            Operation(
                 "DELETE",
                 "/api/v1/recordings/{id}",
                 self.remove,
@@ -90,25 +105,43 @@ class RecordingsFace:
     async def download(self, request: web.Request) -> web.StreamResponse:
         """The file itself."""
         id = request.match_info["id"]
-        permit = await self._access.require_manage(request, _stream(id))
-        with suppress(NoSuchStream):  # of one that is not configured any more nothing is demanded
-            require_confidential(request, self._registry.find(_stream(id)))
-        path = await asyncio.to_thread(self._library.path, id)
-        await self._ledger.looked(request, permit, "recording.download", id)
-        headers: dict[str, str] = {
-            hdrs.CONTENT_TYPE: "video/mp4",
-            hdrs.CONTENT_DISPOSITION: f'inline; filename="{id}.mp4"',
-            hdrs.CACHE_CONTROL: "private, no-cache",
-        }
+        path = await self._look_at(request, id, "recording.download", id)
         try:
             reader = await asyncio.to_thread(self._library.open_sealed, path)
         except FileNotFoundError:
             raise NoSuchRecording(id) from None
         if reader is None:
-            return web.FileResponse(path, headers=headers)
+            return web.FileResponse(path, headers=_headers("inline", id))
         with closing(reader):
             # Until it grows it stays as it is.
-            return await send_sealed(request, reader, f'"{reader.size:x}"', headers)
+            return await send_sealed(request, reader, f'"{reader.size:x}"', _headers("inline", id))
+
+    async def clip(self, request: web.Request) -> web.StreamResponse:
+        """A part of it."""
+        id = request.match_info["id"]
+        query = read_query(request, ClipQuery)
+        # Each part is a look of its own.
+        path = await self._look_at(request, id, "recording.clip", f"{id} {query.from_s:g}-{query.to_s:g}")
+        try:
+            reader = await asyncio.to_thread(self._library.open, path)
+        except FileNotFoundError:
+            raise NoSuchRecording(id) from None
+        with closing(reader):
+            try:
+                part = await asyncio.to_thread(cut, reader, query.from_s, query.to_s)
+            except WireError as error:
+                raise Problem(422, "not_cut", f"{id} cannot be cut there: {error}") from None
+            name = join(_stream(id), stamp(began_at(id) + part.begins_s))
+            return await send_cut(request, reader, part, _headers("attachment", name))
+
+    async def _look_at(self, request: web.Request, id: str, what: str, target: str) -> Path:
+        """Where one is, for somebody who may have it; kept in the log."""
+        permit = await self._access.require_manage(request, _stream(id))
+        with suppress(NoSuchStream):  # of one that is not configured any more nothing is demanded
+            require_confidential(request, self._registry.find(_stream(id)))
+        path = await asyncio.to_thread(self._library.path, id)
+        await self._ledger.looked(request, permit, what, target)
+        return path
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove it."""
@@ -132,6 +165,14 @@ class RecordingsFace:
             except NoSuchRecording:
                 continue  # removed meanwhile
         return found
+
+
+def _headers(disposition: str, name: str) -> dict[str, str]:
+    return {
+        hdrs.CONTENT_TYPE: "video/mp4",
+        hdrs.CONTENT_DISPOSITION: f'{disposition}; filename="{name}.mp4"',
+        hdrs.CACHE_CONTROL: "private, no-cache",
+    }
 
 
 def recorder_model(state: RecorderState | None) -> RecorderModel | None:

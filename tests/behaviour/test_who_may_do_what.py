@@ -150,6 +150,7 @@ PROBES: dict[tuple[Action, Protocol], list[Probe]] = {
         over_api("/api/v1/recordings"),
         over_api("/api/v1/recordings?stream=cam"),
         over_api(f"/api/v1/recordings/{RECORDING}", otherwise=404),
+        over_api(f"/api/v1/recordings/{RECORDING}/clip", otherwise=404),
         over_api(f"/api/v1/recordings/{RECORDING}", otherwise=404, method="DELETE"),
         over_api("/api/v1/server"),
         over_api("/api/v1/tokens"),

@@ -78,9 +78,10 @@ def cut(source: Source, begin_s: float, end_s: float) -> Cut:
     head = _head(source)
     fragments = _fragments(source, len(head), describe(head).tracks)
     chosen, start_s, begins_s = _choose(fragments, begin_s, end_s)
-    if not chosen:
+    last_s = max((part.end_s for fragment in chosen for part in fragment), default=0.0)
+    if last_s <= begin_s:
         raise WireError(f"mp4: nothing is there between {begin_s:g} and {end_s:g} s")
-    duration_s = max(part.end_s for fragment in chosen for part in fragment) - start_s
+    duration_s = last_s - start_s
     if b"mehd" in head:
         at = length_offset(head)
         head = head[:at] + length(duration_s) + head[at + len(length(0.0)) :]

@@ -65,7 +65,7 @@ def _track(body: memoryview) -> DescribedTrack:
     media = inside(body, b"mdia")
     clock = inside(media, b"mdhd")
     rate = int.from_bytes(clock[12:16], "big")
-    if clock[:1] != b"\0" or not rate:
+    if len(clock) < 16 or clock[0] or not rate:
         raise WireError("mp4: a track without a clock")
     table = inside(inside(inside(media, b"minf"), b"stbl"), b"stsd")
     for kind, entry in all_inside(table[_TABLE_HEAD_BYTES:]):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import aiohttp
+import av
 import pytest
 
 from auth.permissions.actions import Action
@@ -11,7 +13,7 @@ from streamer.config import parse
 from streamer.hub.stream import Publisher
 from tests.fakes.wait import until
 from tests.streamer.egress.hls.material import pictures
-from tests.streamer.recording.test_library import AT, FRAGMENT, HEADER, add
+from tests.streamer.recording.test_library import AT, FRAGMENT, FRAGMENTS, HEADER, add
 from tests.streamer.web.rig import STREAMS, WebRig
 from transport.cmaf import describe
 
@@ -113,6 +115,53 @@ async def test_one_is_downloaded_whole_or_in_parts(rig: WebRig, is_sealed: bool)
         assert response.status == 416
     async with rig.client.head(path, headers=rig.admin) as response:
         assert response.headers["Content-Length"] == str(len(whole))
+
+
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["clear", "sealed"])
+async def test_a_part_is_cut_out(rig: WebRig, is_sealed: bool) -> None:
+    library = rig.recordings.library
+    library.prepare("cam")
+    file = library.create("cam", AT, HEADER, is_sealed=is_sealed)
+    for each in FRAGMENTS:
+        file.append(each, 1.0)
+    path = f"/api/v1/recordings/{file.id}/clip"
+    # It is still being written: what is there can be had.
+    async with rig.client.get(f"{path}?from_s=2.5&to_s=4.1", headers=rig.admin) as response:
+        assert (response.status, response.content_type) == (200, "video/mp4")
+        named = 'attachment; filename="cam@2026-11-27T22-00-02.'
+        assert response.headers["Content-Disposition"].startswith(named)
+        part = await response.read()
+        assert len(part) == int(response.headers["Content-Length"])
+    assert describe(part).duration_s == pytest.approx(2.12, abs=0.05)
+    with av.open(io.BytesIO(part), format="mp4") as container:
+        assert len(list(container.decode(video=0))) in (53, 54)
+    file.close()
+    library.complete(file.id)
+    async with rig.client.get(path, headers=rig.admin) as response:
+        assert describe(await response.read()).duration_s == pytest.approx(7.0, abs=0.05)
+    async with rig.client.head(f"{path}?from_s=2.5&to_s=4.1", headers=rig.admin) as response:
+        assert int(response.headers["Content-Length"]) == len(part)
+    for query, status, error in (
+        ("?from_s=100", 422, "not_cut"),
+        ("?from_s=3&to_s=3", 400, "bad_request"),
+        ("?from_s=-1", 400, "bad_request"),
+        ("?from_s=nan", 400, "bad_request"),
+    ):
+        answered, _, text = await rig.answer("GET", path + query, headers=rig.admin)
+        assert (answered, json.loads(text)["error"]) == (status, error)
+    assert (await rig.answer("GET", path, headers={}))[0] == 401
+    assert (await rig.answer("GET", path, headers=rig.bearer(Action.WATCH)))[0] == 403
+    other = "/api/v1/recordings/cam@2026-11-27T22-00-00.124Z/clip"
+    assert (await rig.answer("GET", other, headers=rig.admin))[0] == 404
+    entries = (await rig.json("/api/v1/audit?what=recording.clip", headers=rig.admin))["entries"]
+    assert f"{file.id} 2.5-4.1" in [entry["target"] for entry in entries]
+
+
+async def test_a_file_that_somebody_else_put_there_is_not_cut(rig: WebRig) -> None:
+    id = add(rig.recordings.library, "cam", AT)
+    rig.recordings.library.path(id).write_bytes(bytes(1000))
+    status, _, text = await rig.answer("GET", f"/api/v1/recordings/{id}/clip", headers=rig.admin)
+    assert (status, json.loads(text)["error"]) == (422, "not_cut")
 
 
 async def test_one_that_was_changed_is_not_sent(rig: WebRig) -> None:

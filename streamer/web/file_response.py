@@ -1,16 +1,18 @@
-"""Sends what is encrypted on disk as if it were in the clear, whole or a part of it (RFC 9110 section 14)."""
+"""Sends what the server has to read itself: a file that is encrypted on disk, and one cut out of another."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from aiohttp import hdrs, web
 
 from streamer.recording.errors import RecordingDamaged
 from streamer.recording.sealed import SealedReader
 from streamer.web.problems import Problem
+from transport.cmaf import Copied, Cut
+from transport.cmaf.cut import Source
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +23,7 @@ _PIECE_BYTES = 256 * 1024
 async def send_sealed(
     request: web.Request, reader: SealedReader, etag: str, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Answer with a file, or with the part of it that was asked for.
+    """Answer with a file, or with the part of it that was asked for (RFC 9110 section 14).
 
     Args:
         request: to answer; of its conditions `If-Range` counts.
@@ -35,31 +37,70 @@ async def send_sealed(
     """
     part = _part(request, reader.size, etag)
     start, end = part if part is not None else (0, reader.size)
-    first = await asyncio.to_thread(reader.read, start, min(_PIECE_BYTES, end - start))
     response = web.StreamResponse(status=206 if part is not None else 200, headers=headers)
     response.headers[hdrs.ACCEPT_RANGES] = "bytes"
     response.headers[hdrs.ETAG] = etag
     if part is not None:
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{reader.size}"
     response.content_length = end - start
+    return await _send(request, response, reader, [Copied(start, end)])
+
+
+async def send_cut(
+    request: web.Request, reader: Source, cut: Cut, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Answer with a part of a recording.
+
+    Args:
+        request: to answer.
+        reader: of the file; the caller closes it.
+        cut: out of it.
+        headers: to send along.
+
+    Raises:
+        RecordingDamaged: its beginning does not open.
+    """
+    response = web.StreamResponse(headers=headers)
+    response.content_length = cut.size
+    return await _send(request, response, reader, cut.pieces)
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, reader: Source, pieces: Iterable[bytes | Copied]
+) -> web.StreamResponse:
+    data = _read(reader, pieces)
+    # What does not open is told, as long as nothing is promised yet.
+    first = await asyncio.to_thread(next, data, b"")
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
-    await response.write(first)
-    at = start + len(first)
-    while at < end:
+    while first:
+        await response.write(first)
         try:
-            piece = await asyncio.to_thread(reader.read, at, min(_PIECE_BYTES, end - at))
+            first = await asyncio.to_thread(next, data, b"")
         except (OSError, RecordingDamaged) as error:
             # Too late for a problem: who reads learns it by the length that was promised.
             _log.error("%s", error)
             if request.transport is not None:
                 request.transport.close()
             return response
-        await response.write(piece)
-        at += len(piece)
     await response.write_eof()
     return response
+
+
+def _read(reader: Source, pieces: Iterable[bytes | Copied]) -> Iterator[bytes]:
+    """All of it, in pieces of which none is empty. Blocks for the disk."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        at = piece.start
+        while at < piece.end:
+            data = reader.read(at, min(_PIECE_BYTES, piece.end - at))
+            if not data:
+                raise OSError(f"a file ended {piece.end - at} bytes too early")
+            yield data
+            at += len(data)
 
 
 def _part(request: web.Request, size: int, etag: str) -> tuple[int, int] | None:
