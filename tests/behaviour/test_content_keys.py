@@ -190,13 +190,19 @@ async def test_a_player_that_does_not_decrypt_shows_nothing(server: Server, brow
     await decrypts.wait_playing()
     does_not = await open_with(browser, server, hide)
     await does_not.wait_for(lambda r: bool(r["video"] and r["video"]["packetsReceived"] > 300), 20, "packets")
-    seen, again, unseen = [await picture(each) for each in (decrypts, decrypts, does_not)]
+    # What moves in the picture costs up to 0.2, and more where much time passes in between.
+    seen, again = await picture(decrypts), await picture(decrypts)
+    for _ in range(20):
+        if likeness(seen, again) > 0.75:
+            break
+        seen, again = again, await picture(decrypts)
+    unseen = await picture(does_not)
     await decrypts.close()
     await does_not.close()
 
-    # What moves in the picture costs up to 0.15. A decoder makes something of noise, but not the picture.
     assert likeness(seen, again) > 0.75
-    assert abs(likeness(seen, unseen)) < 0.5
+    # A decoder makes something of noise, but not the picture.
+    assert abs(likeness(again, unseen)) < 0.5
 
 
 async def test_others_play_on_when_one_is_removed_and_on_schedule(server: Server, browser: Browser) -> None:

@@ -70,7 +70,7 @@ def file(*, picture: bool = True, sound: bool = True, b_frames: int = 2) -> byte
     ("begin_s", "end_s", "begins_s"),
     [
         (0.0, 10.0, 0.0),
-        (0.0, 0.2, 0.0),
+        (0.0, 0.21, 0.0),
         (3.3, 4.7, 2.0),
         (4.0, 5.0, 4.0),
         (7.9, 99.0, 6.0),
