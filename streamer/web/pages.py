@@ -79,6 +79,7 @@ class Pages:
             Operation("GET", "/connections", self.connections, "Accounts on platforms", described=False),
             Operation("GET", "/embed/{stream}", self.embed, "The player for an iframe", described=False),
             Operation("GET", "/dashboard", self.dashboard, "The audience", described=False),
+            Operation("GET", "/recordings", self.recordings, "What was recorded", described=False),
             Operation("GET", "/relays", self.relays, "Where the streams are relayed to", described=False),
             Operation("GET", "/static/{path:.+}", self.static, "What the pages need", described=False),
         ]
@@ -104,6 +105,10 @@ class Pages:
     async def relays(self, request: web.Request) -> web.Response:
         """Where the streams are relayed to."""
         return self._serve(request, "relays.html", "'none'")
+
+    async def recordings(self, request: web.Request) -> web.Response:
+        """What was recorded."""
+        return self._serve(request, "recordings.html", "'none'")
 
     async def login(self, request: web.Request) -> web.Response:
         """Signing in; in nobody's frame, where clicks could be led astray."""

@@ -16,6 +16,7 @@ from tests.streamer.web.rig import WebRig
 PAGES = {
     "/",
     "/dashboard",
+    "/recordings",
     "/relays",
     "/connections",
     "/connections/callback/{platform}",

@@ -7,6 +7,7 @@ import { session } from "./session.js";
 const PAGES = [
   { href: "/", label: "Streams", opens: ["manage", "admin", "audit"] },
   { href: "/relays", label: "Relays", opens: ["manage"] },
+  { href: "/recordings", label: "Recordings", opens: ["manage"] },
   { href: "/connections", label: "Connections", opens: ["manage"] },
   { href: "/dashboard", label: "Audience", opens: ["manage"] },
   { href: "/admin", label: "Administration", opens: ["admin", "manage", "audit"] },

@@ -5,7 +5,7 @@ import { rememberToken, tokenFromAddress } from "./address.js";
 import { ask, exported, listen } from "./analytics.js";
 import { bars, columns, curve } from "./charts.js";
 import { element, showSentence, showText } from "./dom.js";
-import { duration, number, quantity, watching } from "./format.js";
+import { bytes, duration, number, quantity, watching } from "./format.js";
 
 const PICTURE_EVERY_MS = 5000;
 const PAST_EVERY_MS = 15_000;
@@ -297,9 +297,4 @@ function days(from, to) {
   const form = { day: "numeric", month: "short", timeZone: "UTC" };
   const [first, last] = [from, to - 86_400].map((at) => new Date(at * 1000).toLocaleDateString([], form));
   return first === last ? first : `${first} – ${last}`;
-}
-
-function bytes(count) {
-  const power = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.max(1, count)) / 3)));
-  return `${number(count / 1000 ** power, power ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
 }

@@ -51,6 +51,14 @@ export function showText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Have a parent hold these and no others, in this order; what is in its place stays untouched, focus and all. */
+export function arrange(parent, nodes) {
+  nodes.forEach((node, at) => {
+    if (parent.children[at] !== node) parent.insertBefore(node, parent.children[at] ?? null);
+  });
+  while (parent.children.length > nodes.length) parent.lastElementChild.remove();
+}
+
 /** Where the server's sentences lead: "sign in at /login". */
 const PLACE = /\/(?:login|account)\b/;
 

@@ -23,6 +23,20 @@ export function duration(seconds) {
   return `${Math.floor(hours / 24)} days`;
 }
 
+/** @param {number} seconds @returns {string} `0:07`, `1:02:03`, as a player counts */
+export function clock(seconds) {
+  const whole = Math.floor(Math.max(0, seconds));
+  const two = (value) => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** @param {number} count @returns {string} `12 kB`, `1.5 GB` */
+export function bytes(count) {
+  const power = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.max(1, count)) / 3)));
+  return `${number(count / 1000 ** power, power ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
 /** @returns {string} `3 watching`, `nobody watching` */
 export function watching(viewers) {
   return viewers > 0 ? `${viewers.toLocaleString("en")} watching` : "nobody watching";
