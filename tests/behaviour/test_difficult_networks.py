@@ -1,7 +1,12 @@
-"""A viewer without UDP plays over TCP on the same port; one that changes its network keeps its session."""
+"""A viewer without UDP plays over TCP on the same port; one that changes its network keeps its session.
+
+One whose network changed while the page was being loaded does not have to load it again by hand.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +18,11 @@ from loadtests.rig.server import Server
 from tests.behaviour.streams import OPEN, stream_id
 
 pytestmark = pytest.mark.browser
+
+FORGOTTEN = """() => new Promise(resolve => {
+    const look = () => (sessionStorage.length ? setTimeout(look, 20) : resolve());
+    look();
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +73,24 @@ async def test_ice_restart_keeps_the_session(server: Server) -> None:
         assert await watcher.page.evaluate(ufrag) != first
         assert {viewer["id"] for viewer in server.viewers()} >= before
         assert await watcher.page.evaluate("streamerPlayer.reconnects") == 0
+
+
+async def test_a_page_whose_scripts_got_lost_begins_again(server: Server) -> None:
+    async with chromium() as browser:
+        watcher = Watcher(await (await browser.new_context()).new_page())
+        asked = itertools.count(1)
+        comes = asyncio.Event()
+
+        async def lost_twice(route: Route) -> None:
+            if next(asked) <= 2:
+                await route.abort("internetdisconnected")
+                return
+            comes.set()
+            await route.continue_()
+
+        await watcher.page.route("**/static/js/player.js", lost_twice)
+        await watcher.page.goto(f"{server.url}/watch/cam", wait_until="commit")
+        await asyncio.wait_for(comes.wait(), 30)
+        await watcher.wait_playing()
+        # What it kept about that it forgets.
+        await asyncio.wait_for(watcher.page.evaluate(FORGOTTEN), 30)

@@ -33,3 +33,4 @@ if (bar) {
   };
   poll(showViewers, { everyMs: EVERY_MS, onFailure: () => controls.showViewers(null) });
 }
+dispatchEvent(new Event("opened")); // opening.js waits for it

@@ -10,6 +10,12 @@
 
   /** No picture by then, and the page goes on to say so. */
   const PICTURE_WITHIN_MS = 1000;
+  /** A page whose modules got lost on the way begins again after so long; each time after twice as long. */
+  const AGAIN_MS = 1000;
+  const AGAIN_MOST_MS = 30_000;
+  const TRIES = "streamer.opening.tries";
+  /** As the makers of browsers say it. */
+  const IMPORT_FAILED = /dynamically imported module|importing a module/i;
 
   function open() {
     const name = location.pathname.split("/")[2];
@@ -41,12 +47,50 @@
   }
 
   let loaded = false;
+  let beginsAgain = false;
 
   async function loadTheRest() {
     if (loaded) return;
     loaded = true;
     const rest = await whenParsed(() => document.querySelector("template[data-opening]"));
-    document.head.append(rest.content.cloneNode(true));
+    const content = rest.content.cloneNode(true);
+    content.querySelector("script").addEventListener("error", beginAgain);
+    for (const told of ["error", "unhandledrejection"]) {
+      addEventListener(told, ({ message, reason }) => {
+        if (IMPORT_FAILED.test(message ?? reason?.message)) beginAgain();
+      });
+    }
+    addEventListener("opened", () => remember(0), { once: true });
+    document.head.append(content);
+  }
+
+  /** The network changed, or the server was away: browsers do not ask a second time for a module. */
+  async function beginAgain() {
+    if (beginsAgain) return;
+    beginsAgain = true;
+    const tries = remembered();
+    remember(tries + 1);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(AGAIN_MOST_MS, AGAIN_MS * 2 ** tries)));
+    if (!navigator.onLine) await new Promise((resolve) => addEventListener("online", resolve, { once: true }));
+    location.reload();
+  }
+
+  /** In a frame of another site there may be nowhere to remember anything. */
+  function remembered() {
+    try {
+      return Number(sessionStorage.getItem(TRIES)) || 0;
+    } catch {
+      return 0;
+    }
+  }
+
+  function remember(tries) {
+    try {
+      if (tries) sessionStorage.setItem(TRIES, tries);
+      else sessionStorage.removeItem(TRIES);
+    } catch {
+      // It begins again after the shortest time then.
+    }
   }
 
   /** What `find` finds, once all of the page's markup is there. */

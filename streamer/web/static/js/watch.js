@@ -16,3 +16,4 @@ addEventListener("hashchange", () => player.useToken(tokenFromAddress()));
 const [{ dressWatchPage }, { Beacon }] = await Promise.all([import("./watch_page.js"), import("./beacon.js")]);
 dressWatchPage(player);
 new Beacon(player);
+dispatchEvent(new Event("opened")); // opening.js waits for it
