@@ -52,6 +52,8 @@ def _recordings(config: Config) -> Iterator[Finding]:
         yield _finding("recording.dir", folder, f"expected a folder; {there} is a file")
     elif not os.access(there, os.W_OK | os.X_OK):
         yield _finding("recording.dir", folder, f"expected a folder that can be written to; {there} cannot")
+    elif not os.statvfs(there).f_blocks:  # as /proc, where root may do everything and nothing is kept
+        yield _finding("recording.dir", folder, f"expected a folder on a disk; {there} is on none")
 
 
 def _master_key(config: Config) -> Iterator[Finding]:

@@ -147,6 +147,14 @@ def test_a_folder_for_recordings_that_cannot_be_used(tmp_path: Path) -> None:
     assert findings(tmp_path, recording={"dir": str(tmp_path / "new" / "one")}, streams=recorded) == []
 
 
+def test_a_folder_for_recordings_that_is_on_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: True)
+    recording = {"dir": "/proc/recordings"}
+    finding = only_finding(tmp_path, recording=recording, streams={"cam": {"record": True}})
+    assert finding.key == "recording.dir"
+    assert "on a disk" in finding.expected
+
+
 def test_a_folder_for_recordings_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever may write anything runs the tests, too.
     monkeypatch.setattr("os.access", lambda path, mode: False)
