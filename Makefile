@@ -38,7 +38,7 @@ contracts: setup-test
 	.venv/bin/lint-imports
 
 unit: setup-test
-	.venv/bin/python -m slipcover --source streamer,transport,auth,ops --skip-covered \
+	tests/apart.sh .venv/bin/python -m slipcover --source streamer,transport,auth,ops --skip-covered \
 		-m pytest -n $(WORKERS) --dist loadfile -m "not browser"
 
 # Only files that name the mark are read: reading all takes longer than most tests.
