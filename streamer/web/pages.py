@@ -5,10 +5,8 @@ Static files, with headers that hold them to it.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import mimetypes
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from streamer.web.conditions import names_tag
+from streamer.web.markup import compose
 from streamer.web.operations import Operation
 from streamer.web.problems import Handler, Problem
 
@@ -24,11 +23,6 @@ _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'{styles}; "
     "script-src 'self'{scripts}; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
     "frame-ancestors {ancestors}"
-)
-# Style sheets hold a page up, as do scripts that are neither modules nor deferred; it begins sooner when they
-# come with it.
-_HOLDS_UP = re.compile(
-    r'<(script) src="/static/(js/\w+\.js)"></script>|<link rel="(style)sheet" href="/static/(css/\w+\.css)">'
 )
 _KEYWORDS = {"self": "'self'", "none": "'none'"}
 # No registry of types knows modules better than this; mimetypes depends on the machine.
@@ -180,16 +174,10 @@ def _is_for_people(request: web.Request) -> bool:
 
 
 def _file(name: str, body: bytes, bodies: Mapping[str, bytes]) -> _File:
-    """One file, a page with all in it that would hold it up."""
     guessed = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    hashes = {"script": "", "style": ""}
-
-    def inlined(found: re.Match[str]) -> str:
-        kind, other = (found[1], found[2]) if found[1] else (found[3], found[4])
-        hashes[kind] += f" 'sha256-{base64.b64encode(hashlib.sha256(bodies[other]).digest()).decode()}'"
-        return f"<{kind}>{bodies[other].decode()}</{kind}>"
-
+    scripts = styles = ""
     if name.endswith(".html"):
-        body = _HOLDS_UP.sub(inlined, body.decode()).encode()
+        page = compose(body.decode(), bodies)
+        body, scripts, styles = page.text.encode(), page.scripts, page.styles
     etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    return _File(body, guessed, etag, hashes["script"], hashes["style"])
+    return _File(body, guessed, etag, scripts, styles)

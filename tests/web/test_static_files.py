@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from streamer.web.markup import assemble
+
 STATIC = Path(__file__).parents[2] / "streamer" / "web" / "static"
 PAGES = sorted(STATIC.glob("*.html"))
 MODULES = sorted(STATIC.glob("js/*.js"))
 STYLES = sorted(STATIC.glob("css/*.css"))
 EVERYTHING = sorted(path for path in STATIC.rglob("*") if path.is_file())
+_FILES = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in MODULES}
 
 _IMPORT = re.compile(r"""^(?:import|export)\b[^;]*?\bfrom\s+"([^"]+)";""", re.MULTILINE)
 _LAZY_IMPORT = re.compile(r"""\bimport\("([^"]+)"\)""")
@@ -20,6 +23,12 @@ _ABSOLUTE = re.compile(r"""["'(](/static/[^"'#?)]+)""")
 _ADDRESS = re.compile(r"""(?:https?:|wss?:)?//[\w.-]+\.[a-z]{2,}[^\s"'<>]*""")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _NAMESPACES = {"http://www.w3.org/2000/svg"}
+
+
+def _text(path: Path) -> str:
+    """As it is served, but for what the server puts into a page itself."""
+    text = path.read_text("utf-8")
+    return assemble(text, _FILES) if path.suffix == ".html" else text
 
 
 class _Page(HTMLParser):
@@ -33,7 +42,7 @@ class _Page(HTMLParser):
         self.scripts: list[str] = []
         self.modules: list[str] = []
         self.ids: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
+        self.feed(_text(path))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
@@ -91,7 +100,7 @@ def test_every_page_of_the_server_is_there() -> None:
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: path.name)
 def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
-    assert set(_ADDRESS.findall(path.read_text("utf-8"))) <= _NAMESPACES
+    assert set(_ADDRESS.findall(_text(path))) <= _NAMESPACES
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -107,7 +116,7 @@ def test_pages_need_no_exception_from_the_policy(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, *MODULES, *STYLES], ids=lambda path: path.name)
 def test_referenced_files_exist(path: Path) -> None:
-    missing = [url for url in _ABSOLUTE.findall(path.read_text("utf-8")) if not _served(url).is_file()]
+    missing = [url for url in _ABSOLUTE.findall(_text(path)) if not _served(url).is_file()]
     assert missing == []
 
 
@@ -126,7 +135,7 @@ def test_pages_preload_exactly_the_modules_they_run(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["watch.html", "embed.html"])
 def test_nothing_but_the_offer_comes_before_the_picture(name: str) -> None:
-    page = (STATIC / name).read_text("utf-8")
+    page = _text(STATIC / name)
     at_once, _, after = page.partition("<template data-opening>")
     assert re.findall(r'/js/([\w.]+)"', at_once) == ["offer.js", "opening.js"]
     rest, _, markup = after.partition("</template>")
@@ -172,7 +181,7 @@ def test_the_icons_in_use_are_in_the_sprite() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', (STATIC / "icons.svg").read_text("utf-8")))
     used: set[str] = set()
     for page in PAGES:
-        used |= set(re.findall(r"icons\.svg#([\w-]+)", page.read_text("utf-8")))
+        used |= set(re.findall(r"icons\.svg#([\w-]+)", _text(page)))
     for module in MODULES:
         text = module.read_text("utf-8")
         used |= set(re.findall(r"""\b(?:icon|control)\("([\w-]+)\"""", text))
