@@ -34,8 +34,9 @@ _log = logging.getLogger(__name__)
 
 #: Where the secret stands behind the name, whatever an encoder's maker calls it.
 _PARAMETERS = ("key", "token", "pass")
+# OBS logs the words behind these three; of a code that it does not know, the code alone.
 _DENIED, _BAD_NAME = "NetStream.Publish.Denied", "NetStream.Publish.BadName"
-_NOT_FOUND, _LATER = "NetStream.Publish.NotFound", "NetStream.Publish.Failed"
+_REJECTED = "NetStream.Publish.Rejected"
 
 
 class _Refused(Exception):
@@ -101,7 +102,7 @@ class RtmpIngest:
             _check_free(stream)
             entry = self._door.enter_from_thread(ask, end)
         except (SeatsTaken, LockedOut, RateLimited, AuthUnavailable) as error:
-            raise _Refused(_LATER, str(error)) from None
+            raise _Refused(_REJECTED, str(error)) from None
         except AuthError as error:
             raise _Refused(_DENIED, str(error)) from None
         try:
@@ -119,7 +120,9 @@ class RtmpIngest:
         for name, secret in readings:
             with contextlib.suppress(NoSuchStream):
                 return self._registry.find(name), secret
-        raise _Refused(_NOT_FOUND, str(NoSuchStream(readings[0][0])))
+        name, secret = readings[0]
+        hint = "" if secret else "; expected the stream key to be NAME?key=PUBLISH-KEY"
+        raise _Refused(_REJECTED, f"{NoSuchStream(name)}{hint}")
 
 
 class _Session:

@@ -136,6 +136,34 @@ async def test_refused(rig: Rig, app: str, key: str, expected: str) -> None:
     assert rig.kept == []
 
 
+@pytest.mark.parametrize(
+    ("key", "busy", "expected"),
+    [
+        (f"nowhere?key={KEY}", False, "NetStream.Publish.Rejected no stream is called"),
+        ("cam?key=wrong", False, "NetStream.Publish.Denied the publish key is wrong"),
+        (f"cam?key={KEY}", False, "NetStream.Publish.BadName '…' is being published by 192.0.2.1:4000"),
+        (f"cam?key={KEY}", True, "NetStream.Publish.Rejected too many"),
+    ],
+)
+async def test_the_reason_has_a_code_that_obs_knows(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, key: str, busy: bool, expected: str
+) -> None:
+    """OBS logs the words of an error behind such a code; of another it logs "Unhandled" and the code."""
+    rig.registry.find("cam").publish(Publisher("one", "srt", "192.0.2.1:4000"))
+    if busy:
+        knocks = RateLimiter(Rate(per_s=0.001, burst=1))
+        knocks.check("127.0.0.1")
+        monkeypatch.setattr(rig.ingest, "_knocks", knocks)
+    with pytest.raises(LinkError) as refused:
+        await rig.push(key)
+    assert expected in str(refused.value)
+
+
+async def test_who_gives_the_key_alone_is_told_the_form(rig: Rig) -> None:
+    with pytest.raises(LinkError, match=r"; expected the stream key to be NAME\?key=PUBLISH-KEY"):
+        await rig.push(KEY)
+
+
 async def test_why_an_encoder_with_the_key_was_refused_is_in_the_api(rig: Rig) -> None:
     with pytest.raises(LinkError):
         await rig.push(f"closed?key={KEY}")
