@@ -1,7 +1,8 @@
 """Encoders that push over RTMP and RTMPS.
 
 The stream's name is the RTMP stream name, and `?key=…` behind it is the publish key or a token:
-`rtmps://live.example:1935/live/cam?key=SECRET`. The application is not looked at, unless the name is in it.
+`rtmps://live.example:1935/live/cam?key=SECRET`. The application is not looked at, unless the name is in it;
+`SECRET` alone may then be the RTMP stream name.
 """
 
 from __future__ import annotations
@@ -184,7 +185,8 @@ def read_names(asked: Publishing) -> list[tuple[str, str]]:
     """A stream's name and the key or token that is presented for it, as they may be meant, likeliest first.
 
     Encoders cut an address where they like: `cam?key=K` may be the stream name; or `cam` is the last part of
-    the application, or of the stream name. Many cut at the last slash, be it one of a key in base64.
+    the application, or of the stream name. Many cut at the last slash, be it one of a key in base64. And what
+    stands in OBS's field for the key may be just that, behind an address that ends with the name.
     """
     application, _, behind_application = asked.app.partition("?")
     name, _, behind_name = asked.key.partition("?")
@@ -192,6 +194,8 @@ def read_names(asked: Publishing) -> list[tuple[str, str]]:
     if behind_application and asked.key:
         cut = (_last_part(application), _secret(f"{behind_application}/{asked.key}"))
         readings.insert(0 if "/" in application else 1, cut)
+    elif not readings[0][1]:
+        readings.append((_last_part(application), asked.key))
     return readings
 
 

@@ -164,6 +164,18 @@ async def test_who_gives_the_key_alone_is_told_the_form(rig: Rig) -> None:
         await rig.push(KEY)
 
 
+async def test_the_field_for_the_key_may_hold_just_the_key(rig: Rig) -> None:
+    """As in OBS, whose settings have one field for the server and one for the key."""
+    rig.registry.apply(parse({"streams": {"cam": {"publish_key": "a+b/c?d=="}}}).streams)
+    for app in ("live/cam", "cam"):
+        with pytest.raises(LinkError, match="key"):
+            await rig.push("another", app=app)
+        push = await rig.push("a+b/c?d==", app=app)
+        await until(lambda: rig.registry.find("cam").ready)
+        await push.close()
+        await until(lambda: rig.registry.find("cam").publisher is None)
+
+
 async def test_why_an_encoder_with_the_key_was_refused_is_in_the_api(rig: Rig) -> None:
     with pytest.raises(LinkError):
         await rig.push(f"closed?key={KEY}")
@@ -296,6 +308,11 @@ async def test_it_can_be_ended_from_outside(rig: Rig) -> None:
 )
 def test_names_are_found_wherever_encoders_put_them(app: str, key: str, name: str, secret: str) -> None:
     assert read_names(Publishing(app, key))[0] == (name, secret)
+
+
+def test_a_key_alone_is_the_last_thing_that_is_thought_of() -> None:
+    assert read_names(Publishing("live/cam", "k/k")) == [("k", ""), ("cam", "k/k")]
+    assert read_names(Publishing("live", "cam?key=k")) == [("cam", "k")]
 
 
 async def test_a_key_may_have_what_base64_has(rig: Rig) -> None:
