@@ -33,6 +33,9 @@ _log = logging.getLogger(__name__)
 # Connections that wait to be taken by the accept thread, which takes microseconds for each.
 _BACKLOG = 64
 
+# Between two looks at who passed the hook and is not taken yet: libsrt tells nobody whom it refuses itself.
+_LOOK_S = 0.05
+
 # Older peers speak a handshake without stream id and settle on keys after it.
 _OLDEST_PEER = 0x010300
 
@@ -84,6 +87,7 @@ class WeakKey(LinkError):
 class _Admitted:
     stream_id: StreamId
     admission: Admission
+    peer: Address
 
 
 class SrtListener:
@@ -111,8 +115,8 @@ class SrtListener:
             on_connection: takes each connection over and must close it. Runs on the accept thread, and
                 the next caller waits until it returns.
             on_refused: told of callers turned away by a bad stream id (`WireError`), by `admit`
-                (`Refused`, whatever else it raised as `INTERNAL`), for too short a key (`WeakKey`) or
-                because they left at once (`LinkError`).
+                (`Refused`, whatever else it raised as `INTERNAL`), for too short a key (`WeakKey`), by
+                libsrt for their passphrase or because they left at once (`LinkError`).
 
         Raises:
             LinkError: `unreachable`, the address cannot be bound; `unsupported`, no libsrt.
@@ -123,13 +127,18 @@ class SrtListener:
         self._on_connection = on_connection
         self._on_refused = on_refused
         self._admitted: dict[int, _Admitted] = {}
+        self._called = threading.Event()
         self._closing = threading.Event()
         self._key = next(_keys)
         self._socket = self._listen(address)
         self.address: Address = unpack_sockaddr(self._library.local_address(self._socket))
         host, port = self.address
-        self._thread = threading.Thread(target=self._accept, name=f"srt-accept-{port}", daemon=True)
-        self._thread.start()
+        self._threads = (
+            threading.Thread(target=self._accept, name=f"srt-accept-{port}", daemon=True),
+            threading.Thread(target=self._look_after_handshakes, name=f"srt-shake-{port}", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
         _log.info("listening for SRT on %s port %d", host, port)
 
     def _listen(self, address: Address) -> int:
@@ -169,13 +178,15 @@ class SrtListener:
         return socket
 
     def close(self) -> None:
-        """Stop listening; connections made before live on. Idempotent; waits for its thread."""
+        """Stop listening; connections made before live on. Idempotent; waits for its threads."""
         if not self._closing.is_set():
             self._closing.set()
             self._library.close(self._socket)  # waits for a hook that is running
             _listeners.pop(self._key, None)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._called.set()
+        for thread in self._threads:
+            if threading.current_thread() is not thread:
+                thread.join()
 
     def _decide(self, socket: int, raw_stream_id: bytes, peer: Address) -> RejectReason | None:
         """Run in the hook: let a caller in (None) or say why not. Raises nothing."""
@@ -185,8 +196,8 @@ class SrtListener:
             passphrase = admission.passphrase or ""
             self._library.set_option_now(socket, Option.PASSPHRASE, passphrase)
             self._library.set_option_now(socket, Option.RCVSYN, False)
-            self._forget_gone()
-            self._admitted[socket] = _Admitted(stream_id, admission)
+            self._admitted[socket] = _Admitted(stream_id, admission, peer)
+            self._called.set()
             return None
         except WireError as error:
             self._refused(peer, error)
@@ -199,13 +210,24 @@ class SrtListener:
             self._refused(peer, Refused(RejectReason.INTERNAL, f"internal error: {error}"))
             return RejectReason.INTERNAL
 
-    def _forget_gone(self) -> None:
-        """Drop callers that passed the hook and then failed libsrt's own checks, such as the passphrase."""
-        if len(self._admitted) <= _BACKLOG:
-            return
-        for socket in list(self._admitted):
-            if self._library.state(socket) not in (State.INIT, State.OPENED, State.CONNECTED):
-                self._admitted.pop(socket, None)
+    def _look_after_handshakes(self) -> None:
+        """Tell of callers that passed the hook and then failed libsrt's own checks, and forget them."""
+        gone: set[int] = set()
+        while not self._closing.is_set():
+            if not self._admitted:
+                self._called.wait()
+                self._called.clear()
+            self._closing.wait(_LOOK_S)
+            now_gone = {socket for socket in list(self._admitted) if self._is_gone(socket)}
+            # Whom the accept thread is about to take, and who left just now, is gone at one look only.
+            for socket in gone & now_gone:
+                admitted = self._admitted.pop(socket, None)
+                if admitted is not None:
+                    self._refused(admitted.peer, _passphrase_error(admitted))
+            gone = now_gone
+
+    def _is_gone(self, socket: int) -> bool:
+        return self._library.state(socket) not in (State.INIT, State.OPENED, State.CONNECTED)
 
     def _refused(self, peer: Address, error: TransportError) -> None:
         _log.info("SRT caller %s port %d refused: %s", *peer, error)
@@ -244,6 +266,17 @@ class SrtListener:
         except Exception:
             connection.close()
             _log.exception("on_connection failed for %r", connection)
+
+
+def _passphrase_error(admitted: _Admitted) -> LinkError:
+    # libsrt does not keep why it refused somebody; who is admitted fails for nothing else in practice.
+    name, has_one = admitted.stream_id.resource, admitted.admission.passphrase is not None
+    return LinkError(
+        "unauthorized",
+        f"the passphrase for {name!r} is wrong or missing"
+        if has_one
+        else f"it has a passphrase, and {name!r} has none",
+    )
 
 
 def _check_key(connection: SrtConnection, admission: Admission) -> None:
