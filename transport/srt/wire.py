@@ -190,10 +190,10 @@ def _parse_short(text: str) -> StreamId:
 def parse_srt_url(url: str, defaults: SrtOptions | None = None) -> SrtTarget:
     """Parse `srt://host:port?mode=caller&latency=500&passphrase=…&pbkeylen=32&streamid=…`.
 
-    `latency` is in milliseconds, as in OBS's own settings and srt-live-transmit; ffmpeg alone writes
-    microseconds there. `maxbw` is in bytes per second and the other times in milliseconds, as everywhere.
-    Without a mode, an empty host means listener and any other caller. Percent signs are decoded; `+` and
-    `#` stand for themselves, because stream ids begin with `#!` and people paste them as they are.
+    `latency` is in milliseconds, as for srt-live-transmit; ffmpeg and OBS read microseconds there. `maxbw` is
+    in bytes per second and the other times in milliseconds, as everywhere. Without a mode, an empty host
+    means listener and any other caller. Percent signs are decoded; `+` and `#` stand for themselves, because
+    stream ids begin with `#!` and people paste them as they are.
 
     Args:
         url: the address with its parameters.
