@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 #: Where the secret stands behind the name, whatever an encoder's maker calls it.
 _PARAMETERS = ("key", "token", "pass")
+# Characters of a program's name.
+_MAX_AGENT = 200
 # OBS logs the words behind these three; of a code that it does not know, the code alone.
 _DENIED, _BAD_NAME = "NetStream.Publish.Denied", "NetStream.Publish.BadName"
 _REJECTED = "NetStream.Publish.Rejected"
@@ -133,6 +135,7 @@ class _Session:
         self._stream = stream
         self._connection = connection
         self._demuxer = FlvDemuxer()
+        self._agent = connection.agent
         host, port = connection.peer_address
         self.publisher = Publisher(
             id=connection.id,
@@ -164,6 +167,7 @@ class _Session:
         for event in self._connection.media():
             if isinstance(event, Metadata):
                 self._demuxer.describe(event)
+                self._agent = _program_of(event) or self._agent
             else:
                 yield from self._demuxer.take(event, time.monotonic())
 
@@ -176,9 +180,15 @@ class _Session:
                 **dataclasses.asdict(self._demuxer.counters),
                 "bytes": self._connection.bytes_received,
                 "encryption": self._connection.encryption,
-                "agent": self._connection.agent,
+                "agent": self._agent,
             }
         }
+
+
+def _program_of(metadata: Metadata) -> str:
+    """What the encoder calls itself; OBS, as librtmp, connects under the name of Flash's own encoder."""
+    program = metadata.values.get("encoder")
+    return program[:_MAX_AGENT] if isinstance(program, str) else ""
 
 
 def read_names(asked: Publishing) -> list[tuple[str, str]]:

@@ -119,6 +119,17 @@ async def test_picture_and_sound_come(rig: Rig) -> None:
     assert described["encryption"] == "none"
 
 
+async def test_the_program_has_the_name_that_it_calls_itself(rig: Rig) -> None:
+    """OBS connects as Flash's encoder, as ours does, and has its own name in onMetaData."""
+    await rig.push(f"cam?key={KEY}")
+    await until(lambda: len(rig.kept) > 0)
+    publisher = rig.registry.find("cam").publisher
+    assert publisher is not None
+    described = publisher.describe()["rtmp"]
+    assert isinstance(described, dict)
+    assert described["agent"] == "Streamer"
+
+
 @pytest.mark.parametrize(
     ("app", "key", "expected"),
     [
