@@ -97,13 +97,17 @@ class Library:
             stat = path.stat()
         except FileNotFoundError:
             raise NoSuchRecording(id) from None
-        is_complete = id not in self._written
+        is_complete = self.is_complete(id)
         known = id, stat.st_size, stat.st_mtime_ns
         content = self._known.find(known)
         if content is None:
             content = self._describe(path)
             self._known.add(known, content)
         return Recording(id, split(id)[0], began, stat.st_size, is_complete, content)
+
+    def is_complete(self, id: str) -> bool:
+        """Whether nothing more is written into it."""
+        return id not in self._written
 
     def path(self, id: str) -> Path:
         """Where one is.

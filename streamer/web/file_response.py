@@ -1,4 +1,4 @@
-"""Sends what the server has to read itself: a file that is encrypted on disk, and one cut out of another."""
+"""Sends what the server has to read itself: a file that is encrypted or still grows, and a part of one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from aiohttp import hdrs, web
 
 from streamer.recording.errors import RecordingDamaged
+from streamer.recording.plain import PlainReader
 from streamer.recording.sealed import SealedReader
 from streamer.web.problems import Problem
 from transport.cmaf import Copied, Cut
@@ -20,15 +21,15 @@ _log = logging.getLogger(__name__)
 _PIECE_BYTES = 256 * 1024
 
 
-async def send_sealed(
-    request: web.Request, reader: SealedReader, etag: str, headers: Mapping[str, str]
+async def send_file(
+    request: web.Request, reader: PlainReader | SealedReader, etag: str, headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """Answer with a file, or with the part of it that was asked for (RFC 9110 section 14).
 
     Args:
         request: to answer; of its conditions `If-Range` counts.
         reader: of the file; the caller closes it.
-        etag: another one whenever it changes.
+        etag: another one whenever it changes; "" for none.
         headers: to send along.
 
     Raises:
@@ -39,7 +40,8 @@ async def send_sealed(
     start, end = part if part is not None else (0, reader.size)
     response = web.StreamResponse(status=206 if part is not None else 200, headers=headers)
     response.headers[hdrs.ACCEPT_RANGES] = "bytes"
-    response.headers[hdrs.ETAG] = etag
+    if etag:
+        response.headers[hdrs.ETAG] = etag
     if part is not None:
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{reader.size}"
     response.content_length = end - start

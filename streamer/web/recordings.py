@@ -17,7 +17,7 @@ from streamer.recording.recorder import RecorderState
 from streamer.web.access import Access
 from streamer.web.answers import answer
 from streamer.web.confidential import require_confidential
-from streamer.web.file_response import send_cut, send_sealed
+from streamer.web.file_response import send_cut, send_file
 from streamer.web.inputs import read_query
 from streamer.web.ledger import Ledger
 from streamer.web.operations import Operation
@@ -106,15 +106,18 @@ class RecordingsFace:
         """The file itself."""
         id = request.match_info["id"]
         path = await self._look_at(request, id, "recording.download", id)
+        is_complete = self._library.is_complete(id)
         try:
-            reader = await asyncio.to_thread(self._library.open_sealed, path)
+            opens = self._library.open_sealed if is_complete else self._library.open
+            reader = await asyncio.to_thread(opens, path)
         except FileNotFoundError:
             raise NoSuchRecording(id) from None
         if reader is None:
             return web.FileResponse(path, headers=_headers("inline", id))
         with closing(reader):
-            # Until it grows it stays as it is.
-            return await send_sealed(request, reader, f'"{reader.size:x}"', _headers("inline", id))
+            # What grows has none: VLC holds what it seeks in to the first it was given, and ends at a 412.
+            etag = f'"{reader.size:x}"' if is_complete else ""
+            return await send_file(request, reader, etag, _headers("inline", id))
 
     async def clip(self, request: web.Request) -> web.StreamResponse:
         """A part of it."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from typing import Any
 
 import aiohttp
@@ -115,6 +116,36 @@ async def test_one_is_downloaded_whole_or_in_parts(rig: WebRig, is_sealed: bool)
         assert response.status == 416
     async with rig.client.head(path, headers=rig.admin) as response:
         assert response.headers["Content-Length"] == str(len(whole))
+
+
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["clear", "sealed"])
+async def test_one_that_grows_can_be_sought_in(rig: WebRig, is_sealed: bool) -> None:
+    """VLC's way: wherever it seeks to, it wants the file that it was told of first, by tag or by time."""
+    library = rig.recordings.library
+    library.prepare("cam")
+    file = library.create("cam", AT, HEADER, is_sealed=is_sealed)
+    path = f"/api/v1/recordings/{file.id}"
+    file.append(FRAGMENT, 1.0)
+    for count in (1, 2, 3):
+        async with rig.client.get(path, headers=rig.admin | {"Range": "bytes=0-"}) as response:
+            first = response.headers
+            whole = await response.read()
+        assert len(whole) == len(HEADER) + count * len(FRAGMENT)
+        file.append(FRAGMENT, 1.0)
+        os.utime(library.path(file.id), (AT + 60 * count, AT + 60 * count))
+        condition = {
+            name: first[validator]
+            for name, validator in (("If-Match", "ETag"), ("If-Unmodified-Since", "Last-Modified"))
+            if validator in first
+        }
+        sought = {"Range": f"bytes={len(HEADER)}-"}
+        async with rig.client.get(path, headers=rig.admin | sought | condition) as response:
+            assert response.status == 206
+            assert await response.read() == FRAGMENT * (count + 1)
+    file.close()
+    library.complete(file.id)
+    async with rig.client.get(path, headers=rig.admin) as response:
+        assert "ETag" in response.headers
 
 
 @pytest.mark.parametrize("is_sealed", [False, True], ids=["clear", "sealed"])
