@@ -1,6 +1,8 @@
 """Errors as HTTP answers: one table from exception to status, and one JSON shape for all of them.
 
 {"error": "not_live", "message": "'cam' is not live: nobody publishes it", "retry_after_s": 2}
+
+The message is the reason phrase too: of an answer that is no success players show nothing but its first line.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ _STATUS: dict[type[StreamerError | AuthError], tuple[int, str]] = {
     PlatformRefused: (422, "platform_refused"),
     AuthUnavailable: (503, "unavailable"),
 }
+#: Nobody reads more of a first line.
+_MAX_REASON = 200
 # As proxies log it; it is never sent.
 _GONE = 499
 # Who vanished without a word gives way after two seconds.
@@ -106,7 +110,7 @@ def problem_response(problem: Problem, retry_after_s: int | None = None) -> web.
     if retry_after_s is not None:
         body["retry_after_s"] = retry_after_s
         headers["Retry-After"] = str(retry_after_s)
-    return web.json_response(body, status=problem.status, headers=headers)
+    return web.json_response(body, status=problem.status, reason=_reason(str(problem)), headers=headers)
 
 
 @web.middleware
@@ -142,6 +146,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:  # a bug: the client learns that much, the log learns the rest
         _log.exception("%s %s failed", request.method, request.path)
         return problem_response(Problem(500, "server_error", "the server failed; its log says why"))
+
+
+def _reason(message: str) -> str | None:
+    """A message as a reason phrase (RFC 9112 section 4), None for the usual one."""
+    line = " ".join(message.split())[:_MAX_REASON]
+    return "".join(each if each.isascii() and each.isprintable() else "?" for each in line) or None
 
 
 def _status(kind: type[Exception]) -> tuple[int, str]:

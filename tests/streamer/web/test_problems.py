@@ -183,3 +183,23 @@ async def test_what_would_open_it(failing: Failing, error: Exception, challenge:
     async with client.get("/") as response:
         assert response.status == 401
         assert response.headers["WWW-Authenticate"] == challenge
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("'cam' is not live", "'cam' is not live"),
+        ("no stream 'gr\u00fcn'", "no stream 'gr?n'"),
+        ("one\r\nSet-Cookie: two", "one Set-Cookie: two"),
+        ("no\x00thing\x1b", "no?thing?"),
+        ("a" * 1000, "a" * 200),
+        ("", "Conflict"),
+    ],
+)
+async def test_the_first_line_says_it_too(failing: Failing, message: str, shown: str) -> None:
+    """VLC, mpv and ffmpeg write that line into their logs, and nothing of the body."""
+    client = await failing(Problem(409, "not_live", message))
+    async with client.get("/") as response:
+        assert (response.status, response.reason) == (409, shown)
+        assert (await response.json())["message"] == message
+        assert "Set-Cookie" not in response.headers
