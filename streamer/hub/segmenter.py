@@ -97,6 +97,7 @@ class Segmenter:
         self.refusal = ""
         self.left_out = ""
         self._header = 0
+        self._is_another_header = False
         self._has_begun = False
         self._held: list[AccessUnit] = []
         self._held_since: float | None = None
@@ -240,6 +241,7 @@ class Segmenter:
             self.break_off()
             return False
         self._header = self._segments.add_header(made)
+        self._is_another_header = bool(self.header_tracks) and not self._as_files
         self.header_tracks, self.refusal = tracks, ""
         if len(tracks) > 1:
             self._indescribable, self.left_out = None, ""
@@ -268,7 +270,9 @@ class Segmenter:
         self._segments.add(Part(fragment(self._fragments, runs), duration_s, independent))
 
     def _run(self, track: int, samples: list[Sample]) -> Run:
-        return Run(track, samples, round((self._zero_s or 0.0) * self.header_tracks[track].clock_rate))
+        zero = round((self._zero_s or 0.0) * self.header_tracks[track].clock_rate)
+        # libav (mpv, ffmpeg) and VLC keep to the first header of a playlist that they are given.
+        return Run(track, samples, zero, repeats_sets=self._is_another_header)
 
 
 def _is_like(one: Track, other: Track) -> bool:

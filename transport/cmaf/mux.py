@@ -37,11 +37,13 @@ class Run:
         track: its place in what `header` was given.
         samples: one or more, in the order of decoding.
         zero: what of the track's clock is time 0 here, in its ticks; no sample is before it.
+        repeats_sets: whether keyframes have their parameter sets before them too, and not the header alone.
     """
 
     track: int
     samples: Sequence[Sample]
     zero: int = 0
+    repeats_sets: bool = False
 
 
 def header(tracks: Sequence[Track], *, has_length: bool = False) -> bytes:
@@ -90,7 +92,7 @@ def fragment(number: int, runs: Sequence[Run]) -> bytes:
         runs: at most one for each track; those without samples are left out.
     """
     runs = [run for run in runs if run.samples]
-    payloads = [[_payload(sample.unit) for sample in run.samples] for run in runs]
+    payloads = [[_payload(sample.unit, run.repeats_sets) for sample in run.samples] for run in runs]
     sizes = [sum(map(len, payload)) for payload in payloads]
     # Where data begin is counted from the fragment's first byte; its length does not depend on the number.
     size = len(_moof(number, runs, payloads, [0] * len(runs)))
@@ -99,8 +101,11 @@ def fragment(number: int, runs: Sequence[Run]) -> bytes:
     return b"".join((moof, u32(8 + sum(sizes)), b"mdat", *(each for payload in payloads for each in payload)))
 
 
-def _payload(unit: AccessUnit) -> bytes:
-    return length_prefixed(unit.data, unit.track.codec) if unit.track.is_video else unit.data
+def _payload(unit: AccessUnit, repeats_sets: bool) -> bytes:
+    if not unit.track.is_video:
+        return unit.data
+    sets = unit.track.parameter_sets if repeats_sets and unit.keyframe else ()
+    return b"".join((*(u32(len(nal)) + nal for nal in sets), length_prefixed(unit.data, unit.track.codec)))
 
 
 def _moof(

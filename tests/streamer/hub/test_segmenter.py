@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 
 import av
 import pytest
 
 from streamer.hub.segmenter import Part, Segmenter
 from tests.streamer.egress.hls.material import Cut, later, pictures, sounds
-from tests.transport.media.sources import sound_units, tone
+from tests.transport.media.sources import picture_units, sound_units, tone
 from transport.cmaf import describe
 from transport.media import AccessUnit, Codec
 
@@ -94,6 +95,24 @@ def test_another_publisher_breaks_the_timeline_at_its_first_keyframe() -> None:
     assert after[0].header == 1  # it is coded alike
     first = cut.packets([after[0]])[0]
     assert first == ("video", later(pictures(4.2, gop=50), 10.0)[50].dts, True)
+
+
+def test_another_size_is_shown_by_players_that_keep_to_the_first_header() -> None:
+    """mpv's way, which is libav's: it reads the second header too, finds that it has one, and goes on."""
+    larger = picture_units(Codec.H264, 105, width=640, height=480, options={"g": "50"})
+    cut = Cut().write(*pictures(4.2, gop=50), *sounds(4.2))
+    cut.segmenter.break_off()
+    cut.write(*later(tuple(larger), 10.0), *later(sounds(4.2), 10.0))
+    assert [segment.header for segment in cut.window.complete] == [1, 1, 1, 2, 2]
+    file = b""
+    for number, segments in itertools.groupby(cut.window.complete, key=lambda segment: segment.header):
+        header = cut.window.header(number)
+        assert header is not None
+        file += header + b"".join(segment.data for segment in segments)
+    with av.open(io.BytesIO(file), format="mp4") as container:
+        sizes = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert sizes[0] == (320, 240)
+    assert sizes[-100:] == [(640, 480)] * 100
 
 
 def test_a_sound_coded_otherwise_waits_for_the_next_segment() -> None:
