@@ -156,8 +156,7 @@ class Hls:
             if found[2] is not None:
                 data = window.header(int(found[2]))
             elif found[4] is None:
-                segment = window.segment(int(found[3]))
-                data = segment.data if segment is not None else None
+                data = _segment(viewer, int(found[3]))
             else:
                 data = await self._part(viewer, int(found[3]), int(found[4]))
         if data is None:
@@ -207,6 +206,15 @@ def _asked_for(request: web.Request) -> tuple[int | None, int]:
         raise Problem(400, "bad_query", "_HLS_part without _HLS_msn")
     number = given.get("_HLS_msn")
     return int(number) if number is not None else None, int(given.get("_HLS_part", WHOLE))
+
+
+def _segment(viewer: HlsViewer, number: int) -> bytes | None:
+    window = viewer.output.window
+    segment = window.segment(number)
+    if segment is None:
+        return None
+    header = window.header(segment.header) if segment.breaks and viewer.begins_anew else None
+    return (header or b"") + segment.data
 
 
 def _is_next(window: Window, number: int, part: int) -> bool:

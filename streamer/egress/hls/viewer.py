@@ -47,6 +47,11 @@ class HlsViewer:
         """What he watches."""
         return self.output.stream
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether his player, VLC, begins anew after a discontinuity, and fetches no header for it."""
+        return "VLC/" in self.user_agent
+
     def sent(self, size: int) -> None:
         """He asked, and gets so many bytes."""
         self.heard_at = time.monotonic()

@@ -17,6 +17,11 @@ MATERIAL = sorted([*pictures(5.2, gop=50), *sounds(5.2)], key=lambda unit: unit.
 
 async def watch(rig: WebRig, stream: str = "cam", **headers: str) -> str:
     """Publish a few seconds and watch them; the second playlist's address."""
+    return (await begin(rig, stream, **headers))[0]
+
+
+async def begin(rig: WebRig, stream: str = "cam", **headers: str) -> tuple[str, Publication]:
+    """As `watch`, and the publication."""
     publication = rig.registry.find(stream).publish(Publisher("one", "srt", "192.0.2.1:4000"))
     publication.write(MATERIAL[0])
     joining = asyncio.create_task(rig.client.get(f"/hls/{stream}/index.m3u8", headers=headers))
@@ -26,7 +31,7 @@ async def watch(rig: WebRig, stream: str = "cam", **headers: str) -> str:
     assert answer.status == 200, await answer.text()
     assert answer.headers["Content-Type"] == "application/vnd.apple.mpegurl"
     assert answer.headers["Cache-Control"] == "no-store"
-    return f"/hls/{stream}/{(await answer.text()).splitlines()[-1]}"
+    return f"/hls/{stream}/{(await answer.text()).splitlines()[-1]}", publication
 
 
 def write(publication: Publication, units: list[AccessUnit]) -> None:
@@ -120,6 +125,29 @@ class TestWatching:
         name = name.format(name=rig.hls.viewers[0].output.name)
         answer = await rig.client.get(f"/hls/cam/{name}?{address.partition('?')[2]}")
         assert answer.status == 404
+
+    @pytest.mark.parametrize(
+        ("user_agent", "first_box"), [("VLC/3.0.24 LibVLC/3.0.24", b"ftyp"), ("Lavf/60.16.100", b"moof")]
+    )
+    async def test_vlc_is_given_the_header_after_a_break(
+        self, rig: WebRig, user_agent: str, first_box: bytes
+    ) -> None:
+        """VLC's way: it begins anew after EXT-X-DISCONTINUITY, and fetches no EXT-X-MAP for that."""
+        address, publication = await begin(rig, **{"User-Agent": user_agent})
+        publication.close("it restarts")
+        again = publication.stream.publish(Publisher("two", "srt", "192.0.2.1:4000"))
+        write(again, later(tuple(MATERIAL), 10.0))
+        window = rig.hls.viewers[0].output.window
+        await until(lambda: any(segment.breaks for segment in window.complete))
+        broken = next(segment for segment in window.complete if segment.breaks)
+        text = await (await rig.client.get(address)).text()
+        for segment in window.complete:
+            name = next(name for name in named(text) if f"-{segment.number}.m4s" in name)
+            data = await (await rig.client.get(f"/hls/cam/{name}")).read()
+            assert data[4:8] == (first_box if segment is broken else b"moof")
+            assert data.endswith(segment.data)
+            if data[4:8] == b"ftyp":
+                assert data == (window.header(segment.header) or b"") + segment.data
 
 
 class TestSessions:
