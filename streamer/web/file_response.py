@@ -36,22 +36,13 @@ async def send_file(
         Problem: 416, there is no such part.
         RecordingDamaged: its beginning does not open.
     """
-    part = _part(request, reader.size, etag)
-    start, end = part if part is not None else (0, reader.size)
-    response = web.StreamResponse(status=206 if part is not None else 200, headers=headers)
-    response.headers[hdrs.ACCEPT_RANGES] = "bytes"
-    if etag:
-        response.headers[hdrs.ETAG] = etag
-    if part is not None:
-        response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{reader.size}"
-    response.content_length = end - start
-    return await _send(request, response, reader, [Copied(start, end)])
+    return await _send(request, reader, [Copied(0, reader.size)], reader.size, etag, headers)
 
 
 async def send_cut(
     request: web.Request, reader: Source, cut: Cut, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Answer with a part of a recording.
+    """Answer with a part of a recording, or with that of it that was asked for; without a tag.
 
     Args:
         request: to answer.
@@ -60,17 +51,30 @@ async def send_cut(
         headers: to send along.
 
     Raises:
+        Problem: 416, there is no such part.
         RecordingDamaged: its beginning does not open.
     """
-    response = web.StreamResponse(headers=headers)
-    response.content_length = cut.size
-    return await _send(request, response, reader, cut.pieces)
+    return await _send(request, reader, cut.pieces, cut.size, "", headers)
 
 
 async def _send(
-    request: web.Request, response: web.StreamResponse, reader: Source, pieces: Iterable[bytes | Copied]
+    request: web.Request,
+    reader: Source,
+    pieces: Iterable[bytes | Copied],
+    size: int,
+    etag: str,
+    headers: Mapping[str, str],
 ) -> web.StreamResponse:
-    data = _read(reader, pieces)
+    part = _part(request, size, etag)
+    start, end = part if part is not None else (0, size)
+    response = web.StreamResponse(status=206 if part is not None else 200, headers=headers)
+    response.headers[hdrs.ACCEPT_RANGES] = "bytes"
+    if etag:
+        response.headers[hdrs.ETAG] = etag
+    if part is not None:
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{size}"
+    response.content_length = end - start
+    data = _read(reader, _within(pieces, start, end))
     # What does not open is told, as long as nothing is promised yet.
     first = await asyncio.to_thread(next, data, b"")
     await response.prepare(request)
@@ -88,6 +92,20 @@ async def _send(
             return response
     await response.write_eof()
     return response
+
+
+def _within(pieces: Iterable[bytes | Copied], start: int, end: int) -> Iterator[bytes | Copied]:
+    """What of the pieces is between two places in all of them."""
+    at = 0
+    for piece in pieces:
+        size = len(piece) if isinstance(piece, bytes) else piece.end - piece.start
+        first, last = max(0, start - at), min(size, end - at)
+        if first < last:
+            if isinstance(piece, bytes):
+                yield piece[first:last]
+            else:
+                yield Copied(piece.start + first, piece.start + last)
+        at += size
 
 
 def _read(reader: Source, pieces: Iterable[bytes | Copied]) -> Iterator[bytes]:
