@@ -28,7 +28,7 @@ class Viewer:
     async def watch(self, *, parts: bool) -> None:
         """Fetch for ever."""
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-        playlist = (await self._fetch("index.m3u8")).decode().splitlines()[-1]
+        playlist = (await self._fetch("index.m3u8?early=1")).decode().splitlines()[-1]
         wanted: tuple[int, int] | None = None
         while True:
             query = f"&_HLS_msn={wanted[0]}&_HLS_part={wanted[1]}" if parts and wanted is not None else ""

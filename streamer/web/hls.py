@@ -29,6 +29,7 @@ from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
 from streamer.web.confidential import require_confidential
+from streamer.web.inputs import Query, read_query
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address, signalling
 from streamer.web.problems import Problem
@@ -40,6 +41,13 @@ _NUMBER = re.compile(r"\d{1,9}")
 _FOREVER = "max-age=31536000, immutable"
 #: Who asks for what is further ahead has not understood (8216bis section 6.2.5.2).
 _MOST_AHEAD = 2
+
+
+class JoinQuery(Query):
+    """How a player begins."""
+
+    #: With the first segment; others are let in when there are three.
+    early: bool = False
 
 
 class Welcome(Interface):
@@ -83,6 +91,7 @@ class Hls:
                     **gone,
                 },
                 content=CONTENT_TYPE,
+                query=JoinQuery,
                 needs="watch",
             ),
             Operation(
@@ -106,6 +115,7 @@ class Hls:
     async def join(self, request: web.Request) -> web.Response:
         """Let somebody watch."""
         asked_at = time.time()
+        query = read_query(request, JoinQuery)
         stream = self._registry.find(request.match_info["stream"])
         action = await self._access.require_play(request, stream, Protocol.HLS)
         require_confidential(request, stream)
@@ -120,6 +130,7 @@ class Hls:
                 address=client_address(request),
                 user_agent=user_agent_of(request),
                 signalling=signalling(request).description,
+                early=query.early,
             )
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None

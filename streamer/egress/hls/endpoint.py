@@ -24,8 +24,10 @@ _GONE_AFTER_SEGMENTS, _GONE_AFTER_S = 3, 10.0
 #: Without viewers an output goes on for so long, for who reloads.
 _LINGER_S = 15.0
 _LOOK_EVERY_S = 1.0
-#: What the first viewer waits for the first segment; then parts of it must do, which not all players take.
+#: What the first viewer waits for segments; then parts, or fewer, must do, which not all players take.
 _PATIENCE_S = 10.0
+#: Players begin so many before the last one (RFC 8216 section 6.3.3); Chromium's own needs them.
+_SEGMENTS_BEFORE = 3
 
 
 class NoSuchHlsViewer(StreamerError):
@@ -78,8 +80,17 @@ class HlsEgress:
                 return viewer
         raise NoSuchHlsViewer(f"no viewer has the id {id!r}")
 
-    async def join(self, stream: Stream, *, address: str, user_agent: str, signalling: str) -> HlsViewer:
+    async def join(
+        self, stream: Stream, *, address: str, user_agent: str, signalling: str, early: bool = True
+    ) -> HlsViewer:
         """Let somebody watch, once there is something to.
+
+        Args:
+            stream: what he wants to watch.
+            address: of whoever asked, without port.
+            user_agent: what he says he is.
+            signalling: how it travels, for people.
+            early: his player can begin with the first segment, and does not wait for more.
 
         Raises:
             Full: there is no room for one more.
@@ -93,7 +104,7 @@ class HlsEgress:
             await wait_until_watchable(stream)
             _check_picture(stream)
             output = self._output(stream)
-            await output.wait(0, WHOLE, _PATIENCE_S)
+            await output.wait(0 if early else _SEGMENTS_BEFORE - 1, WHOLE, _PATIENCE_S)
             if output.window.current is None or not output.window.reaches(0, 0):
                 raise NotLive(stream.name, output.refusal or "no keyframe has arrived yet")
         finally:

@@ -24,7 +24,7 @@ async def begin(rig: WebRig, stream: str = "cam", **headers: str) -> tuple[str, 
     """As `watch`, and the publication."""
     publication = rig.registry.find(stream).publish(Publisher("one", "srt", "192.0.2.1:4000"))
     publication.write(MATERIAL[0])
-    joining = asyncio.create_task(rig.client.get(f"/hls/{stream}/index.m3u8", headers=headers))
+    joining = asyncio.create_task(rig.client.get(f"/hls/{stream}/index.m3u8?early=1", headers=headers))
     await until(lambda: rig.registry.find(stream).source.has_sinks)
     write(publication, MATERIAL)
     answer = await joining
@@ -208,7 +208,7 @@ class TestRights:
     async def test_a_token_for_one_has_one_seat(self, rig: WebRig) -> None:
         token = rig.bearer(Action.WATCH, stream="closed", viewers=1)
         await watch(rig, "closed", **token)
-        answer = await rig.client.get("/hls/closed/index.m3u8", headers=token)
+        answer = await rig.client.get("/hls/closed/index.m3u8?early=1", headers=token)
         assert answer.status == 429
         assert len(rig.hls.viewers) == 1
 

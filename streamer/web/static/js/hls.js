@@ -68,7 +68,7 @@ export class HlsSession extends EventTarget {
    */
   async start() {
     const { video } = this;
-    const index = parseIndex(await this.#text(new URL("index.m3u8", this.base), this.#authorization()));
+    const index = parseIndex(await this.#text(new URL("index.m3u8?early=1", this.base), this.#authorization()));
     const playlist = new URL(index.uri, this.base);
     const key = playlist.searchParams.get("session");
     this.location = new URL(key, this.base).href;

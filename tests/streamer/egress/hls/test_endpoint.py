@@ -35,8 +35,10 @@ class Rig:
             publication.write(unit)
         return publication
 
-    async def join(self) -> HlsViewer:
-        return await self.egress.join(self.stream, address="192.0.2.9", user_agent="test", signalling="HTTP")
+    async def join(self, *, early: bool = True) -> HlsViewer:
+        return await self.egress.join(
+            self.stream, address="192.0.2.9", user_agent="test", signalling="HTTP", early=early
+        )
 
     async def watched(self) -> HlsViewer:
         """Publish a few seconds to somebody who joins meanwhile."""
@@ -74,6 +76,25 @@ async def test_a_viewer_has_something_to_begin_with(rig: Rig) -> None:
     assert rig.egress.by_key(viewer.key) is viewer
     assert rig.egress.by_id(viewer.id) is viewer
     assert rig.egress.count(rig.stream) == 1
+
+
+async def test_a_player_that_cannot_begin_early_waits_for_three_segments(rig: Rig) -> None:
+    """As Chromium's own, which ends at once where there are fewer."""
+    material = sorted([*pictures(6.2, gop=50), *sounds(6.2)], key=lambda unit: unit.dts_s)
+    publication = rig.publish(material[:1])
+    early = asyncio.create_task(rig.join())
+    patient = asyncio.create_task(rig.join(early=False))
+    await until(lambda: rig.stream.source.has_sinks)
+    third_s = material[0].dts_s + 5.0
+    for unit in material:
+        if unit.dts_s < third_s:
+            publication.write(unit)
+    assert len((await early).output.window.complete) == 2
+    assert not patient.done()
+    for unit in material:
+        if unit.dts_s >= third_s:
+            publication.write(unit)
+    assert len((await patient).output.window.complete) == 3
 
 
 async def test_all_viewers_of_a_stream_share_what_is_made(rig: Rig) -> None:
