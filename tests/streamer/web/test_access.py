@@ -86,7 +86,7 @@ class TestEntering:
     ) -> None:
         rig.publish_to("closed")
         with caplog.at_level("INFO"):
-            assert await self.join(rig, rig.bearer(Action.WATCH, stream="closed", lifetime_s=1.5)) == 201
+            assert await self.join(rig, rig.bearer(Action.WATCH, stream="closed", lifetime_s=3.0)) == 201
             assert len(rig.egress.measured()) == 1
             await until(lambda: not rig.egress.measured())
         assert "viewer left: its time is over" in caplog.text
@@ -203,7 +203,7 @@ class TestListening:
 
     async def test_it_ends_as_watching_does(self, rig: WebRig) -> None:
         rig.publish_to("closed")
-        listens = rig.bearer(Action.LISTEN, stream="closed", lifetime_s=1.0)
+        listens = rig.bearer(Action.LISTEN, stream="closed", lifetime_s=3.0)
         assert (await rig.answer("POST", "/whep/closed", headers=SDP | listens, data=CHROMIUM))[0] == 201
         await until(lambda: not rig.egress.measured())
 
@@ -227,7 +227,7 @@ class TestAPublicStream:
     async def test_what_counts_counts(self, rig: WebRig, caplog: pytest.LogCaptureFixture) -> None:
         rig.publish_to("cam")
         with caplog.at_level("INFO"):
-            assert await self.join(rig, rig.bearer(Action.WATCH, lifetime_s=1.5)) == 201
+            assert await self.join(rig, rig.bearer(Action.WATCH, lifetime_s=3.0)) == 201
             assert await self.join(rig, {}) == 201
             await until(lambda: len(rig.egress.measured()) == 1)
         assert "viewer is token" in caplog.text

@@ -127,7 +127,7 @@ async def test_ice_restarts(rig: WebRig) -> None:
 
 
 async def test_his_leave_ends_the_session(rig: WebRig) -> None:
-    session = await published(rig, SDP | rig.bearer(Action.PUBLISH, stream="cam", lifetime_s=0.5))
+    session = await published(rig, SDP | rig.bearer(Action.PUBLISH, stream="cam", lifetime_s=3.0))
     await until(lambda: not rig.plane.peers)
     status, _, text = await rig.answer("DELETE", session)
     assert status == 404

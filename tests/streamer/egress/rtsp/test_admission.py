@@ -146,7 +146,7 @@ def test_no_secret_in_the_log(rig: Rig, caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_they_are_ended_when_their_leave_ends(rig: Rig) -> None:
-    token = rig.doorkeeper.token(Action.WATCH, "private", lifetime_s=1.0)
+    token = rig.doorkeeper.token(Action.WATCH, "private", lifetime_s=3.0)
     caller, _ = rig.playing(f"private?token={token}")
     assert caller.ends()
     wait_until(lambda: not rig.egress.readers, "the reader to leave")
