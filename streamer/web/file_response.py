@@ -98,7 +98,7 @@ def _within(pieces: Iterable[bytes | Copied], start: int, end: int) -> Iterator[
     """What of the pieces is between two places in all of them."""
     at = 0
     for piece in pieces:
-        size = len(piece) if isinstance(piece, bytes) else piece.end - piece.start
+        size = len(piece)
         first, last = max(0, start - at), min(size, end - at)
         if first < last:
             if isinstance(piece, bytes):

@@ -25,12 +25,12 @@ class ClipQuery(Query):
 
     #: Seconds from its beginning; it begins with the keyframe of that moment or before.
     from_s: float = Field(0.0, ge=0.0, le=_MOST_S)
-    #: Without it, all that is there.
-    to_s: float = Field(_MOST_S, gt=0.0, le=_MOST_S)
+    #: Null: all that is there.
+    to_s: float | None = Field(None, gt=0.0, le=_MOST_S)
 
     @model_validator(mode="after")
     def _is_in_order(self) -> ClipQuery:
-        if self.from_s >= self.to_s:
+        if self.to_s is not None and self.from_s >= self.to_s:
             raise ValueError("to_s: expected more than from_s")
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -130,14 +131,16 @@ class RecordingsFace:
         id = request.match_info["id"]
         query = read_query(request, ClipQuery)
         # Each part is a look of its own.
-        path = await self._look_at(request, id, "recording.clip", f"{id} {query.from_s:g}-{query.to_s:g}")
+        until = "" if query.to_s is None else f"{query.to_s:g}"
+        path = await self._look_at(request, id, "recording.clip", f"{id} {query.from_s:g}-{until}")
         try:
             reader = await asyncio.to_thread(self._library.open, path)
         except FileNotFoundError:
             raise NoSuchRecording(id) from None
         with closing(reader):
             try:
-                part = await asyncio.to_thread(cut, reader, query.from_s, query.to_s)
+                end_s = math.inf if query.to_s is None else query.to_s
+                part = await asyncio.to_thread(cut, reader, query.from_s, end_s)
             except WireError as error:
                 raise Problem(422, "not_cut", f"{id} cannot be cut there: {error}") from None
             name = join(_stream(id), stamp(began_at(id) + part.begins_s))

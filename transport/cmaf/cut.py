@@ -45,6 +45,9 @@ class Copied:
     start: int
     end: int
 
+    def __len__(self) -> int:
+        return self.end - self.start
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -69,7 +72,7 @@ def cut(source: Source, begin_s: float, end_s: float) -> Cut:
     Args:
         source: what is not there whole yet is left out.
         begin_s: 0 or more.
-        end_s: more than that.
+        end_s: more than that; infinite for all that is there.
 
     Raises:
         WireError: it was not written by `mux`, or has nothing of that time.
@@ -80,7 +83,7 @@ def cut(source: Source, begin_s: float, end_s: float) -> Cut:
     chosen, start_s, begins_s = _choose(fragments, begin_s, end_s)
     last_s = max((part.end_s for fragment in chosen for part in fragment), default=0.0)
     if last_s <= begin_s:
-        raise WireError(f"mp4: nothing is there between {begin_s:g} and {end_s:g} s")
+        raise WireError(f"mp4: nothing is there at {begin_s:g} s; what was found ends at {last_s:g} s")
     duration_s = last_s - start_s
     if b"mehd" in head:
         at = length_offset(head)
@@ -88,8 +91,7 @@ def cut(source: Source, begin_s: float, end_s: float) -> Cut:
     pieces: list[bytes | Copied] = [head]
     for number, fragment in enumerate(chosen, 1):
         pieces += _pieces(number, fragment, start_s)
-    size = sum(len(each) if isinstance(each, bytes) else each.end - each.start for each in pieces)
-    return Cut(tuple(pieces), size, begins_s, duration_s)
+    return Cut(tuple(pieces), sum(map(len, pieces)), begins_s, duration_s)
 
 
 @dataclass(frozen=True, slots=True)

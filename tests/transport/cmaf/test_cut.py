@@ -125,7 +125,7 @@ def test_what_is_not_there_whole_is_left_out() -> None:
 
 
 def test_what_nothing_is_there_of_is_an_error() -> None:
-    with pytest.raises(WireError, match=r"nothing is there between 3 and 4 s"):
+    with pytest.raises(WireError, match=r"nothing is there at 3 s; what was found ends at 0 s"):
         cut(Bytes(file()[: len(header_of(file()))]), 3.0, 4.0)
 
 

@@ -31,7 +31,6 @@ export class RecordingPlayer {
     showText(byId("player-title"), `${recording.stream}, ${day}, ${timeOfDay(recording.began_at)}`);
     showProblem(byId("player-problem"), null);
     byId("download").href = this.address(this.path);
-    byId("clip").disabled = false;
     this.#mark(0, null);
     this.dialog.showModal();
     this.video.src = this.address(this.path);
