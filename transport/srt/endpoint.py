@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -35,6 +36,10 @@ _BACKLOG = 64
 
 # Between two looks at who passed the hook and is not taken yet: libsrt tells nobody whom it refuses itself.
 _LOOK_S = 0.05
+
+# Who is refused may call again a hundred times a second (VLC does): the same is logged once in so long.
+_TOLD_EVERY_S = 10.0
+_MAX_TOLD = 1024
 
 # Older peers speak a handshake without stream id and settle on keys after it.
 _OLDEST_PEER = 0x010300
@@ -127,6 +132,7 @@ class SrtListener:
         self._on_connection = on_connection
         self._on_refused = on_refused
         self._admitted: dict[int, _Admitted] = {}
+        self._told: dict[str, float] = {}
         self._called = threading.Event()
         self._closing = threading.Event()
         self._key = next(_keys)
@@ -229,8 +235,19 @@ class SrtListener:
     def _is_gone(self, socket: int) -> bool:
         return self._library.state(socket) not in (State.INIT, State.OPENED, State.CONNECTED)
 
+    def _is_news(self, told: str) -> bool:
+        """Whether it was not logged a moment ago. Any thread."""
+        now = time.monotonic()
+        if now - self._told.get(told, -_TOLD_EVERY_S) < _TOLD_EVERY_S:
+            return False
+        if len(self._told) >= _MAX_TOLD:
+            self._told.clear()
+        self._told[told] = now
+        return True
+
     def _refused(self, peer: Address, error: TransportError) -> None:
-        _log.info("SRT caller %s port %d refused: %s", *peer, error)
+        if self._is_news(f"{peer[0]} {error}"):
+            _log.info("SRT caller %s port %d refused: %s", *peer, error)
         if self._on_refused is not None:
             try:
                 self._on_refused(peer, error)

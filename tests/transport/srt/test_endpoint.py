@@ -94,6 +94,16 @@ def test_whom_libsrt_refused_for_the_passphrase_is_told(
     assert rig.refused.empty()
 
 
+def test_who_calls_again_and_again_is_told_of_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """As VLC, a hundred times a second; whoever counts them is told each time."""
+    caplog.set_level("INFO", "transport.srt.endpoint")
+    for _ in range(5):
+        rig.rejected("publish:cam", SrtOptions(passphrase="wrong passphrase"))
+    for _ in range(5):
+        rig.refused.get(timeout=WAIT_S)
+    assert caplog.text.count("the passphrase for 'cam' is wrong or missing") == 1
+
+
 def test_a_stream_without_encryption_says_so(rig: Rig) -> None:
     caller, accepted = rig.pair("publish:open", SrtOptions())
     caller.send(b"plain")
