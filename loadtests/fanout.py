@@ -24,6 +24,7 @@ from loadtests.crowd import filters
 from loadtests.crowd.driver import Driver, Joins, Moment, crowd
 from loadtests.peers.aiortc_relay import aiortc_relay
 from loadtests.peers.janus import janus
+from loadtests.peers.mediamtx import mediamtx
 from loadtests.peers.ours import elsewhere, ours
 from loadtests.peers.subject import UNKNOWN_DELAYS, Delays, Subject, Usage, stolen_s
 from loadtests.results import report, report_arguments
@@ -306,6 +307,7 @@ _PEERS: dict[str, Callable[[float], AbstractContextManager[Subject]]] = {
     "aiortc": aiortc_relay,
     "aiortc-decoding": partial(aiortc_relay, decode=True),
     "janus": janus,
+    "mediamtx": mediamtx,
 }
 
 
@@ -314,9 +316,7 @@ def arguments_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--viewers", type=int, default=1000)
     parser.add_argument("--mbps", type=float, default=2.5)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument(
-        "--peer", default="", help="janus, aiortc, aiortc-decoding, or the URL of a WHEP endpoint"
-    )
+    parser.add_argument("--peer", default="", help=f"{', '.join(_PEERS)}, or the URL of a WHEP endpoint")
     parser.add_argument("--host", default="127.0.0.1", help="address to watch a URL from")
     parser.add_argument("--check-every", type=int, default=20, help="every so manieth viewer decrypts")
     report_arguments(parser)

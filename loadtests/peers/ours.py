@@ -6,20 +6,24 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from loadtests.peers.namespace import Namespace
 from loadtests.peers.subject import Delays, Subject
 from loadtests.rig.encoder import Programme, ffmpeg_srt
 from loadtests.rig.process import Process
-from loadtests.rig.server import Server
+from loadtests.rig.server import Server, free_ports
 
+#: Of publishers and readers over SRT.
+PASSPHRASE = "correct horse battery"
 _KEY = "key-of-the-encoder"
-_PASSPHRASE = "correct horse battery"
-_STREAM = f"""
+_STREAM = """
+[rtsp]
+listen = "127.0.0.1:{rtsp}"
 [streams.cam]
-publish_key = "{_KEY}"
-passphrase = "{_PASSPHRASE}"
+publish_key = "{key}"
 public = true
+{encryption}
 """
 
 
@@ -30,7 +34,13 @@ def programme(mbps: float, audio: str = "opus") -> Programme:
 
 @contextmanager
 def ours(
-    mbps: float, space: Namespace | None = None, host: str = "", *, cipher: str = "auto"
+    mbps: float,
+    space: Namespace | None = None,
+    host: str = "",
+    *,
+    cipher: str = "auto",
+    audio: str = "opus",
+    passphrase: str = PASSPHRASE,
 ) -> Iterator[Subject]:
     """The server that this repository holds.
 
@@ -39,23 +49,28 @@ def ours(
         space: a namespace for it and its encoder, None for this one.
         host: the address there that viewers use, "" for the only one.
         cipher: as in its configuration.
+        audio: what the encoder sends.
+        passphrase: of the encoder and of who reads over SRT, "" for none.
     """
     inside = space.command if space is not None else list
     address = space.far if space is not None else "127.0.0.1"
-    with Server(_STREAM, host=address, media_host=host, inside=inside, cipher=cipher) as server:
+    (rtsp,) = free_ports(1)
+    encryption = f'passphrase = "{passphrase}"' if passphrase else ""
+    streams = _STREAM.format(rtsp=rtsp, key=_KEY, encryption=encryption)
+    with Server(streams, host=address, media_host=host, inside=inside, cipher=cipher) as server:
         encoder = ffmpeg_srt(
             server.srt_port,
             f"#!::r=cam,m=publish,s={_KEY}",
-            programme(mbps),
-            passphrase=_PASSPHRASE,
+            programme(mbps, audio),
+            passphrase=passphrase,
             recorded=True,
         )
         with Process(inside(encoder.command)):
             server.wait_live("cam")
-            yield _subject(server)
+            yield _subject(server, rtsp, passphrase)
 
 
-def _subject(server: Server) -> Subject:
+def _subject(server: Server, rtsp: int, passphrase: str) -> Subject:
     about = _about(server)
     return Subject(
         name="Streamer",
@@ -67,7 +82,17 @@ def _subject(server: Server) -> Subject:
         send_delays=lambda: _delays(server),
         page=f"{server.url}/watch/cam",
         viewers=server.viewers,
+        outputs={
+            "srt": f"srt://127.0.0.1:{server.srt_port}?streamid=read:cam{secret_of(passphrase)}",
+            "rtsp": f"rtsp://127.0.0.1:{rtsp}/cam",
+            "hls": f"{server.url}/hls/cam/index.m3u8?early=1",
+        },
     )
+
+
+def secret_of(passphrase: str) -> str:
+    """The part of an SRT URL that says how to encrypt; "" without a passphrase."""
+    return f"&passphrase={quote(passphrase)}&pbkeylen=32" if passphrase else ""
 
 
 def _about(server: Server) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Subject:
         send_delays: asks it how late they left.
         page: a page of the server's own that plays the stream, "" if it has none.
         viewers: asks the server what it knows of each of its viewers.
+        outputs: URLs of the stream over "srt", "rtsp" and "hls", as far as it is offered there.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Subject:
     send_delays: Callable[[], Delays] | None = field(default=None, repr=False)
     page: str = ""
     viewers: Callable[[], list[dict[str, Any]]] | None = field(default=None, repr=False)
+    outputs: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """SRT callers that read a stream and drop what comes, in a process of their own.
 
-    python -m loadtests.rig.srt_readers PORT STREAM_ID PASSPHRASE READERS
+    python -m loadtests.rig.srt_readers srt://HOST:PORT?streamid=… READERS
 
-Prints "reading" when all of them are connected, and goes on until it is ended.
+Tells what came, see `receipts.py`, until it is ended.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from __future__ import annotations
 import sys
 import threading
 
+from loadtests.rig.receipts import Tally
 from transport.errors import LinkError
-from transport.srt import SrtConnection, SrtOptions, SrtTarget, connect
+from transport.srt import SrtConnection, connect
+from transport.srt.wire import parse_srt_url
 
 
-def _read(connection: SrtConnection) -> None:
+def _read(connection: SrtConnection, number: int, tally: Tally) -> None:
     try:
         while True:
-            connection.receive_many(64)
+            tally.payload_bytes[number] += sum(map(len, connection.receive_many(64)))
     except LinkError as error:
         sys.stderr.write(f"{error}\n")
 
 
 def main() -> None:
     """The command."""
-    port, stream_id, passphrase, readers = sys.argv[1:]
-    options = SrtOptions(passphrase=passphrase or None)
-    target = SrtTarget("caller", "127.0.0.1", int(port), stream_id=stream_id, options=options)
+    url, readers = sys.argv[1:]
+    target = parse_srt_url(url)
+    tally = Tally(int(readers))
     threads = []
-    for _ in range(int(readers)):
-        thread = threading.Thread(target=_read, args=(connect(target),), daemon=True)
+    for number in range(int(readers)):
+        thread = threading.Thread(target=_read, args=(connect(target), number, tally), daemon=True)
         thread.start()
         threads.append(thread)
-    sys.stdout.write("reading\n")
-    sys.stdout.flush()
     for thread in threads:
         thread.join()
 
