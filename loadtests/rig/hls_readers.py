@@ -21,6 +21,8 @@ _ATTRIBUTE = re.compile(r'([A-Z-]+)=("[^"]*"|[^,]*)')
 #: A player without parts asks again after about a segment.
 _SEGMENT_S = 2.0
 _APART_S = 0.01
+#: Types of the boxes that a fragment begins with.
+_BEGINNINGS = (b"moof", b"styp", b"prft", b"emsg", b"sidx")
 
 
 class Connection:
@@ -93,8 +95,8 @@ def playlists(text: str, url: str) -> list[str]:
 Place = tuple[int, int]
 
 
-def media(text: str, *, parts: bool) -> list[tuple[Place, str]]:
-    """What a media playlist lists, in order: segment number and part, and where it is."""
+def media(text: str, *, parts: bool) -> tuple[list[tuple[Place, str]], Place]:
+    """What a media playlist lists, in order: its place and where it is; and the place of what comes next."""
     found: list[tuple[Place, str]] = []
     number, part = 0, 0
     for line in text.splitlines():
@@ -110,7 +112,7 @@ def media(text: str, *, parts: bool) -> list[tuple[Place, str]]:
             if not parts:
                 found.append(((number, 0), line))
             number, part = number + 1, 0
-    return found
+    return found, (number, part)
 
 
 async def _follow(url: str, cookies: dict[str, str], number: int, tally: Tally, *, parts: bool) -> None:
@@ -121,16 +123,14 @@ async def _follow(url: str, cookies: dict[str, str], number: int, tally: Tally, 
         query = f"_HLS_msn={wanted[0]}&_HLS_part={wanted[1]}" if parts and wanted is not None else ""
         joint = "&" if "?" in url else "?"
         base, body = await connection.fetch(f"{url}{joint}{query}" if query else url)
-        found = media(body.decode(), parts=parts)
-        new = [each for each in found if each[0] >= wanted] if wanted is not None else found[-1:]
-        for place, name in new:
+        found, following = media(body.decode(), parts=parts)
+        new = [name for place, name in found if place >= wanted] if wanted is not None else [found[-1][1]]
+        for name in new:
             _, data = await connection.fetch(urljoin(base, name))
-            if data[4:8] not in (b"moof", b"styp", b"prft", b"emsg", b"sidx"):
+            if data[4:8] not in _BEGINNINGS:
                 raise ValueError(f"{name} begins with {data[:8]!r}")
             tally.payload_bytes[number] += len(data)
-            # Whether this was a segment's last part is seen in the next playlist: the server takes a part
-            # too many for the next segment's first one.
-            wanted = (place[0], place[1] + 1) if parts else (place[0] + 1, 0)
+        wanted = following
         if not parts:
             await asyncio.sleep(_SEGMENT_S)
 
