@@ -52,9 +52,11 @@ from streamer.sections.base import split_address
 from streamer.sections.signing_in import SignInConfig
 from streamer.web.access import Access
 from streamer.web.analytics import analytics
-from streamer.web.app import make_app
+from streamer.web.app import COMMON_FIELDS, make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.express import ExpressSite
 from streamer.web.hls import Hls
+from streamer.web.hls_express import HlsExpress
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.origin import parse_networks
@@ -375,7 +377,14 @@ class Server:
         await runner.setup()
         host, port = split_address(self.config.http.listen)
         try:
-            await web.TCPSite(runner, host, port, backlog=1024, ssl_context=self._https.context).start()
+            await ExpressSite(
+                runner,
+                host,
+                port,
+                express=HlsExpress(self.hls),
+                fields=app[COMMON_FIELDS],
+                tls=self._https.context,
+            ).start()
         except OSError as error:
             await runner.cleanup()
             raise taken("http.listen", self.config.http.listen, error) from None

@@ -77,7 +77,8 @@ def attributes(line: str) -> dict[str, str]:
 
 def playlists(text: str, url: str) -> list[str]:
     """Addresses of the media playlists that a player of the first variant follows."""
-    found, group = [], ""
+    found: list[str] = []
+    group = ""
     lines = text.splitlines()
     for line, following in pairwise(lines):
         if line.startswith("#EXT-X-STREAM-INF") and not found:
@@ -112,7 +113,7 @@ def media(text: str, *, parts: bool) -> tuple[list[tuple[Place, str]], Place]:
             if not parts:
                 found.append(((number, 0), line))
             number, part = number + 1, 0
-    return found, (number, part)
+    return found, (number, part if parts else 0)
 
 
 async def _follow(url: str, cookies: dict[str, str], number: int, tally: Tally, *, parts: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -74,15 +74,10 @@ def make_app(
     app[DESCRIPTION] = description = Description()
     description.described = [each for face in (*faces, description) for each in face.operations()]
     app[TRUSTED_PROXIES] = tuple(trusted_proxies)
-    app.on_response_prepare.append(_cors(cors_origins))
-    if hsts:
-        app.on_response_prepare.append(_strict_transport)
+    app[COMMON_FIELDS] = common = _CommonFields(cors_origins, hsts=hsts)
+    app.on_response_prepare.append(common.apply)
     add_routes(app, description.described)
     return app
-
-
-async def _strict_transport(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Strict-Transport-Security"] = f"max-age={_HSTS_S}"
 
 
 @web.middleware
@@ -94,24 +89,42 @@ async def _preflight(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
-def _cors(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    async def cors(request: web.Request, response: web.StreamResponse) -> None:
+class _CommonFields:
+    """Fields of headers that every answer has."""
+
+    def __init__(self, origins: Sequence[str], *, hsts: bool) -> None:
+        self._origins = origins
+        # Also where there is nothing to allow: a cache must not give one site what was said to another.
+        self._always = {"Vary": "Origin"}
+        if hsts:
+            self._always["Strict-Transport-Security"] = f"max-age={_HSTS_S}"
+
+    def __call__(self, origin: str | None) -> Mapping[str, str]:
         """Let players on other sites use WHEP and the API (RFC 9725 section 4.6 asks for it).
 
-        Done as an answer's headers are about to leave: those of a long one are gone when its handler returns.
+        Args:
+            origin: what the request has as its Origin.
         """
-        origin = request.headers.get("Origin")
-        # Also where there is nothing to allow: a cache must not give one site what was said to another.
-        response.headers["Vary"] = "Origin"
-        if origin is None or not ("*" in origins or origin in origins):
-            return
+        if origin is None or not ("*" in self._origins or origin in self._origins):
+            return self._always
         # Tokens travel in a header. A session's cookie is sent to sites of the same name alone, and nothing
         # here allows an answer to it to be read; so a wildcard gives no other site anybody's rights.
-        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-        if request.method == "OPTIONS":
+        allowed = "*" if "*" in self._origins else origin
+        return {
+            **self._always,
+            "Access-Control-Allow-Origin": allowed,
+            "Access-Control-Expose-Headers": _EXPOSED,
+        }
+
+    async def apply(self, request: web.Request, response: web.StreamResponse) -> None:
+        """As an answer's headers are about to leave: a long one's are gone when its handler returns."""
+        fields = self(request.headers.get("Origin"))
+        response.headers.update(fields)
+        if request.method == "OPTIONS" and "Access-Control-Allow-Origin" in fields:
             response.headers["Access-Control-Allow-Methods"] = _METHODS
             response.headers["Access-Control-Allow-Headers"] = _ALLOWED
             response.headers["Access-Control-Max-Age"] = "86400"
 
-    return cors
+
+#: Where an application keeps what every answer of its has; for who answers in its place.
+COMMON_FIELDS = web.AppKey("common_fields", _CommonFields)

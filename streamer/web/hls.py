@@ -22,25 +22,26 @@ from auth.permissions.actions import Action
 from auth.permissions.principals import ANONYMOUS
 from auth.permissions.protocols import Protocol
 from streamer.egress.hls import HlsEgress, HlsViewer, NoSuchHlsViewer
+from streamer.egress.hls.files import File
 from streamer.egress.hls.playlist import CONTENT_TYPE
-from streamer.egress.hls.window import WHOLE, Window
+from streamer.egress.hls.window import WHOLE, Place
 from streamer.errors import Full
 from streamer.hub.registry import Registry
 from streamer.hub.stream import Stream
 from streamer.web.access import Access
 from streamer.web.confidential import require_confidential
+from streamer.web.express import has_waited
 from streamer.web.inputs import Query, read_query
 from streamer.web.operations import Operation
 from streamer.web.origin import client_address, signalling
 from streamer.web.problems import Problem
 from streamer.web.sdp import user_agent_of
 
-_FILE = re.compile(r"([0-9a-f]{8})-(?:header-(\d{1,9})\.mp4|(\d{1,9})(?:\.(\d{1,5}))?\.m4s)")
 _NUMBER = re.compile(r"\d{1,9}")
-#: What was named once never changes.
-_FOREVER = "max-age=31536000, immutable"
 #: Who asks for what is further ahead has not understood (8216bis section 6.2.5.2).
-_MOST_AHEAD = 2
+MOST_AHEAD = 2
+FILE_TYPE = "video/mp4"
+PLAYLIST_CACHING = "no-store"
 
 
 class JoinQuery(Query):
@@ -108,7 +109,7 @@ class Hls:
                 self.file,
                 "A header, a segment or a part, as the playlist names them",
                 {200: "Fragmented MP4", **gone},
-                content="video/mp4",
+                content=FILE_TYPE,
             ),
         ]
 
@@ -143,51 +144,39 @@ class Hls:
         if self._welcome is not None:
             self._welcome(request, viewer, entry, asked_at)
         text = viewer.output.multivariant(f"?session={viewer.key}")
-        return _playlist(viewer, text)
+        return _playlist(viewer, text.encode())
 
     async def playlist(self, request: web.Request) -> web.Response:
         """Say what there is, once there is what was asked for."""
         viewer = self._find(request)
-        number, part = _asked_for(request)
+        place = _asked_for(request)
         window = viewer.output.window
-        if number is not None and not window.is_over:
+        if place is not None and not window.is_over:
             newest = window.current.number if window.current is not None else 0
-            if number > newest + _MOST_AHEAD:
-                raise Problem(400, "too_far_ahead", f"_HLS_msn={number} where {newest} is being made")
-            await self._wait(viewer, number, part)
+            if place[0] > newest + MOST_AHEAD:
+                raise Problem(400, "too_far_ahead", f"_HLS_msn={place[0]} where {newest} is being made")
+            await self._wait(request, viewer, place)
         return _playlist(viewer, viewer.output.media(f"?session={viewer.key}"))
 
     async def file(self, request: web.Request) -> web.Response:
         """A header, a segment or a part."""
         viewer = self._find(request)
-        found = _FILE.fullmatch(request.match_info["file"])
-        data: bytes | None = None
-        if found is not None and found[1] == viewer.output.name:
-            window = viewer.output.window
-            if found[2] is not None:
-                data = window.header(int(found[2]))
-            elif found[4] is None:
-                data = _segment(viewer, int(found[3]))
-            else:
-                data = await self._part(viewer, int(found[3]), int(found[4]))
-        if data is None:
-            raise Problem(404, "not_found", f"there is no {request.match_info['file']!r}, or not any more")
+        name = request.match_info["file"]
+        file = File.parse(name)
+        if file is not None and (place := file.awaited(viewer.output.window)) is not None:
+            await self._wait(request, viewer, place)
+        pieces = file.pieces(viewer) if file is not None else None
+        if pieces is None:
+            raise Problem(404, "not_found", f"there is no {name!r}, or not any more")
         self._egress.played(viewer)
+        data = b"".join(pieces)
         viewer.sent(len(data))
-        scope = "public" if viewer.stream.config.public else "private"
-        headers = {"Cache-Control": f"{scope}, {_FOREVER}"}
-        return web.Response(body=data, content_type="video/mp4", headers=headers)
+        headers = {"Cache-Control": file_caching(viewer)}
+        return web.Response(body=data, content_type=FILE_TYPE, headers=headers)
 
-    async def _part(self, viewer: HlsViewer, number: int, part: int) -> bytes | None:
-        window = viewer.output.window
-        if _is_next(window, number, part):
-            await self._wait(viewer, number, part)
-        found = window.part(number, part)
-        return found.data if found is not None else None
-
-    async def _wait(self, viewer: HlsViewer, number: int, part: int) -> None:
+    async def _wait(self, request: web.Request, viewer: HlsViewer, place: Place) -> None:
         viewer.sent(0)
-        if not await viewer.output.wait(number, part, 3 * viewer.output.target_s):
+        if not await viewer.output.wait(place, 0.0 if has_waited(request) else patience_s(viewer)):
             raise Problem(503, "not_yet", "nothing came of the stream meanwhile", {"Retry-After": "1"})
 
     def _find(self, request: web.Request) -> HlsViewer:
@@ -207,7 +196,7 @@ def _require_in_clear(stream: Stream) -> None:
         )
 
 
-def _asked_for(request: web.Request) -> tuple[int | None, int]:
+def _asked_for(request: web.Request) -> Place | None:
     """Segment and part of a blocked reload (8216bis section 6.2.5.2)."""
     given = {name: request.query[name] for name in ("_HLS_msn", "_HLS_part") if name in request.query}
     for name, value in given.items():
@@ -216,27 +205,20 @@ def _asked_for(request: web.Request) -> tuple[int | None, int]:
     if "_HLS_part" in given and "_HLS_msn" not in given:
         raise Problem(400, "bad_query", "_HLS_part without _HLS_msn")
     number = given.get("_HLS_msn")
-    return int(number) if number is not None else None, int(given.get("_HLS_part", WHOLE))
+    return (int(number), int(given.get("_HLS_part", WHOLE))) if number is not None else None
 
 
-def _segment(viewer: HlsViewer, number: int) -> bytes | None:
-    window = viewer.output.window
-    segment = window.segment(number)
-    if segment is None:
-        return None
-    header = window.header(segment.header) if segment.breaks and viewer.begins_anew else None
-    return (header or b"") + segment.data
+def file_caching(viewer: HlsViewer) -> str:
+    """Cache-Control of a file: what was named once never changes."""
+    scope = "public" if viewer.stream.config.public else "private"
+    return f"{scope}, max-age=31536000, immutable"
 
 
-def _is_next(window: Window, number: int, part: int) -> bool:
-    """Whether it is what is being made."""
-    current = window.current
-    if current is None or window.is_over:
-        return False
-    return (number, part) in ((current.number, len(current.parts)), (current.number + 1, 0))
+def patience_s(viewer: HlsViewer) -> float:
+    """How long what was asked for is waited for (8216bis section 6.2.5.2)."""
+    return 3 * viewer.output.target_s
 
 
-def _playlist(viewer: HlsViewer, text: str) -> web.Response:
-    body = text.encode()
+def _playlist(viewer: HlsViewer, body: bytes) -> web.Response:
     viewer.sent(len(body))
-    return web.Response(body=body, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+    return web.Response(body=body, content_type=CONTENT_TYPE, headers={"Cache-Control": PLAYLIST_CACHING})

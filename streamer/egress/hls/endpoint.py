@@ -104,7 +104,7 @@ class HlsEgress:
             await wait_until_watchable(stream)
             _check_picture(stream)
             output = self._output(stream)
-            await output.wait(0 if early else _SEGMENTS_BEFORE - 1, WHOLE, _PATIENCE_S)
+            await output.wait((0 if early else _SEGMENTS_BEFORE - 1, WHOLE), _PATIENCE_S)
             if output.window.current is None or not output.window.reaches(0, 0):
                 raise NotLive(stream.name, output.refusal or "no keyframe has arrived yet")
         finally:

@@ -8,10 +8,11 @@ import secrets
 import time
 
 from streamer.egress.hls import playlist
-from streamer.egress.hls.window import Window
+from streamer.egress.hls.waiting import Waiting
+from streamer.egress.hls.window import Place, Window
 from streamer.hub.intake import Intake
 from streamer.hub.segmenter import Segmenter
-from streamer.hub.stream import Publisher, State, Stream, Wake
+from streamer.hub.stream import Publisher, State, Stream
 from streamer.sections.hls import HlsConfig
 from transport.media import Codec
 
@@ -32,22 +33,23 @@ class HlsOutput:
         stream: what of.
         name: what the names of its files begin with, of this output alone: caches must not mix them up.
         window: what there is.
+        waiting: who waits for more of it.
     """
 
     def __init__(self, stream: Stream, config: HlsConfig) -> None:
         self.stream = stream
         self.name = secrets.token_hex(4)
         self.window = Window()
+        self.waiting = Waiting(self.window)
         self._config = config
         self._segmenter = Segmenter(
             self.window, part_s=config.part_ms / 1000, segment_s=config.segment_s, epoch_s=stream.epoch_s
         )
         self._loop = asyncio.get_running_loop()
         self._ready = asyncio.Event()
-        self._changed = Wake()
         self._publisher: Publisher | None = None
         self._skipped = 0
-        self._texts: tuple[int, str] = (-1, "")
+        self._text: tuple[int, bytes] = (-1, b"")
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -70,21 +72,16 @@ class HlsOutput:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def wait(self, number: int, part: int, timeout_s: float) -> bool:
-        """Wait until there is a part; False when there was none in time.
-
-        Args:
-            number: of its segment.
-            part: its place in that, from 0 on, or `window.WHOLE`.
-            timeout_s: how long.
-        """
-        deadline = self._loop.time() + timeout_s
-        while not self.window.reaches(number, part):
-            left = deadline - self._loop.time()
-            if left <= 0:
-                return False
-            await self._changed.wait(left)
-        return True
+    async def wait(self, place: Place, timeout_s: float) -> bool:
+        """Wait until there is a part, or `window.WHOLE` segments; False when there was none in time."""
+        if not self.window.reaches(*place):
+            told = asyncio.Event()
+            leave = self.waiting.add(place, timeout_s, told.set)
+            try:
+                await told.wait()
+            finally:
+                leave()
+        return self.window.reaches(*place)
 
     def multivariant(self, query: str) -> str:
         """The first playlist; see `playlist.multivariant`. Only once it has begun."""
@@ -98,21 +95,21 @@ class HlsOutput:
         fps = meter.fps if picture is not None else 0.0
         return playlist.multivariant(tracks, bits_per_s, fps, size, f"live.m3u8{query}")
 
-    def media(self, query: str) -> str:
+    def media(self, query: str) -> bytes:
         """The playlist as it is now; see `playlist.media`."""
-        if self._texts[0] != self.window.version:
+        if self._text[0] != self.window.version:
             text = playlist.media(
                 self.window,
                 name=self.name,
                 part_s=self._config.part_ms / 1000,
                 segment_s=self._config.segment_s,
-                query=_QUERY,
+                query=_QUERY.decode(),
             )
-            self._texts = self.window.version, text
-        return self._texts[1].replace(_QUERY, query)
+            self._text = self.window.version, text.encode()
+        return self._text[1].replace(_QUERY, query.encode())
 
     def _peak_bps(self) -> float:
-        return max((len(each.data) * 8 / each.duration_s for each in self.window.complete), default=0.0)
+        return max((each.size * 8 / each.duration_s for each in self.window.complete), default=0.0)
 
     async def _run(self) -> None:
         try:
@@ -143,7 +140,7 @@ class HlsOutput:
             version = self.window.version
             self._take(intake, now)
             if self.window.version != version:
-                self._changed.set()
+                self.waiting.look()
             await asyncio.sleep(_TURN_S)
             try:
                 async with asyncio.timeout(_LOOK_EVERY_S):
@@ -169,8 +166,8 @@ class HlsOutput:
     def _end(self) -> None:
         if not self.window.is_over:
             self.window.end()
-        self._changed.set()
+        self.waiting.look()
 
 
 #: Stands in a playlist for what is appended for each viewer.
-_QUERY = "\0"
+_QUERY = b"\0"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from streamer.hub.segmenter import Part
 
+#: Number of a segment, and of a part in it.
+Place = tuple[int, int]
 #: In the place of a part: the whole segment.
 WHOLE = -1
 #: Complete segments that a playlist names. A player begins three before the end (RFC 8216 section 6.3.3).
@@ -44,9 +46,9 @@ class Segment:
         return bool(self.parts) and self.parts[0].independent
 
     @property
-    def data(self) -> bytes:
-        """All of it."""
-        return b"".join(part.data for part in self.parts)
+    def size(self) -> int:
+        """Bytes."""
+        return sum(len(part.data) for part in self.parts)
 
 
 class Window:

@@ -108,7 +108,7 @@ def test_another_size_is_shown_by_players_that_keep_to_the_first_header() -> Non
     for number, segments in itertools.groupby(cut.window.complete, key=lambda segment: segment.header):
         header = cut.window.header(number)
         assert header is not None
-        file += header + b"".join(segment.data for segment in segments)
+        file += header + b"".join(part.data for segment in segments for part in segment.parts)
     with av.open(io.BytesIO(file), format="mp4") as container:
         sizes = [(frame.width, frame.height) for frame in container.decode(video=0)]
     assert sizes[0] == (320, 240)

@@ -36,9 +36,11 @@ from streamer.ingest.whip import WhipIngest
 from streamer.recording.keys import open_keys
 from streamer.recording.recordings import Recordings
 from streamer.web.access import Access
-from streamer.web.app import make_app
+from streamer.web.app import COMMON_FIELDS, make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.express import Express, ExpressSite
 from streamer.web.hls import Hls
+from streamer.web.hls_express import HlsExpress
 from streamer.web.ledger import Ledger
 from streamer.web.limited import limited
 from streamer.web.models import CertificateModel
@@ -68,6 +70,23 @@ STREAMS: dict[str, Any] = {
     "far": {"source": f"srt://192.0.2.1:9000?passphrase={PASSPHRASE}&streamid=publish:x:{KEY}"},
 }
 SDP = {"Content-Type": "application/sdp"}
+
+
+class _Server(TestServer):
+    """The application, at a port as the program has it."""
+
+    def __init__(self, app: web.Application, express: Express) -> None:
+        super().__init__(app)
+        self._express = express
+
+    async def start_server(self, **options: Any) -> None:
+        await super().start_server(**options)
+        assert isinstance(self.runner, web.AppRunner)
+        fields = self.app[COMMON_FIELDS]
+        site = ExpressSite(self.runner, "127.0.0.1", 0, express=self._express, fields=fields)
+        await site.start()
+        self.port = self.runner.addresses[-1][1]
+        self._root = self._root.with_port(self.port)
 
 
 class WebRig(Rig):
@@ -185,7 +204,7 @@ class WebRig(Rig):
         )
         middlewares = (limited(self.guard.rates), self.signin.middleware, pages.for_people)
         self.app = make_app(faces, middlewares=middlewares, **self._options)
-        self.client = TestClient(TestServer(self.app))
+        self.client = TestClient(_Server(self.app, HlsExpress(self.hls)))
         await self.client.start_server()
 
     async def close(self) -> None:

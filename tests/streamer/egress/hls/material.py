@@ -58,7 +58,7 @@ class Cut:
         segments = list(self.window.complete) if segments is None else segments
         header = self.window.header(segments[0].header)
         assert header is not None
-        file = header + b"".join(segment.data for segment in segments)
+        file = header + b"".join(part.data for segment in segments for part in segment.parts)
         with av.open(io.BytesIO(file), format="mp4") as container:
             return [
                 (packet.stream.type, int(packet.dts or 0), packet.is_keyframe)

@@ -72,7 +72,7 @@ async def test_a_viewer_has_something_to_begin_with(rig: Rig) -> None:
         publication.write(unit)
     viewer = await joining
     assert viewer.output.multivariant("?k").splitlines()[-1] == "live.m3u8?k"
-    assert f"{viewer.output.name}-0.m4s?k" in viewer.output.media("?k")
+    assert f"{viewer.output.name}-0.m4s?k" in viewer.output.media("?k").decode()
     assert rig.egress.by_key(viewer.key) is viewer
     assert rig.egress.by_id(viewer.id) is viewer
     assert rig.egress.count(rig.stream) == 1
@@ -168,14 +168,14 @@ async def test_the_end_of_the_stream_is_the_end_of_its_playlist(rig: Rig) -> Non
     rig.publication.close("it hung up")
     rig.stream.expire(float("inf"))
     await until(lambda: viewer.output.window.is_over)
-    assert viewer.output.media("").endswith("#EXT-X-ENDLIST\n")
+    assert viewer.output.media("").endswith(b"#EXT-X-ENDLIST\n")
 
 
 async def test_another_publisher_goes_on_in_the_same_playlist(rig: Rig) -> None:
     viewer = await rig.watched()
     rig.publication.close("it hung up")
     rig.publish(MATERIAL)
-    await until(lambda: "#EXT-X-DISCONTINUITY\n" in viewer.output.media(""))
+    await until(lambda: b"#EXT-X-DISCONTINUITY\n" in viewer.output.media(""))
     assert not viewer.output.window.is_over
 
 
