@@ -1,6 +1,6 @@
 """What a packet costs us and others, one after the other on the same machine under the same load.
 
-    python -m loadtests compare --viewers 1000 [--peers janus=90,aiortc=35] [--rounds 3] [--record]
+    python -m loadtests compare --viewers 1000 [--peers janus=90,mediamtx=110,aiortc=35] [--record]
 
 Ours runs twice, with OpenSSL's AES-GCM and with the quickest there is. The second table tells how many times
 what ours costs with the quickest: a packet, and a viewer, for not every server makes equally many packets of
@@ -25,9 +25,12 @@ from dataclasses import asdict, replace
 
 from loadtests import floor
 from loadtests.fanout import Load, Result, remarks, run, subject_for, table
-from loadtests.peers.janus import require
+from loadtests.peers import janus, mediamtx
 from loadtests.peers.ours import ours
 from loadtests.results import report, report_arguments
+
+#: Of servers that are installed for this alone.
+_REQUIRE = {"janus": janus.require, "mediamtx": mediamtx.require}
 
 
 def measure(load: Load, peers: Mapping[str, int]) -> list[Result]:
@@ -109,11 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error(f"--rounds is {given.rounds}, expected at least 1")
-    if "janus" in given.peers:
-        try:
+    try:
+        for require in (_REQUIRE[peer] for peer in given.peers if peer in _REQUIRE):
             require()  # before the first minutes are spent
-        except RuntimeError as error:
-            parser.error(str(error))
+    except RuntimeError as error:
+        parser.error(str(error))
     load = Load(given.viewers, given.mbps, given.seconds, given.rate)
     rounds, kernel_us = [], []
     for _ in range(given.rounds):
