@@ -42,6 +42,8 @@ _NUMBER = re.compile(r"\d{1,9}")
 MOST_AHEAD = 2
 FILE_TYPE = "video/mp4"
 PLAYLIST_CACHING = "no-store"
+#: What a playlist has at least for who is not early.
+FIRST_SEGMENT: Place = (0, WHOLE)
 
 
 class JoinQuery(Query):
@@ -156,6 +158,9 @@ class Hls:
             if place[0] > newest + MOST_AHEAD:
                 raise Problem(400, "too_far_ahead", f"_HLS_msn={place[0]} where {newest} is being made")
             await self._wait(request, viewer, place)
+        elif not viewer.early:
+            # hls.js gives up a playlist without a segment after three looks, but waits for an answer.
+            await self._wait(request, viewer, FIRST_SEGMENT)
         return _playlist(viewer, viewer.output.media(f"?session={viewer.key}"))
 
     async def file(self, request: web.Request) -> web.Response:

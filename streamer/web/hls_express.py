@@ -13,7 +13,7 @@ from streamer.egress.hls.files import File
 from streamer.egress.hls.playlist import CONTENT_TYPE
 from streamer.egress.hls.window import WHOLE, Place
 from streamer.web.express import Answer, Later
-from streamer.web.hls import FILE_TYPE, MOST_AHEAD, PLAYLIST_CACHING, file_caching, patience_s
+from streamer.web.hls import FILE_TYPE, FIRST_SEGMENT, MOST_AHEAD, PLAYLIST_CACHING, file_caching, patience_s
 
 # As playlists name them, and as players add to it what they wait for.
 _TARGET = re.compile(
@@ -46,7 +46,8 @@ class HlsExpress:
         if file != "live.m3u8":
             return self._file(viewer, file, waited=waited)
         if number is None:
-            return _playlist(viewer) if part is None else None
+            is_enough = viewer.early or viewer.output.window.reaches(*FIRST_SEGMENT)
+            return _playlist(viewer) if part is None and is_enough else None
         return _awaited_playlist(viewer, (int(number), int(part) if part else WHOLE), waited=waited)
 
     def _file(self, viewer: HlsViewer, name: str, *, waited: bool) -> Answer | Later | None:

@@ -110,7 +110,7 @@ class HlsEgress:
         finally:
             stream.demand.release()
         self._check_room()
-        viewer = HlsViewer(output, address=address, user_agent=user_agent, signalling=signalling)
+        viewer = HlsViewer(output, address=address, user_agent=user_agent, signalling=signalling, early=early)
         self._by_key[viewer.key] = viewer
         self._deserted.pop(output, None)
         _log.info("%s: watched over HLS by %s", stream.name, address, extra={"session": viewer.id})

@@ -19,6 +19,7 @@ class HlsViewer:
         output: where it comes from.
         address: of whoever asked, without port.
         user_agent: what he says he is.
+        early: his player can begin with what there is, be it parts alone.
         user: who he is by what he presented; "" for nobody known.
         signalling: how it travels, for people.
         since: seconds since 1970.
@@ -27,13 +28,16 @@ class HlsViewer:
         plays: he has asked for media, and not for the first playlist alone.
     """
 
-    def __init__(self, output: HlsOutput, *, address: str, user_agent: str, signalling: str) -> None:
+    def __init__(
+        self, output: HlsOutput, *, address: str, user_agent: str, signalling: str, early: bool = True
+    ) -> None:
         self.id = secrets.token_hex(6)
         self.key = secrets.token_urlsafe(24)
         self.output = output
         self.address = address
         self.user_agent = user_agent
         self.signalling = signalling
+        self.early = early
         self.user = ""
         self.since = time.time()
         self.heard_at = time.monotonic()

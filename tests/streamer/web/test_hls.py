@@ -6,6 +6,7 @@ import re
 import pytest
 
 from auth.permissions.actions import Action
+from streamer.egress.hls import endpoint
 from streamer.hub.stream import Publication, Publisher
 from tests.fakes.wait import until
 from tests.streamer.egress.hls.material import later, pictures, sounds
@@ -92,6 +93,28 @@ class TestWatching:
         assert f'URI="{name}"' in (await (await reloading).text()).replace("PRELOAD-HINT:TYPE=PART,URI", "")
         fetched = await fetching
         assert (fetched.status, (await fetched.read())[4:8]) == (200, b"moof")
+
+    @pytest.mark.parametrize("early", [False, True])
+    async def test_only_who_begins_early_is_told_of_no_segment_yet(
+        self, rig: WebRig, monkeypatch: pytest.MonkeyPatch, early: bool
+    ) -> None:
+        """hls.js ends with an error at a playlist without a segment; keyframes may be 20 s apart."""
+        monkeypatch.setattr(endpoint, "_PATIENCE_S", 0.3)
+        publication = rig.stream.publish(Publisher("one", "srt", "192.0.2.1:4000"))
+        publication.write(MATERIAL[0])
+        joining = asyncio.create_task(rig.client.get("/hls/cam/index.m3u8", params={"early": f"{early:d}"}))
+        await until(lambda: rig.stream.source.has_sinks)
+        write(publication, [unit for unit in MATERIAL if unit.dts_s < MATERIAL[0].dts_s + 1.6])
+        address = f"/hls/cam/{(await (await joining).text()).splitlines()[-1]}"
+        asking = asyncio.create_task(rig.client.get(address))
+        if early:
+            assert "#EXT-X-PART:" in await (await asking).text()
+            return
+        for _ in range(3):
+            assert (await rig.client.get("/healthz")).status == 200
+        assert not asking.done()
+        write(publication, [unit for unit in MATERIAL if unit.dts_s >= MATERIAL[0].dts_s + 1.6])
+        assert "#EXTINF:" in await (await asking).text()
 
     async def test_what_does_not_come_is_told(self, rig: WebRig, monkeypatch: pytest.MonkeyPatch) -> None:
         address = await watch(rig)
