@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Protocol as Interface
 
@@ -137,20 +138,13 @@ class Hls:
             )
         except Full as error:
             raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
-        remove = partial(self._egress.remove, viewer)
-        entry = await self._access.admit(
-            request, stream, action, Protocol.HLS, viewer, leave=remove, remove=remove
-        )
-        if entry.permit.principal is not ANONYMOUS:
-            viewer.user = entry.permit.principal.name
-        if self._welcome is not None:
-            self._welcome(request, viewer, entry, asked_at)
+        await self._admit(request, viewer, action, asked_at)
         text = viewer.output.multivariant(f"?session={viewer.key}")
         return _playlist(viewer, text.encode())
 
     async def playlist(self, request: web.Request) -> web.Response:
         """Say what there is, once there is what was asked for."""
-        viewer = self._find(request)
+        viewer = await self._find(request)
         place = _asked_for(request)
         window = viewer.output.window
         if place is not None and not window.is_over:
@@ -165,7 +159,7 @@ class Hls:
 
     async def file(self, request: web.Request) -> web.Response:
         """A header, a segment or a part."""
-        viewer = self._find(request)
+        viewer = await self._find(request)
         name = request.match_info["file"]
         file = File.parse(name)
         if file is not None and (place := file.awaited(viewer.output.window)) is not None:
@@ -184,14 +178,57 @@ class Hls:
         if not await viewer.output.wait(place, 0.0 if has_waited(request) else patience_s(viewer)):
             raise Problem(503, "not_yet", "nothing came of the stream meanwhile", {"Retry-After": "1"})
 
-    def _find(self, request: web.Request) -> HlsViewer:
+    async def _find(self, request: web.Request) -> HlsViewer:
+        key = request.query.get("session", "")
         try:
-            viewer = self._egress.by_key(request.query.get("session", ""))
+            viewer = self._egress.by_key(key)
         except NoSuchHlsViewer as error:
-            raise Problem(404, "no_such_session", f"{error}; begin with index.m3u8") from None
+            resumed = await self._resume(request, key)
+            if resumed is None:
+                raise Problem(404, "no_such_session", f"{error}; begin with index.m3u8") from None
+            viewer = resumed
         if viewer.stream.name != request.match_info["stream"]:
             raise Problem(404, "no_such_session", "this session is of another stream")
         return viewer
+
+    async def _resume(self, request: web.Request, key: str) -> HlsViewer | None:
+        """Let on whom a dead network or a sleeping machine kept from asking.
+
+        hls.js, Shaka Player and video.js never ask for the first playlist again. What opened it then is not
+        remembered: what this request presents must open it now.
+        """
+        asked_at = time.time()
+        stream = self._registry.find(request.match_info["stream"])
+        if not self._egress.may_resume(key, stream) or not self._access.may_play(request, stream):
+            return None
+        action = await self._access.require_play(request, stream, Protocol.HLS)
+        require_confidential(request, stream)
+        with suppress(NoSuchHlsViewer):  # players ask for several files at a time
+            return self._egress.by_key(key)
+        if action is Action.LISTEN or stream.config.e2e or not self._egress.may_resume(key, stream):
+            return None
+        try:
+            viewer = self._egress.resume(
+                key,
+                stream,
+                address=client_address(request),
+                user_agent=user_agent_of(request),
+                signalling=signalling(request).description,
+            )
+        except Full as error:
+            raise Problem(503, "unavailable", str(error), {"Retry-After": "5"}) from None
+        await self._admit(request, viewer, action, asked_at)
+        return viewer
+
+    async def _admit(self, request: web.Request, viewer: HlsViewer, action: Action, asked_at: float) -> None:
+        remove = partial(self._egress.remove, viewer)
+        entry = await self._access.admit(
+            request, viewer.stream, action, Protocol.HLS, viewer, leave=remove, remove=remove
+        )
+        if entry.permit.principal is not ANONYMOUS:
+            viewer.user = entry.permit.principal.name
+        if self._welcome is not None:
+            self._welcome(request, viewer, entry, asked_at)
 
 
 def _require_in_clear(stream: Stream) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from streamer.egress.hls.output import CARRIED, HlsOutput
 from streamer.egress.hls.viewer import HlsViewer
@@ -34,6 +35,14 @@ class NoSuchHlsViewer(StreamerError):
     """A session that has ended, or never was."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """A session that ended as its player asked for nothing, which may be heard of again."""
+
+    output_name: str
+    early: bool
+
+
 class HlsEgress:
     """Viewers over HTTP. Event loop only, except where said.
 
@@ -51,6 +60,7 @@ class HlsEgress:
         self._deserted: dict[HlsOutput, float] = {}
         self._ending: set[HlsOutput] = set()
         self._endings = Endings()
+        self._silent: dict[str, _Silent] = {}
         self._is_closed = False
 
     @property
@@ -111,9 +121,32 @@ class HlsEgress:
             stream.demand.release()
         self._check_room()
         viewer = HlsViewer(output, address=address, user_agent=user_agent, signalling=signalling, early=early)
-        self._by_key[viewer.key] = viewer
-        self._deserted.pop(output, None)
-        _log.info("%s: watched over HLS by %s", stream.name, address, extra={"session": viewer.id})
+        self._seat(viewer)
+        return viewer
+
+    def may_resume(self, key: str, stream: Stream) -> bool:
+        """Whether a session has ended by its silence alone, and what it watched is still being made."""
+        silent, output = self._silent.get(key), self._outputs.get(stream)
+        return silent is not None and silent.output_name == (output.name if output is not None else "")
+
+    def resume(
+        self, key: str, stream: Stream, *, address: str, user_agent: str, signalling: str
+    ) -> HlsViewer:
+        """Let somebody watch on whose session `may_resume`; as another one, of the same key.
+
+        Raises:
+            Full: there is no room for one more.
+        """
+        self._check_room()
+        viewer = HlsViewer(
+            self._outputs[stream],
+            address=address,
+            user_agent=user_agent,
+            signalling=signalling,
+            early=self._silent.pop(key).early,
+            key=key,
+        )
+        self._seat(viewer)
         return viewer
 
     def played(self, viewer: HlsViewer) -> None:
@@ -150,6 +183,7 @@ class HlsEgress:
             for viewer in self.viewers:
                 if now - viewer.heard_at > max(_GONE_AFTER_S, _GONE_AFTER_SEGMENTS * viewer.output.target_s):
                     self.remove(viewer, "it asked for nothing more")
+                    self._silent[viewer.key] = _Silent(viewer.output.name, viewer.early)
             await self._look_at_outputs(now)
 
     async def close(self, reason: str) -> None:
@@ -162,6 +196,12 @@ class HlsEgress:
         self._ending.clear()
         for output in outputs:
             await output.close()
+
+    def _seat(self, viewer: HlsViewer) -> None:
+        self._by_key[viewer.key] = viewer
+        self._deserted.pop(viewer.output, None)
+        name = viewer.stream.name
+        _log.info("%s: watched over HLS by %s", name, viewer.address, extra={"session": viewer.id})
 
     def _check_room(self) -> None:
         if self._is_closed:
@@ -187,6 +227,8 @@ class HlsEgress:
             if now - self._deserted.setdefault(output, now) > _LINGER_S:
                 del self._outputs[stream]
                 self._ending.add(output)
+        made = {output.name for output in self._outputs.values() if not output.window.is_over}
+        self._silent = {key: each for key, each in self._silent.items() if each.output_name in made}
         for output in [each for each in self._ending if each not in watched]:
             self._ending.discard(output)
             self._deserted.pop(output, None)

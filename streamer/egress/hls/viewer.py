@@ -29,10 +29,17 @@ class HlsViewer:
     """
 
     def __init__(
-        self, output: HlsOutput, *, address: str, user_agent: str, signalling: str, early: bool = True
+        self,
+        output: HlsOutput,
+        *,
+        address: str,
+        user_agent: str,
+        signalling: str,
+        early: bool = True,
+        key: str = "",
     ) -> None:
         self.id = secrets.token_hex(6)
-        self.key = secrets.token_urlsafe(24)
+        self.key = key or secrets.token_urlsafe(24)
         self.output = output
         self.address = address
         self.user_agent = user_agent

@@ -193,6 +193,28 @@ class TestSessions:
         answer = await rig.client.get(address.replace("/hls/cam/", "/hls/closed/"))
         assert answer.status == 404
 
+    async def test_it_goes_on_after_silence_with_what_opens_the_stream_now(
+        self, rig: WebRig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No player in JavaScript asks for the first playlist again after a network was away."""
+        running = asyncio.create_task(rig.hls.run())
+        address = await watch(rig)
+        token = rig.bearer(Action.WATCH, stream="closed")
+        closed = await watch(rig, "closed", **token)
+        with monkeypatch.context() as patch:
+            patch.setattr(endpoint, "_GONE_AFTER_S", -1.0)
+            patch.setattr(endpoint, "_GONE_AFTER_SEGMENTS", -1)
+            await until(lambda: not rig.hls.viewers)
+        names = named(await (await rig.client.get(address)).text())
+        (viewer,) = rig.hls.viewers
+        assert viewer.key == address.partition("session=")[2]
+        assert (await rig.client.get(f"/hls/cam/{names[0]}")).status == 200
+        assert rig.hls.viewers == [viewer]
+        gone = await rig.client.get(closed)
+        assert (gone.status, (await gone.json())["error"]) == (404, "no_such_session")
+        assert (await rig.client.get(closed, headers=token)).status == 200
+        running.cancel()
+
     async def test_an_administrator_sees_and_ends_it(self, rig: WebRig) -> None:
         address = await watch(rig)
         (shown,) = (await (await rig.client.get("/api/v1/viewers", headers=rig.admin)).json())["over_hls"]
