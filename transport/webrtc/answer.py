@@ -170,7 +170,10 @@ def _section(accepted: Accepted, local: LocalParameters, identity: Identity, rol
 
 
 def _refused(media: OfferedMedia) -> Iterator[str]:
-    yield f"m={media.kind} 0 {media.protocol} {media.tokens[0]}"
+    # Of a refused line no format counts (RFC 3264 section 6), but pion, as in MediaMTX, gives up the whole
+    # answer over one without its rtpmap, unless it is 0, as in answers of browsers.
+    token = "0" if media.tokens[0].isdigit() else media.tokens[0]
+    yield f"m={media.kind} 0 {media.protocol} {token}"
     yield "c=IN IP4 0.0.0.0"
     if media.mid:
         yield f"a=mid:{media.mid}"
