@@ -16,7 +16,9 @@ from transport.rtp.alignment import TimeAxis, TrackClock
 from transport.rtp.incoming import IncomingStream, IncomingTrack
 from transport.rtp.reorder import Ordered, ReorderBuffer
 from transport.rtsp.assemble import SoundAssembler
+from transport.rtsp.mikey import parse_key
 from transport.rtsp.sdp import Announced
+from transport.rtsp.srtp import Opener
 from transport.rtsp.unwrap import unwrapper
 
 _NAMES = {
@@ -77,6 +79,7 @@ class Reception:
         axis = TimeAxis()
         self._left_out: list[str] = []
         self._streams: dict[int, _Pictures | _Sounds] = {}
+        self._openers: dict[int, Opener] = {}
         self._packets = 0
         self._bytes = 0
         self._malformed = 0
@@ -121,7 +124,10 @@ class Reception:
         stream = self._streams.get(track)
         if stream is None:
             return []
+        opener = self._openers.get(track)
         try:
+            if opener is not None:
+                data = opener.open(data, is_rtcp=is_rtcp)
             if is_rtcp:
                 for packet in rtcp.parse_compound(data):
                     if isinstance(packet, rtcp.SenderReport):
@@ -143,6 +149,8 @@ class Reception:
             raise WireError(f"{kind} in {name or 'an unknown coding'} is not supported")
         if any(track.is_video == codec.is_video for track in self.tracks):
             raise WireError(f"a second stream of {kind} is left out")
+        if media.is_secured:
+            self._openers[number] = Opener(parse_key(media.key_management))
         clock = axis.clock(clock_rate)
         if codec.is_video:
             sets = _parameter_sets(media)

@@ -6,7 +6,7 @@ As RTSP uses them (RFC 2326 appendix C); those of WebRTC are in `transport/webrt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transport.errors import WireError
 from transport.rtsp.formats import Format
@@ -28,6 +28,8 @@ class Announced:
         clock_rate: 0 where it is not said.
         channels: 0 where they are not said.
         parameters: of `a=fmtp`, names in lower case.
+        is_secured: its packets are SRTP.
+        key_management: of `a=key-mgmt`, whose key these have; "" where none is said.
     """
 
     kind: str
@@ -37,6 +39,8 @@ class Announced:
     clock_rate: int
     channels: int
     parameters: dict[str, str]
+    is_secured: bool = False
+    key_management: str = field(default="", repr=False)
 
 
 def serialize(name: str, formats: Sequence[tuple[str, Format]], *, session_id: int) -> bytes:
@@ -92,15 +96,19 @@ def parse(body: bytes) -> list[Announced]:
         sections[-1].append(line.strip())
     if len(sections) > _MAX_MEDIA + 1:
         raise WireError(f"sdp: {len(sections) - 1} tracks, at most {_MAX_MEDIA} are read")
-    return [_media(section) for section in sections[1:]]
+    return [_media(section, _attributes(sections[0])) for section in sections[1:]]
 
 
-def _media(lines: Sequence[str]) -> Announced:
+def _attributes(lines: Sequence[str]) -> list[tuple[str, str, str]]:
+    return [line[2:].partition(":") for line in lines if line.startswith("a=")]
+
+
+def _media(lines: Sequence[str], of_all: Sequence[tuple[str, str, str]]) -> Announced:
     words = lines[0][2:].split()
     if len(words) < 4 or not words[3].isascii() or not words[3].isdigit() or int(words[3]) > 127:
         raise WireError("sdp: an m-line without a payload type")
     payload_type = int(words[3])
-    attributes = [line[2:].partition(":") for line in lines if line.startswith("a=")]
+    attributes = _attributes(lines)
     name, clock_rate, channels = _mapped(_of_type(attributes, "rtpmap", payload_type))
     return Announced(
         kind=words[0].lower(),
@@ -110,6 +118,8 @@ def _media(lines: Sequence[str]) -> Announced:
         clock_rate=clock_rate,
         channels=channels,
         parameters=_parameters(_of_type(attributes, "fmtp", payload_type)),
+        is_secured=words[2].upper().startswith("RTP/SAVP"),
+        key_management=next((value for key, _, value in (*attributes, *of_all) if key == "key-mgmt"), ""),
     )
 
 

@@ -78,6 +78,7 @@ class ServerSession:
         self._name: str | None = None
         self._controls: tuple[str, ...] = ()
         self._ssrcs: tuple[int, ...] = ()
+        self._secured: tuple[bool, ...] = ()
         self._publishes = False
 
     @property
@@ -123,6 +124,7 @@ class ServerSession:
         self._publishes = False
         self._controls = tuple(sdp.control_of(number) for number in range(len(ssrcs)))
         self._ssrcs = tuple(ssrcs)
+        self._secured = (False,) * len(ssrcs)
         if request.method == "SETUP":
             self._set_up(request)
         else:
@@ -138,7 +140,9 @@ class ServerSession:
         request = self._take_question()
         self._name = parse_address(request.uri).name
         self._publishes = True
-        self._controls = tuple(media.control for media in sdp.parse(request.body))
+        announced = sdp.parse(request.body)
+        self._controls = tuple(media.control for media in announced)
+        self._secured = tuple(media.is_secured for media in announced)
         self._ssrcs = ()
         self._answer(request, 200)
 
@@ -268,11 +272,12 @@ class ServerSession:
                 self.state = State.READY
                 self._answer(request, 200, headers=[("Transport", self._transport(track, way))])
                 return
-        over = "UDP or TCP" if self.udp_ports is not None else "TCP"
-        self._answer(request, 461, f"packets go over {over}, unicast, by RTP/AVP")
+        profile = "SAVP" if self._secured[track] else "AVP"
+        over = "UDP or TCP" if self.udp_ports is not None and profile == "AVP" else "TCP"
+        self._answer(request, 461, f"packets go over {over}, unicast, by RTP/{profile}")
 
     def _way(self, track: int, offered: Transport) -> Way | None:
-        if offered.records and not self._publishes:
+        if (offered.records and not self._publishes) or offered.is_secured is not self._secured[track]:
             return None
         if not offered.is_tcp:
             return Way(False, offered.pair) if self.udp_ports is not None and offered.pair else None
@@ -291,7 +296,8 @@ class ServerSession:
     def _transport(self, track: int, way: Way) -> str:
         ssrc = self._ssrcs[track] if track < len(self._ssrcs) else None
         if way.is_tcp:
-            return serialize_tcp(way.pair, ssrc, records=self._publishes)
+            secured = self._secured[track]
+            return serialize_tcp(way.pair, ssrc, records=self._publishes, is_secured=secured)
         assert self.udp_ports is not None
         return serialize_udp(way.pair, self.udp_ports, ssrc, records=self._publishes)
 

@@ -18,22 +18,27 @@ class Transport:
         is_tcp: between the requests; otherwise UDP.
         pair: of channels, or of the client's ports, for RTP and for RTCP; None where it leaves that open.
         records: the client sends, mode=record.
+        is_secured: they are SRTP.
     """
 
     is_tcp: bool
     pair: tuple[int, int] | None
     records: bool
+    is_secured: bool = False
 
 
 def parse_transports(header: str) -> list[Transport]:
-    """What a client offers, the best first; leaves out what this server does not know: multicast, SRTP."""
+    """What a client offers, the best first; leaves out what is not known here: multicast, SRTP over UDP."""
     offered = (_parse(each) for each in header.split(",")[:_MAX_OFFERED])
     return [each for each in offered if each is not None]
 
 
-def serialize_tcp(channels: tuple[int, int], ssrc: int | None, *, records: bool) -> str:
+def serialize_tcp(
+    channels: tuple[int, int], ssrc: int | None, *, records: bool, is_secured: bool = False
+) -> str:
     """The answer for packets between requests."""
-    return f"RTP/AVP/TCP;unicast;interleaved={channels[0]}-{channels[1]}" + _tail(ssrc, records)
+    protocol = "RTP/SAVP/TCP" if is_secured else "RTP/AVP/TCP"
+    return f"{protocol};unicast;interleaved={channels[0]}-{channels[1]}" + _tail(ssrc, records)
 
 
 def serialize_udp(
@@ -52,7 +57,7 @@ def _tail(ssrc: int | None, records: bool) -> str:
 def _parse(text: str) -> Transport | None:
     protocol, *parameters = (part.strip() for part in text.split(";"))
     protocol = protocol.upper()
-    if protocol not in ("RTP/AVP", "RTP/AVP/UDP", "RTP/AVP/TCP"):
+    if protocol not in ("RTP/AVP", "RTP/AVP/UDP", "RTP/AVP/TCP", "RTP/SAVP/TCP"):
         return None
     said = {name.lower(): value.strip('"') for name, _, value in (each.partition("=") for each in parameters)}
     if "multicast" in said:
@@ -61,7 +66,8 @@ def _parse(text: str) -> Transport | None:
     pair = _pair(said.get("interleaved" if is_tcp else "client_port", ""), 255 if is_tcp else 65535)
     if not is_tcp and (pair is None or not all(pair)):
         return None
-    return Transport(is_tcp, pair, said.get("mode", "play").lower() in ("record", "receive"))
+    records = said.get("mode", "play").lower() in ("record", "receive")
+    return Transport(is_tcp, pair, records, protocol.startswith("RTP/SAVP"))
 
 
 def _pair(text: str, most: int) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pylibsrtp
 import pytest
 
 from auth.access.rates import Rate, RateLimiter
@@ -18,6 +19,7 @@ from tests.fakes.wait import wait_until
 from tests.streamer.egress.rtsp.rig import Rig, paired_port
 from tests.transport.rtmp.ingest import Authority
 from tests.transport.rtsp.caller import RtspCaller
+from tests.transport.rtsp.keys import KEY, management, mikey
 from transport.media import AccessUnit, Codec
 from transport.rtsp.udp import even_port
 
@@ -236,6 +238,45 @@ class TestAdmission:
     def test_what_cannot_be_carried_is_told(self, rig: Rig, body: bytes, status: int) -> None:
         answer = rig.call().ask("ANNOUNCE", rig.url("open?key=key"), body, Content_Type="application/sdp")
         assert answer[0] == status
+
+
+class TestEncryptedPackets:
+    """As MediaMTX forwards to rtsps://: SRTP inside TLS, whose key the description holds."""
+
+    SECURED = SDP.replace(b"RTP/AVP", b"RTP/SAVP")
+
+    def test_they_are_decrypted(self, rig: Rig, authority: Authority) -> None:
+        kept = Kept(rig, "open")
+        caller = rig.call(ssl.create_default_context(cafile=str(authority.file)))
+        described = self.SECURED + f"a=key-mgmt:{management(mikey())}\r\n".encode()
+        path = rig.url("open?key=key")
+        assert caller.ask("ANNOUNCE", path, described, Content_Type="application/sdp")[0] == 200
+        way = TCP.replace("AVP", "SAVP")
+        assert caller.ask("SETUP", rig.url("open?key=key/streamid=0"), Transport=way)[0] == 200
+        assert caller.ask("RECORD", path)[0] == 200
+        session = pylibsrtp.Session(pylibsrtp.Policy(key=KEY, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND))
+        caller.sock.sendall(packet(1))  # whoever does not have the key
+        for number in range(2, 5):
+            protected = session.protect(packet(number)[4:])
+            caller.sock.sendall(b"$\0" + len(protected).to_bytes(2, "big") + protected)
+        wait_until(lambda: len(kept.units) == 3, "sound")
+        assert [unit.data[:1] for unit in kept.units] == [b"\2", b"\3", b"\4"]
+        publisher = rig.registry.find("open").publisher
+        assert publisher is not None
+        statistics = publisher.describe()["rtsp"]
+        assert isinstance(statistics, dict)
+        assert (statistics["packets"], statistics["malformed"]) == (3, 1)
+        caller.sock.close()
+
+    @pytest.mark.parametrize("key", [b"", b"a=key-mgmt:mikey AAAA\r\n", b"a=key-mgmt:sdes x\r\n"])
+    def test_without_a_key_that_can_be_read_they_are_refused_in_words(self, rig: Rig, key: bytes) -> None:
+        caller = rig.call()
+        described = self.SECURED + key
+        status, said = caller.ask(
+            "ANNOUNCE", rig.url("open?key=key"), described, Content_Type="application/sdp"
+        )
+        assert status == 415
+        assert "mikey" in said
 
 
 class TestGoingOn:

@@ -104,3 +104,13 @@ def test_nonsense(body: bytes) -> None:
 def test_what_is_announced_may_be_short() -> None:
     (found,) = sdp.parse(b"v=0\nm=audio 0 RTP/AVP 0\n")
     assert (found.payload_type, found.name, found.clock_rate, found.control) == (0, "", 0, "")
+
+
+def test_packets_may_be_encrypted() -> None:
+    audio, video = b"m=audio 0 RTP/SAVP 8\r\na=key-mgmt:mikey AAAA\r\n", b"m=video 0 RTP/SAVP 96\r\n"
+    first, second = sdp.parse(b"v=0\r\na=key-mgmt:mikey BBBB\r\n" + audio + video)
+    assert (first.is_secured, first.key_management) == (True, "mikey AAAA")
+    assert (second.is_secured, second.key_management) == (True, "mikey BBBB")
+    assert "AAAA" not in repr(first)
+    (clear,) = sdp.parse(b"v=0\r\nm=audio 0 RTP/AVP 8\r\n")
+    assert (clear.is_secured, clear.key_management) == (False, "")

@@ -49,8 +49,8 @@ class Client:
         self.session.start()
         return self.session.take_output().decode()
 
-    def announce(self) -> str:
-        self.say("ANNOUNCE", body=SDP, Content_Type="application/sdp")
+    def announce(self, description: bytes = SDP) -> str:
+        self.say("ANNOUNCE", body=description, Content_Type="application/sdp")
         assert isinstance(self.session.next_event(), Asking)
         self.session.take_announcement()
         return self.session.take_output().decode()
@@ -102,6 +102,26 @@ def test_somebody_publishes(client: Client) -> None:
     client.session.start()
     assert client.session.state is State.RECORDING
     assert client.session.next_event() == Packet(0, False, b"rtp")
+
+
+def test_what_is_announced_encrypted_is_set_up_so(client: Client) -> None:
+    client.announce(SDP.replace(b"RTP/AVP", b"RTP/SAVP"))
+    uri = "rtsp://h/cam/streamid=0"
+    # gortsplib, of MediaMTX, tries UDP first.
+    over_udp = UDP.replace("AVP", "SAVP")
+    assert client.ask("SETUP", uri, Transport=over_udp).startswith(
+        "RTSP/1.0 461 packets go over TCP, unicast, by RTP/SAVP"
+    )
+    assert client.ask("SETUP", uri, Transport=TCP).startswith("RTSP/1.0 461 ")
+    answer = client.ask("SETUP", uri, Transport=TCP.replace("AVP", "SAVP") + ";mode=record")
+    assert "Transport: RTP/SAVP/TCP;unicast;interleaved=0-1;mode=record" in answer
+
+
+def test_what_is_announced_in_the_clear_is_set_up_so(client: Client) -> None:
+    client.announce()
+    secured = TCP.replace("AVP", "SAVP")
+    assert client.ask("SETUP", "rtsp://h/cam/streamid=0", Transport=secured).startswith("RTSP/1.0 461 ")
+    assert "RTP/AVP/TCP" in client.ask("SETUP", "rtsp://h/cam/streamid=0", Transport=f"{secured},{TCP}")
 
 
 def test_who_is_refused_may_present_something(client: Client) -> None:

@@ -20,6 +20,7 @@ from transport.rtsp.transports import Transport, parse_transports, serialize_tcp
         ("RTP/AVP;unicast", None),
         ("RTP/AVP;multicast;client_port=5000-5001", None),
         ("RTP/SAVP;unicast;client_port=5000-5001", None),
+        ("RTP/SAVP/TCP;unicast;interleaved=0-1;mode=record", Transport(True, (0, 1), True, True)),
         ("x-real-rdt/udp", None),
         ("", None),
         (";;;=", None),
@@ -38,6 +39,9 @@ def test_the_best_comes_first_and_there_is_an_end() -> None:
 def test_answers() -> None:
     assert serialize_tcp((2, 3), 0xABC, records=False) == "RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=00000ABC"
     assert serialize_tcp((2, 3), None, records=True) == "RTP/AVP/TCP;unicast;interleaved=2-3;mode=record"
+    assert serialize_tcp((2, 3), None, records=True, is_secured=True) == (
+        "RTP/SAVP/TCP;unicast;interleaved=2-3;mode=record"
+    )
     assert serialize_udp((5000, 5001), (8554, 8555), None, records=False) == (
         "RTP/AVP;unicast;client_port=5000-5001;server_port=8554-8555"
     )
