@@ -21,6 +21,12 @@ _SLICE_MS = 50
 _UNSETTLED_S = 0.5
 
 _REASONS: dict[int, tuple[str, str]] = {
+    # All that gosrt, in MediaMTX, says of a stream that nobody publishes, of a password and of a passphrase.
+    Reject.PEER: (
+        "refused",
+        "the listener does not say why it refuses; the stream, the stream id or the passphrase may be wrong, "
+        "or nobody publishes it",
+    ),
     Reject.BADSECRET: ("unauthorized", "wrong passphrase"),
     Reject.UNSECURE: ("unauthorized", "one side has a passphrase and the other has none"),
     Reject.TIMEOUT: ("timeout", "no answer"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +45,43 @@ def native_threads() -> list[str]:
         except OSError:
             continue  # it ended meanwhile
     return [name for name in names if name.startswith("SRT:") and name != "SRT:GC"]
+
+
+class Refusing:
+    """A listener that refuses with a number of libsrt's own, as gosrt does, MediaMTX's library.
+
+    Attributes:
+        port: on 127.0.0.1.
+    """
+
+    #: Header, and what a handshake begins with (draft-sharabayko-srt section 3.2.1).
+    _HANDSHAKE = struct.Struct("!IIII IHHIIIiII")
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._socket.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join(WAIT_S)
+        self._socket.close()
+
+    def _run(self) -> None:
+        while True:
+            data, caller = self._socket.recvfrom(2048)
+            if not data:
+                return
+            if len(data) < 64 or data[:4] != b"\x80\0\0\0":
+                continue
+            *_, seq, mtu, window, kind, socket_id, _ = self._HANDSHAKE.unpack_from(data)
+            kind, magic = (1, 0x4A17) if kind == 1 else (1000 + self._number, 0)
+            head = (0x8000_0000, 0, 0, socket_id)
+            answer = self._HANDSHAKE.pack(*head, 5, 0, magic, seq, mtu, window, kind, 7, 7)
+            self._socket.sendto(answer + socket.inet_aton("1.0.0.127") + bytes(12), caller)
 
 
 class HandshakesLate:

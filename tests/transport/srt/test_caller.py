@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.transport.srt.rig import PASSPHRASE, WAIT_S, Rig
+from tests.transport.srt.rig import PASSPHRASE, WAIT_S, Refusing, Rig
 from transport.errors import LinkError, StateError
 from transport.srt import ConnectError, SrtConnection, SrtOptions, SrtTarget, connect, parse_srt_url
 from transport.srt.abi import State
@@ -103,6 +103,16 @@ def test_a_foreign_stream_id_is_sent_as_it_stands(rig: Rig) -> None:
     # Not one of our forms: our own listener refuses it, which shows that it got there.
     error = rig.rejected("uplive.example.org/live/stream?x=:1")
     assert error.reject_code == 1400
+
+
+def test_a_listener_that_does_not_say_why_it_refuses() -> None:
+    listener = Refusing(2)
+    try:
+        with pytest.raises(ConnectError, match="the listener does not say why it refuses") as caught:
+            connect(SrtTarget("caller", "127.0.0.1", listener.port, "read:cam", options=SrtOptions()))
+        assert (caught.value.reason, caught.value.reject_code) == ("refused", 2)
+    finally:
+        listener.close()
 
 
 def _free_ports() -> tuple[int, int]:
