@@ -70,7 +70,10 @@ def publishing(stream_id: StreamId, config: StreamConfig, address: str) -> Ask:
         config: of the stream that it names.
         address: where it calls from, without port.
     """
-    credential = publishing_credential(stream_id.session_key, config)
+    presented = stream_id.session_key
+    credential = publishing_credential(presented, config)
+    if isinstance(credential, KeyCredential) and presented != credential.expected:
+        credential = publishing_credential(_without_user(presented), config)
     return Ask(credential, Action.PUBLISH, Protocol.SRT, stream_id.resource, address)
 
 
@@ -82,7 +85,10 @@ def reading(stream_id: StreamId, config: StreamConfig, address: str) -> tuple[As
         config: of the stream that it names.
         address: where it calls from, without port.
     """
-    credential = credential_of(stream_id.session_key)
+    presented = stream_id.session_key
+    if _is_token(_without_user(presented)):
+        presented = _without_user(presented)
+    credential = credential_of(presented)
     return _either(Ask(credential, Action.WATCH, Protocol.SRT, stream_id.resource, address), config)
 
 
@@ -176,6 +182,11 @@ def rtsp_status(error: AuthError) -> int:
     if isinstance(error, BadCredentials | TokenInvalid):
         return 401
     return 403 if isinstance(error, Forbidden) else 503
+
+
+def _without_user(presented: str) -> str:
+    """What remains of `USER:SECRET`, as MediaMTX's stream ids end; of a secret alone, all of it."""
+    return presented.partition(":")[2] or presented
 
 
 def _is_token(presented: str) -> bool:

@@ -34,6 +34,13 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJzdHJlYW1lciJ9.c2lnbmF0dXJl"
         # A key may look like a token.
         (JWT, JWT, KeyCredential(JWT, JWT)),
         ("a.b.c", "key", KeyCredential("a.b.c", "key")),
+        # As MediaMTX's stream ids have it, publish:cam:USER:PASSWORD; a key may hold colons all the same.
+        ("joe:key", "key", KeyCredential("key", "key")),
+        (":key", "key", KeyCredential("key", "key")),
+        ("joe:key", "joe:key", KeyCredential("joe:key", "joe:key")),
+        ("joe:a:b", "a:b", KeyCredential("a:b", "a:b")),
+        (f"joe:{JWT}", "key", TokenCredential(JWT)),
+        ("joe:wrong", "key", KeyCredential("wrong", "key")),
     ],
 )
 def test_what_is_presented(presented: str, key: str | None, expected: Credential) -> None:
@@ -53,6 +60,9 @@ def test_what_is_presented(presented: str, key: str | None, expected: Credential
         ("sk_1", False, [ApiKeyCredential("sk_1")]),
         ("", True, [NOTHING]),
         (JWT, True, [TokenCredential(JWT), NOTHING]),
+        (f"joe:{JWT}", False, [TokenCredential(JWT)]),
+        ("joe:sk_1", False, [ApiKeyCredential("sk_1")]),
+        ("joe:pass", False, [TokenCredential("joe:pass")]),
     ],
 )
 def test_what_may_let_a_reader_in(presented: str, public: bool, expected: list[Credential]) -> None:
