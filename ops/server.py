@@ -54,6 +54,7 @@ from streamer.web.access import Access
 from streamer.web.analytics import analytics
 from streamer.web.app import COMMON_FIELDS, make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.elsewhere import Elsewhere
 from streamer.web.express import ExpressSite
 from streamer.web.hls import Hls
 from streamer.web.hls_express import HlsExpress
@@ -367,6 +368,7 @@ class Server:
                 ),
                 *analytics(self.registry, access, self.engagement.insight),
                 Privacy(access, self.engagement.people),
+                Elsewhere(),
             ),
             cors_origins=self.config.http.cors_origins,
             trusted_proxies=parse_networks(self.config.http.trusted_proxies),

@@ -38,6 +38,7 @@ from streamer.recording.recordings import Recordings
 from streamer.web.access import Access
 from streamer.web.app import COMMON_FIELDS, make_app
 from streamer.web.connections import ConnectionsFace
+from streamer.web.elsewhere import Elsewhere
 from streamer.web.express import Express, ExpressSite
 from streamer.web.hls import Hls
 from streamer.web.hls_express import HlsExpress
@@ -201,6 +202,7 @@ class WebRig(Rig):
             relaying,
             *self.signin.faces(),
             *administration(self.identity, self.guard, access, ledger, sessions=self.signin.sessions),
+            Elsewhere(),
         )
         middlewares = (limited(self.guard.rates), self.signin.middleware, pages.for_people)
         self.app = make_app(faces, middlewares=middlewares, **self._options)

@@ -30,6 +30,10 @@ PAGES = {
     "/admin",
     "/admin/{section}",
     "/invitation",
+    "/{stream}/whip",
+    "/{stream}/whep",
+    "/{stream}/index.m3u8",
+    "/{stream}/publish",
 }
 METHODS = {"get", "post", "patch", "delete", "options", "put"}
 
