@@ -1,7 +1,7 @@
 """What is left of the picture when the network loses packets, for ours and for a peer.
 
-    python -m loadtests loss [--peers ours,janus] [--loss 1,5,10] [--rtt 20,60,150] [--patterns random,bursty]
-        [--seconds 20] [--mbps 2.5] [--link auto|netem|tun] [--json FILE]
+    python -m loadtests loss [--peers ours,janus,mediamtx] [--loss 1,5,10] [--rtt 20,60,150]
+        [--patterns random,bursty] [--seconds 20] [--mbps 2.5] [--link auto|netem|tun] [--json FILE]
 
 The server and its encoder live in a network namespace. One Chromium watches through a cable that loses and
 delays packets in both directions (`peers/link.py` says how, and why each packet of a GSO run is lost on its
@@ -32,15 +32,17 @@ from loadtests.peers.impairment import Impairment
 from loadtests.peers.janus import janus
 from loadtests.peers.janus_page import open_janus_page
 from loadtests.peers.link import Link, link
+from loadtests.peers.mediamtx import mediamtx
 from loadtests.peers.namespace import Namespace, namespace
 from loadtests.peers.ours import ours, programme
 from loadtests.peers.subject import Subject
+from loadtests.peers.whep_page import open_whep_page
 from loadtests.results import report, report_arguments
 from loadtests.rig.browser import Watcher, chromium, chromium_path
 from loadtests.rig.window import SAMPLE, Window, window
 
 _T = TypeVar("_T")
-_PEERS = {"ours": ours, "janus": janus}
+_PEERS = {"ours": ours, "janus": janus, "mediamtx": mediamtx}
 #: Packets lost in a row, on average, where they are lost in bursts.
 _BURST_PACKETS = 4.0
 _PATTERNS = {"random": 1.0, "bursty": _BURST_PACKETS}
@@ -183,6 +185,8 @@ async def open_page(browser: Browser, subject: Subject, host: str) -> Watcher:
     """Open what plays the stream, at this address of the server's."""
     if subject.signalling == "janus":
         return await open_janus_page(browser, str(URL(subject.url).with_host(host)))
+    if not subject.page:
+        return await open_whep_page(browser, str(URL(subject.url).with_host(host)))
     return await Watcher.open(browser, str(URL(subject.page).with_host(host)))
 
 
@@ -227,7 +231,7 @@ def run(name: str, conditions: Sequence[tuple[str, Impairment]], given: argparse
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What was asked for; lists are separated by commas."""
     parser = argparse.ArgumentParser(prog="loadtests loss", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--peers", type=_list_of(str, _PEERS), default=list(_PEERS))
+    parser.add_argument("--peers", type=_list_of(str, _PEERS), default=["ours", "janus"])
     parser.add_argument("--loss", type=_list_of(float), default=[1.0, 5.0, 10.0], help="percent")
     parser.add_argument("--rtt", type=_list_of(float), default=[20.0, 60.0, 150.0], help="milliseconds")
     parser.add_argument("--patterns", type=_list_of(str, _PATTERNS), default=list(_PATTERNS))

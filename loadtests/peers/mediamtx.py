@@ -19,27 +19,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loadtests.peers.namespace import Namespace
 from loadtests.peers.ours import PASSPHRASE, programme, secret_of
 from loadtests.peers.subject import Subject
 from loadtests.rig.encoder import ffmpeg_srt
 from loadtests.rig.process import Process, wait_until
 from loadtests.rig.server import free_ports
 
-# What it offers unless told otherwise, but for addresses, and what nobody asks of it here. Its ICE agent is
-# told the addresses by hand as it would leave loopback out.
+# What it offers unless told otherwise, but for addresses, and what nobody asks of it here.
 _CONFIG = """
 logLevel: warn
 api: true
-apiAddress: 127.0.0.1:{api}
-rtspAddress: 127.0.0.1:{rtsp}
+apiAddress: {at}:{api}
+authInternalUsers: [{{user: any, permissions: [{{action: publish}}, {{action: read}}, {{action: api}}]}}]
+rtspAddress: {at}:{rtsp}
 rtspTransports: [tcp]
 rtmp: false
 moq: false
-hlsAddress: 127.0.0.1:{hls}
+hlsAddress: {at}:{hls}
 hlsAlwaysRemux: true
-webrtcAddress: 127.0.0.1:{whep}
-webrtcLocalUDPAddress: 127.0.0.1:{media}
-srtAddress: 127.0.0.1:{srt}
+webrtcAddress: {at}:{whep}
+webrtcLocalUDPAddress: {at}:{media}
+srtAddress: {at}:{srt}
 paths:
   cam:
     srtPublishPassphrase: "{passphrase}"
@@ -58,11 +59,20 @@ def require() -> None:
 
 
 @contextmanager
-def mediamtx(mbps: float, *, audio: str = "opus", passphrase: str = PASSPHRASE) -> Iterator[Subject]:
+def mediamtx(
+    mbps: float,
+    space: Namespace | None = None,
+    host: str = "",
+    *,
+    audio: str = "opus",
+    passphrase: str = PASSPHRASE,
+) -> Iterator[Subject]:
     """MediaMTX and its encoder.
 
     Args:
         mbps: of the picture.
+        space: a namespace for both, None for this one.
+        host: ignored: it offers every address there.
         audio: what the encoder sends.
         passphrase: of the encoder and of who reads over SRT, "" for none.
 
@@ -72,21 +82,25 @@ def mediamtx(mbps: float, *, audio: str = "opus", passphrase: str = PASSPHRASE) 
     require()
     names = ("api", "rtsp", "hls", "whep", "media", "srt")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
+    inside = space.command if space is not None else list
+    address = space.far if space is not None else "127.0.0.1"
+    api = f"http://{address}:{ports['api']}/v3/paths"
     with tempfile.TemporaryDirectory(prefix="mediamtx-") as folder:
         config = Path(folder, "mediamtx.yml")
-        config.write_text(_CONFIG.format(**ports, passphrase=passphrase))
-        with Process(["mediamtx", str(config)], itself=True) as server:
-            wait_until(lambda: _answers(ports["api"]) or not server.running, 20, "MediaMTX to start")
+        at = "127.0.0.1" if space is None else ""
+        config.write_text(_CONFIG.format(**ports, at=at, passphrase=passphrase))
+        with Process(inside(["mediamtx", str(config)]), itself=True) as server:
+            wait_until(lambda: _answers(api) or not server.running, 20, "MediaMTX to start")
             if not server.running:
                 raise RuntimeError(f"MediaMTX ended at once:\n{server.output[-2000:]}")
             encoder = ffmpeg_srt(
                 ports["srt"], "publish:cam", programme(mbps, audio), passphrase=passphrase, recorded=True
             )
-            with Process(encoder.command):
-                wait_until(lambda: _is_live(ports["api"]), 20, "MediaMTX to have the stream")
+            with Process(inside(encoder.command)):
+                wait_until(lambda: _is_live(api), 20, "MediaMTX to have the stream")
                 yield Subject(
                     name="MediaMTX",
-                    url=f"http://127.0.0.1:{ports['whep']}/cam/whep",
+                    url=f"http://{address}:{ports['whep']}/cam/whep",
                     pid=server.pid,
                     plane="pion",
                     cipher="pion",
@@ -98,17 +112,17 @@ def mediamtx(mbps: float, *, audio: str = "opus", passphrase: str = PASSPHRASE) 
                 )
 
 
-def _answers(port: int) -> bool:
+def _answers(api: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v3/paths/list", timeout=2):
+        with urllib.request.urlopen(f"{api}/list", timeout=2):
             return True
     except OSError:
         return False
 
 
-def _is_live(port: int) -> bool:
+def _is_live(api: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v3/paths/get/cam", timeout=2) as answer:
+        with urllib.request.urlopen(f"{api}/get/cam", timeout=2) as answer:
             return bool(json.load(answer)["ready"])
     except urllib.error.HTTPError:
         return False
