@@ -23,11 +23,8 @@ fi
 installed() { dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'; }
 known() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
 
-# Two builds of libsrt carry the same soname family; the OpenSSL one shares its cipher with Python.
-libsrt=libsrt1.5-openssl
-installed libsrt1.5-gnutls && ! installed libsrt1.5-openssl && libsrt=libsrt1.5-gnutls
-
-packages=("$libsrt" ffmpeg ca-certificates)
+# Of the two builds of libsrt this one calls the quicker AES; Debian's ffmpeg needs it too. Both may be there.
+packages=(libsrt1.5-gnutls ffmpeg ca-certificates)
 # A distribution's own Python keeps venv in a package of its own; others bring it along.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print(f"python3.{sys.version_info.minor}-venv")')")
 # The media plane is compiled here; without a compiler and Python's headers the slow one in Python runs.
@@ -42,7 +39,7 @@ if [ "$(uname -m)" = x86_64 ] && ! installed libipsec-mb2 && ! installed libipse
     if known libipsec-mb2; then useful+=(libipsec-mb2); else useful+=(libipsec-mb1); fi
 fi
 if [ "$purpose" = test ]; then
-    packages+=(chromium redis-server prometheus postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
+    packages+=(libsrt1.5-openssl chromium redis-server prometheus postgresql slapd iproute2 git tshark pebble nginx-light libnginx-mod-rtmp
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
         gstreamer1.0-plugins-ugly gstreamer1.0-libav gir1.2-gst-rtsp-server-1.0 python3-gi)
 fi

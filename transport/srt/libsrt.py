@@ -1,6 +1,8 @@
 """The few functions of libsrt that we use, through ctypes. Everything else in this folder builds on it.
 
-libsrt 1.5 or later 1.x; Debian's packages are `libsrt1.5-openssl` and `libsrt1.5-gnutls`.
+libsrt 1.5 or later 1.x; Debian's packages are `libsrt1.5-gnutls` and `libsrt1.5-openssl`. They differ in
+nothing but whose AES they call, and that of OpenSSL which 1.5.1 calls is the portable one: 20 us for a packet
+of 1316 bytes where GnuTLS's takes 2.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import contextlib
 import ctypes
 import ctypes.util
 import functools
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from transport.errors import LinkError, TransportError
@@ -26,6 +29,8 @@ from transport.srt.abi import (
     Option,
     TraceStats,
 )
+
+_log = logging.getLogger(__name__)
 
 _OLDEST = 0x010500
 
@@ -249,8 +254,8 @@ def _declare(library: ctypes.CDLL) -> None:
         function.restype, function.argtypes = result, arguments
 
 
-_NAMES = ("libsrt.so.1.5", "libsrt-gnutls.so.1.5")
-_FIND = ("srt", "srt-openssl", "srt-gnutls")
+_NAMES = ("libsrt-gnutls.so.1.5", "libsrt.so.1.5")
+_FIND = ("srt-gnutls", "srt", "srt-openssl")
 _loading = threading.Lock()
 
 
@@ -261,21 +266,39 @@ def load() -> Libsrt:
         LinkError: `unsupported`, it is not installed or too old.
     """
     with _loading:
-        return open_first(_NAMES, _FIND)
+        return open_best(_NAMES, _FIND)
 
 
 @functools.cache
-def open_first(names: tuple[str, ...], find: tuple[str, ...]) -> Libsrt:
-    """The first library that can be opened; a second call with the same names gives the same object.
+def open_best(names: tuple[str, ...], find: tuple[str, ...]) -> Libsrt:
+    """The newest library that can be opened; a second call with the same names gives the same object.
 
     Args:
-        names: of files, as the loader knows them.
-        find: short names to search the system for.
+        names: of files, as the loader knows them; of two of the same version the one named first is taken.
+        find: short names to search the system for, the first that is there, when there are none of these.
 
     Raises:
         LinkError: as `load`.
     """
-    for name in (*names, *filter(None, map(ctypes.util.find_library, find))):
+    for each in newest(names, version_of) or filter(None, map(ctypes.util.find_library, find)):
         with contextlib.suppress(OSError):
-            return Libsrt(name)
-    raise LinkError("unsupported", "SRT needs libsrt 1.5: install the Debian package libsrt1.5-openssl")
+            library = Libsrt(each)
+            _log.info("SRT: %s, version %s", library.name, library.version_text)
+            return library
+    raise LinkError("unsupported", "SRT needs libsrt 1.5: install the Debian package libsrt1.5-gnutls")
+
+
+def newest(names: Sequence[str], version_of: Callable[[str], int]) -> list[str]:
+    """The name of the newest version, the first of equal ones; nothing where each one's is 0."""
+    versions = {name: version_of(name) for name in names}
+    return sorted(filter(versions.get, names), key=lambda name: -versions[name])[:1]
+
+
+def version_of(name: str) -> int:
+    """`Libsrt.version` of the library in a file, which is not started; 0 for what cannot be opened."""
+    try:
+        library = ctypes.CDLL(name)
+        library.srt_getversion.restype = PROTOTYPES["srt_getversion"][0]
+        return int(library.srt_getversion())
+    except (OSError, AttributeError):
+        return 0

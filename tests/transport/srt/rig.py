@@ -6,6 +6,9 @@ import queue
 import select
 import socket
 import struct
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -82,6 +85,18 @@ class Refusing:
             head = (0x8000_0000, 0, 0, socket_id)
             answer = self._HANDSHAKE.pack(*head, 5, 0, magic, seq, mtu, window, kind, 7, 7)
             self._socket.sendto(answer + socket.inet_aton("1.0.0.127") + bytes(12), caller)
+
+
+def run_program(program: str, *arguments: str) -> str:
+    """What a program in Python says, which has libsrt for itself."""
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return ended.stdout
 
 
 class HandshakesLate:

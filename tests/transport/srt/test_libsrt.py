@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
-import sys
 
 import pytest
 
-from tests.transport.srt.rig import Rig, eventually
+from tests.transport.srt.rig import Rig, eventually, run_program
 from transport.errors import LinkError
 from transport.srt.abi import Option, State, TraceStats
-from transport.srt.libsrt import SrtError, load, open_first
+from transport.srt.libsrt import SrtError, load, newest, open_best, version_of
 
 # offsetof() of some fields of struct CBytePerfMon, from a C program with srt.h 1.5.1 on x86-64.
 _OFFSETS = {
@@ -77,9 +75,35 @@ def test_it_is_loaded_once() -> None:
 
 
 def test_without_the_library_the_error_names_the_package() -> None:
-    with pytest.raises(LinkError, match=r"libsrt1\.5-openssl") as caught:
-        open_first(("libnosuch.so.1.5",), ("nosuch-library",))
+    with pytest.raises(LinkError, match=r"libsrt1\.5-gnutls") as caught:
+        open_best(("libnosuch.so.1.5",), ("nosuch-library",))
     assert caught.value.reason == "unsupported"
+
+
+def test_the_newest_library_is_taken_and_of_equal_ones_the_one_named_first() -> None:
+    versions = {"quick": 0x010501, "slow": 0x010501, "newer": 0x010504, "missing": 0}
+    for names, taken in (
+        (("quick", "slow"), ["quick"]),
+        (("slow", "quick"), ["slow"]),
+        (("missing", "slow"), ["slow"]),
+        (("quick", "newer"), ["newer"]),
+        (("missing",), []),
+    ):
+        assert newest(names, versions.__getitem__) == taken
+
+
+def test_a_version_is_known_before_the_library_is_started() -> None:
+    assert version_of(load().name) == load().version
+    assert version_of("libnosuch.so.1.5") == 0
+    assert version_of("libc.so.6") == 0
+
+
+def test_where_the_usual_names_are_missing_the_system_is_searched() -> None:
+    found = run_program("""
+        from transport.srt.libsrt import open_best
+        print(open_best(("libnosuch.so.1.5",), ("nosuch-library", "srt-gnutls")).name)
+    """)
+    assert found.startswith("libsrt-gnutls.so.1")
 
 
 def test_errors_carry_the_librarys_number_and_words() -> None:
@@ -111,7 +135,7 @@ def test_options_are_set_and_read_back() -> None:
 
 
 def test_a_process_ends_even_if_it_forgot_to_close() -> None:
-    program = """if True:
+    ended = run_program("""
         import threading
         from transport.srt import Admission, SrtListener, SrtOptions, SrtTarget, connect
         accepted = threading.Event()
@@ -122,11 +146,8 @@ def test_a_process_ends_even_if_it_forgot_to_close() -> None:
         connect(SrtTarget("caller", "127.0.0.1", listener.address[1], "cam"))
         assert accepted.wait(15)
         print("done")
-    """
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert ended.stdout == "done\n"
+    """)
+    assert ended == "done\n"
 
 
 def test_whether_a_message_is_due_can_be_asked_without_taking_it(rig: Rig) -> None:
