@@ -5,7 +5,7 @@ comes of either, `push.py` sends a stream over one; `libsrt.py` and `abi.py` are
 """
 
 from transport.srt.caller import ConnectError, connect
-from transport.srt.connection import SrtConnection
+from transport.srt.connection import SrtConnection, send_to_all
 from transport.srt.endpoint import Admission, Refused, SrtListener, WeakKey
 from transport.srt.options import SrtOptions
 from transport.srt.push import SrtPush
@@ -37,5 +37,6 @@ __all__ = [
     "connect",
     "parse_srt_url",
     "parse_stream_id",
+    "send_to_all",
     "serialize_stream_id",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 
 from transport.errors import LinkError
 from transport.srt.abi import Errno, KeyState, Option, State
@@ -12,6 +14,7 @@ from transport.srt.address import Address
 from transport.srt.inbox import INTERVAL_S, MOST_MESSAGES, open_inbox
 from transport.srt.libsrt import Libsrt, SrtError
 from transport.srt.options import SrtOptions
+from transport.srt.outbox import open_outbox
 from transport.srt.statistics import SrtStatistics, summarize
 from transport.srt.wire import StreamId
 
@@ -47,6 +50,7 @@ class SrtConnection:
         self._waits = True
         self._rates = _Rates(time.monotonic())
         self._inbox = open_inbox(library, socket)
+        self._outbox = open_outbox(library)
 
     def __repr__(self) -> str:
         host, port = self.peer_address
@@ -121,8 +125,7 @@ class SrtConnection:
             ValueError: empty or too long.
             LinkError: `ended`, or `timeout` if the buffer stayed full for `send_timeout_ms`.
         """
-        if not 1 <= len(data) <= self._options.payload_bytes:
-            raise ValueError(f"message of {len(data)} bytes, expected 1 to {self._options.payload_bytes}")
+        _check_length(len(data), self._options.payload_bytes)
         try:
             self._library.send(self._socket, data)
         except SrtError as error:
@@ -130,31 +133,29 @@ class SrtConnection:
                 raise LinkError("timeout", f"connection {self.id}: the send buffer stayed full") from error
             raise self._ended() from error
 
-    def send_now(self, data: bytes) -> bool:
-        """Queue one message if there is room for it. From the first call on `send` does not wait either.
+    def send_now(self, messages: Sequence[bytes]) -> int:
+        """Queue messages as far as there is room. From the first call on `send` does not wait either.
 
         Args:
-            data: as `send`.
+            messages: in order, each as `send` takes it.
 
         Returns:
-            False when the buffer is full.
+            How many found room, from the first one on.
 
         Raises:
-            ValueError: empty or too long.
+            ValueError: one is empty or too long.
             LinkError: `ended`.
         """
-        if not 1 <= len(data) <= self._options.payload_bytes:
-            raise ValueError(f"message of {len(data)} bytes, expected 1 to {self._options.payload_bytes}")
-        try:
-            if self._waits:
+        (taken,) = send_to_all([self], messages)
+        if taken is None:
+            raise self._ended()
+        return taken
+
+    def _stop_waiting(self) -> None:
+        if self._waits:
+            with contextlib.suppress(SrtError):  # it is over, as sending will tell
                 self._library.set_option(self._socket, Option.SNDSYN, False)
                 self._waits = False
-            self._library.send(self._socket, data)
-        except SrtError as error:
-            if error.code == Errno.NO_ROOM:
-                return False
-            raise self._ended() from error
-        return True
 
     @property
     def is_over(self) -> bool:
@@ -240,6 +241,30 @@ class SrtConnection:
             self._closed = True
             self._inbox.stop()
         self._library.close(self._socket)
+
+
+def send_to_all(connections: Sequence[SrtConnection], messages: Sequence[bytes]) -> list[int | None]:
+    """`SrtConnection.send_now` of the same messages on many connections, in one call.
+
+    Returns:
+        For each connection how many messages found room; None where it is over.
+
+    Raises:
+        ValueError: a message is empty or too long for one of them.
+    """
+    if not connections or not messages:
+        return [0] * len(connections)
+    most = min(connection._options.payload_bytes for connection in connections)
+    for length in (min(map(len, messages)), max(map(len, messages))):
+        _check_length(length, most)
+    for connection in connections:
+        connection._stop_waiting()
+    return connections[0]._outbox.send([connection._socket for connection in connections], messages)
+
+
+def _check_length(length: int, most: int) -> None:
+    if not 1 <= length <= most:
+        raise ValueError(f"message of {length} bytes, expected 1 to {most}")
 
 
 class _Rates:

@@ -96,14 +96,15 @@ class SrtPush:
         if placed is None:
             return
         packets = self._muxer.mux(unit, *placed)
+        step = self._message_bytes
+        messages = [packets[at : at + step] for at in range(0, len(packets), step)]
         try:
-            for at in range(0, len(packets), self._message_bytes):
-                message = packets[at : at + self._message_bytes]
-                if not connection.send_now(message):
-                    self._outlet.refuse(unit)
-                    return
-                self._bytes_sent += len(message)
-                self._queued_bytes += len(message)
+            taken = connection.send_now(messages)
+            sent_bytes = sum(map(len, messages[:taken]))
+            self._bytes_sent += sent_bytes
+            self._queued_bytes += sent_bytes
+            if taken < len(messages):
+                self._outlet.refuse(unit)
         except LinkError as error:
             self._over(error)
 

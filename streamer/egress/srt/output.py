@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 
-from streamer.egress.srt.reader import SrtReader
+from streamer.egress.srt.reader import SrtReader, send_to_all
 from streamer.hub.intake import Intake
 from streamer.hub.stream import Publisher, State, Stream
 from transport.media import AccessUnit, Codec, Track
@@ -44,6 +44,7 @@ class TsOutput:
         self._readers: list[SrtReader] = []
         self._is_over = False
         self._muxer = TsMuxer()
+        self._burst = _Burst()
         self._gop: list[bytes] = []
         self._gop_bytes = 0
         self._publisher: Publisher | None = None
@@ -107,9 +108,10 @@ class TsOutput:
             self._wake.clear()
             for unit in intake.take():
                 self._write(intake, unit)
+            self._send()
             self._welcome()
             now = time.monotonic()
-            if now - looked_at >= _LOOK_EVERY_S or any(reader.is_over for reader in self._readers):
+            if now - looked_at >= _LOOK_EVERY_S or any(reader.is_lost for reader in self._readers):
                 looked_at = now
                 intake.follow()
                 if not self._part():
@@ -118,19 +120,28 @@ class TsOutput:
     def _write(self, intake: Intake, unit: AccessUnit) -> None:
         publisher = self.stream.publisher
         if publisher is not self._publisher:
+            self._send()
             self._publisher = publisher
             self._forget()
         self._announce(intake)
         dts, pts = (at * _TICKS_PER_S // unit.track.clock_rate for at in (unit.dts, unit.pts))
-        packets = self._muxer.mux(unit, dts, pts)
-        messages = [packets[at : at + _MESSAGE_BYTES] for at in range(0, len(packets), _MESSAGE_BYTES)]
         is_alone = intake.video is None or bool(intake.refusal)
         starts_over = unit.keyframe and (unit.track.is_video or is_alone)
-        for reader in self._readers:
-            reader.send(messages, starts_over=starts_over)
-        if starts_over:
+        if starts_over and not self._burst.starts_over:
+            self._send()
+        self._burst.add(self._muxer.mux(unit, dts, pts), starts_over=starts_over, is_kept=not is_alone)
+
+    def _send(self) -> None:
+        """What came at once goes out at once: a sound of two packets needs no message of its own."""
+        burst, self._burst = self._burst, _Burst()
+        if not burst.units:
+            return
+        packets = bytes(burst.packets)
+        messages = [packets[at : at + _MESSAGE_BYTES] for at in range(0, len(packets), _MESSAGE_BYTES)]
+        send_to_all(self._readers, messages, units=burst.units, starts_over=burst.starts_over)
+        if burst.starts_over:
             self._forget()
-        if (starts_over and not is_alone) or self._gop:
+        if (burst.starts_over and burst.is_kept) or self._gop:
             self._keep(messages)
 
     def _announce(self, intake: Intake) -> None:
@@ -157,8 +168,7 @@ class TsOutput:
             joining, self._joining = self._joining, []
             self._readers += joining
         if joining and self._gop and self.stream.state is State.LIVE:
-            for reader in joining:
-                reader.send(self._gop, starts_over=True)
+            send_to_all(joining, self._gop, units=1, starts_over=True)
 
     def _part(self) -> bool:
         """Let those go that left; whether anybody is still there."""
@@ -170,6 +180,30 @@ class TsOutput:
         for reader in gone:
             reader.close()
         return not is_deserted
+
+
+@dataclasses.dataclass(slots=True)
+class _Burst:
+    """Units that are sent together.
+
+    Attributes:
+        units: how many.
+        packets: of the transport stream.
+        starts_over: a decoder can begin with the first one.
+        is_kept: it may do so later as well.
+    """
+
+    units: int = 0
+    packets: bytearray = dataclasses.field(default_factory=bytearray)
+    starts_over: bool = False
+    is_kept: bool = False
+
+    def add(self, packets: bytes, *, starts_over: bool, is_kept: bool) -> None:
+        """One more."""
+        if not self.units:
+            self.starts_over, self.is_kept = starts_over, is_kept
+        self.units += 1
+        self.packets += packets
 
 
 def _carried(intake: Intake) -> tuple[Track, ...]:

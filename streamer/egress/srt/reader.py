@@ -12,10 +12,31 @@ from auth.access.door import Entry
 from auth.permissions.principals import ANONYMOUS
 from streamer.encryption import Leg
 from streamer.hub.stream import Stream
+from transport import srt
 from transport.errors import LinkError
 from transport.srt import SrtConnection
 
 _log = logging.getLogger(__name__)
+
+
+def send_to_all(
+    readers: Sequence[SrtReader], messages: Sequence[bytes], *, units: int, starts_over: bool
+) -> None:
+    """Send some units, or a GOP so far. A reader whose link has no room misses all up to the next start.
+
+    Args:
+        readers: of one output.
+        messages: of the transport stream.
+        units: how many are in them, or will be missed without them.
+        starts_over: a decoder can begin here.
+    """
+    wanting = [reader for reader in readers if reader._wants(units, starts_over)]
+    taken = srt.send_to_all([reader._connection for reader in wanting], messages)
+    for reader, count in zip(wanting, taken, strict=True):
+        if count is None:
+            reader.is_lost = True
+        elif count < len(messages):
+            reader._miss(units)
 
 
 class SrtReader:
@@ -29,6 +50,7 @@ class SrtReader:
         since: seconds since 1970.
         user: who it is by what it presented; "" for nobody known.
         skipped: pictures and sounds that were left out, as its link had no room for them.
+        is_lost: sending failed, or it was ended: `is_over` is true, and was not asked for.
     """
 
     protocol = "srt"
@@ -41,6 +63,7 @@ class SrtReader:
         self.since = time.time()
         self.user = ""
         self.skipped = 0
+        self.is_lost = False
         self._connection = connection
         self._entry: Entry | None = None
         self._waits = True
@@ -58,30 +81,21 @@ class SrtReader:
         """It left, was ended, or is lost."""
         return self._connection.is_over
 
-    def send(self, messages: Sequence[bytes], *, starts_over: bool) -> None:
-        """Send one unit, or a GOP so far. What has no room is left out, and all up to the next start.
+    def _wants(self, units: int, starts_over: bool) -> bool:
+        self._waits &= not starts_over
+        if self._waits:
+            self._miss(units)
+        return not self._waits
 
-        Args:
-            messages: of the transport stream.
-            starts_over: a decoder can begin here.
-        """
-        if self._waits and not starts_over:
-            self.skipped += 1
-            return
-        self._waits = False
-        try:
-            for message in messages:
-                if not self._connection.send_now(message):
-                    self._waits = True
-                    self.skipped += 1
-                    return
-        except LinkError:
-            return  # `is_over` says so
+    def _miss(self, units: int) -> None:
+        self._waits = True
+        self.skipped += units
 
     def end(self, reason: str) -> None:
         """Hang up; its output's thread does the rest. Returns at once."""
         self._reason = self._reason or reason
         self._connection.close()
+        self.is_lost = True
 
     def close(self) -> None:
         """It is not here any more."""
