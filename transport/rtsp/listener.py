@@ -13,25 +13,23 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from transport.errors import LinkError, WireError
 from transport.listening import Caller, Listener
+from transport.rtsp.batch import Batch, Pairs
 from transport.rtsp.bell import Bell
+from transport.rtsp.pacing import PacedSender
 from transport.rtsp.server import SESSION_TIMEOUT_S, Asking, Event, Packet, ServerSession, State
+from transport.rtsp.sharedsocket import SharedSocket
 from transport.rtsp.udp import Peer, Taker, UdpPair, even_port
-from transport.rtsp.wire import frame_header, serialize_response
+from transport.rtsp.wire import serialize_response
 
 _READ_BYTES = 64 * 1024
-_WRITE_BYTES = 64 * 1024
 #: How long a stranger may take to be let in, and who was let in until packets flow.
 _OPENING_S, _SETTING_UP_S = 10.0, 20.0
 #: How long a last answer may take to be sent.
 _FAREWELL_S = 1.0
-#: Less waits to be sent: there is room for more. A keyframe of 50 Mb/s material goes on top of that.
-_ROOM_BYTES = 256 * 1024
-#: Over UDP so much goes out at once: what a receiver's buffer holds on most systems.
-_BURST_BYTES, _BURST_S = 48 * 1024, 0.002
 #: Of a publisher's that wait for its thread; of more the oldest are lost.
 _MAX_DATAGRAMS = 4096
 
@@ -39,31 +37,30 @@ _MAX_DATAGRAMS = 4096
 class RtspConnection(Caller):
     """One client's connection; see `Caller`.
 
-    One thread calls `exchange` again and again, which sends and receives. `wake` is for any thread.
+    One thread calls `exchange` again and again, which sends and receives. `wake` is for any thread, `send`
+    for one other while the client plays.
 
     Attributes:
         agent: the client's software, as it calls itself.
         session: what was said so far.
-        bytes_sent: without TLS's own.
     """
 
     def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None, udp: UdpPair | None = None) -> None:
         super().__init__(sock, tls)
         self.agent = ""
         self.session = ServerSession(secrets.token_hex(8))
-        self.bytes_sent = 0
         self._bell = Bell()
-        self._output = bytearray()
+        self._shared = SharedSocket(sock, self._bell.ring)
+        self._paced = PacedSender(self._send_datagram, self._bell.ring)
+        self._channels: Pairs = ()
+        self._ports: Pairs = ()
         self._begins_until = self.heard_at + _OPENING_S
-        self._moved_at = self.heard_at
         self._is_admitted = False
         self._has_begun = False
         self._udp = udp
         self._peer: Peer = sock.getpeername()
         self._joined: list[tuple[tuple[int, int], Taker]] = []
         self._datagrams: deque[Packet] = deque(maxlen=_MAX_DATAGRAMS)
-        self._burst_at = 0.0
-        self._burst_bytes = 0
 
     @property
     def is_live(self) -> bool:
@@ -71,13 +68,19 @@ class RtspConnection(Caller):
         return self._is_admitted
 
     @property
-    def has_room(self) -> bool:
-        """Whether packets may be queued."""
-        if self._burst_bytes >= _BURST_BYTES:
-            if time.monotonic() - self._burst_at < _BURST_S:
-                return False
-            self._burst_bytes = 0
-        return len(self._output) < _ROOM_BYTES
+    def bytes_sent(self) -> int:
+        """Over TCP and UDP, without TLS's own."""
+        return self._shared.bytes_sent + self._paced.bytes_sent
+
+    @property
+    def packets_sent(self) -> int:
+        """Of media, on their way or there."""
+        return self._shared.packets_sent + self._paced.packets_sent
+
+    @property
+    def payload_bytes_sent(self) -> int:
+        """Of these."""
+        return self._shared.payload_bytes_sent + self._paced.payload_bytes_sent
 
     @property
     def transport(self) -> str:
@@ -88,7 +91,7 @@ class RtspConnection(Caller):
     @property
     def silent_s(self) -> float:
         """For how long nothing was heard of the client, and nothing taken by it."""
-        return time.monotonic() - max(self.heard_at, self._moved_at)
+        return time.monotonic() - max(self.heard_at, self._shared.moved_at)
 
     def wake(self) -> None:
         """Have `exchange` return, or not wait when it is called next. Any thread."""
@@ -113,6 +116,7 @@ class RtspConnection(Caller):
         """
         self._greet(_OPENING_S, "RTSPS")
         self._sock.setblocking(False)
+        self._shared = SharedSocket(self._sock, self._bell.ring)
         if self._udp is not None and not self.key_bits:  # what is encrypted here would not be there
             self.session.udp_ports = self._udp.ports
 
@@ -140,33 +144,44 @@ class RtspConnection(Caller):
         self._is_admitted = self._has_begun = False
         self._begins_until = time.monotonic() + _OPENING_S
 
-    def start(self) -> None:
-        """Answer a `Starting`: from here on it is there as long as it is heard of."""
+    def start(self, firsts: Mapping[int, tuple[int, int]] | None = None) -> None:
+        """Answer a `Starting`: from here on it is there as long as it is heard of.
+
+        Args:
+            firsts: as `ServerSession.start` has it.
+        """
         self._has_begun = True
         self._leave()
-        for track, way in self.session.ways.items():
-            if self._udp is not None and not way.is_tcp:
-                take = functools.partial(self._take_datagram, track)
-                self._udp.join(self._peer, way.pair, take)
-                self._joined.append((way.pair, take))
-        self.session.start()
+        ways = self.session.ways.items()
+        self._channels = tuple((track, way.pair) for track, way in ways if way.is_tcp)
+        self._ports = tuple((track, way.pair) for track, way in ways if not way.is_tcp)
+        for track, pair in self._ports:
+            assert self._udp is not None
+            take = functools.partial(self._take_datagram, track)
+            self._udp.join(self._peer, pair, take)
+            self._joined.append((pair, take))
+        self.session.start(firsts or {})
         # Before any packet, as ffmpeg drops those that come before the answer.
-        self._output += self.session.take_output()
+        self._shared.answer(self.session.take_output())
 
-    def send_packet(self, track: int, packet: bytes, *, is_rtcp: bool = False) -> None:
-        """Queue a packet of a track that was set up; others are left out."""
-        way = self.session.ways.get(track)
-        if way is None:
-            return
-        if way.is_tcp:
-            self._output += frame_header(way.pair[is_rtcp], len(packet))
-            self._output += packet
-        elif self._udp is not None:
-            if not self._burst_bytes:
-                self._burst_at = time.monotonic()
-            self._burst_bytes += len(packet)
-            if self._udp.send(self._peer, way.pair[is_rtcp], packet, is_rtcp=is_rtcp):
-                self.bytes_sent += len(packet)
+    def send(self, *batches: Batch) -> int:
+        """Send packets of the tracks that were set up, at once or as soon as there is room. Never waits.
+
+        Returns:
+            How many units were left out, these and others that waited: so many wait that it is far behind.
+        """
+        left_out = 0
+        if self._channels:
+            framed = [batch.framed(self._channels) for batch in batches]
+            left_out = self._shared.put(*framed)
+        if self._ports:
+            left_out += sum(self._paced.put(batch, self._ports) for batch in batches)
+        return left_out
+
+    def drop(self) -> int | None:
+        """Send none of the packets that wait; the number of the first batch of theirs, None without any."""
+        numbers = [each.number for each in self._shared.drop()] + self._paced.drop()
+        return min(numbers, default=None)
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened, as in `exchange`."""
@@ -183,20 +198,19 @@ class RtspConnection(Caller):
             LinkError: how it ended: `ended` the client left, or `close` was called; `timeout`; `unsupported`
                 it sent what cannot be read.
         """
-        self._output += self.session.take_output()
+        self._shared.answer(self.session.take_output())
         if self._is_closed:
             raise self._ended(None)
         if self.session.state is State.ENDED:
             raise LinkError("ended", "the client left")
         self._check_time()
-        was_full = not self.has_room
-        self._send()
-        timeout_s = 0.0 if was_full and self.has_room else min(timeout_s, self._patience_s())
-        if self._burst_bytes >= _BURST_BYTES:
-            timeout_s = min(timeout_s, _BURST_S)
-        wants = select.POLLOUT if self._output else 0
+        self._flush()
+        timeout_s = min(timeout_s, self._patience_s())
+        if self._paced.is_waiting:
+            timeout_s = min(timeout_s, self._paced.wait_s())
+        wants = select.POLLOUT if self._shared.is_waiting else 0
         wants |= 0 if self.session.is_full else select.POLLIN
-        if self._is_readable_at_once():
+        if self._shared.is_readable_at_once:
             timeout_s = 0.0
         poll = select.poll()
         poll.register(self._sock, wants)
@@ -217,12 +231,13 @@ class RtspConnection(Caller):
         until = time.monotonic() + _FAREWELL_S
         with contextlib.suppress(LinkError, OSError, ValueError):
             while (left := until - time.monotonic()) > 0:
-                self._output += self.session.take_output()
-                self._send()
+                self._shared.answer(self.session.take_output())
+                self._flush()
+                sends = self._shared.is_waiting
                 waits = self.session.state is State.ENDED and not self._is_closed
-                if not (self._output or waits):
+                if not (sends or waits):
                     return
-                select.select([self._sock] if waits else [], [self._sock] if self._output else [], [], left)
+                select.select([self._sock] if waits else [], [self._sock] if sends else [], [], left)
                 if waits:
                     self._receive()
                     self.session.next_event()
@@ -261,17 +276,13 @@ class RtspConnection(Caller):
             return SESSION_TIMEOUT_S - self.silent_s
         return self._begins_until - time.monotonic()
 
-    def _is_readable_at_once(self) -> bool:
-        """TLS has read more from the network than was asked for."""
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
-
     def _receive(self) -> None:
         try:
-            data = self._sock.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
+            data = self._shared.receive(_READ_BYTES)
         except (OSError, ValueError) as error:
             raise self._ended(error) from None
+        if data is None:
+            return
         if not data:
             raise self._ended(None)
         self.heard_at = time.monotonic()
@@ -279,22 +290,19 @@ class RtspConnection(Caller):
         try:
             self.session.receive(data)
         except WireError as error:
-            self._output += serialize_response(400, str(error), (), b"")
+            self._shared.answer(serialize_response(400, str(error), (), b""))
             raise LinkError("unsupported", str(error)) from None
 
-    def _send(self) -> None:
-        """Send what waits, as far as the network takes it."""
+    def _flush(self) -> None:
         try:
-            while self._output:
-                with memoryview(self._output) as whole, whole[:_WRITE_BYTES] as part:
-                    sent = self._sock.send(part)
-                del self._output[:sent]
-                self.bytes_sent += sent
-                self._moved_at = time.monotonic()
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
+            self._shared.flush()
         except (OSError, ValueError) as error:
             raise self._ended(error) from None
+        if self._paced.is_waiting:
+            self._paced.pump()
+
+    def _send_datagram(self, port: int, packet: bytes, is_rtcp: bool) -> bool:
+        return self._udp is not None and self._udp.send(self._peer, port, packet, is_rtcp=is_rtcp)
 
 
 class RtspListener(Listener[RtspConnection]):

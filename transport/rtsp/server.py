@@ -10,7 +10,7 @@ Bytes in; events and bytes out. Whoever owns a session answers its questions: `A
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from transport.errors import StateError, WireError
 from transport.rtsp import sdp
@@ -146,15 +146,28 @@ class ServerSession:
         self._ssrcs = ()
         self._answer(request, 200)
 
-    def start(self) -> None:
+    def start(self, firsts: Mapping[int, tuple[int, int]] | None = None) -> None:
         """Answer a `Starting`.
+
+        Args:
+            firsts: of tracks to be read, the sequence number of the first packet, and the timestamp of one
+                moment that is the same for all; of those of which it is known (section 12.33).
 
         Raises:
             StateError: nothing was asked.
         """
         request = self._take_question()
         self.state = State.RECORDING if self._publishes else State.PLAYING
-        self._answer(request, 200, headers=[] if self._publishes else [("Range", "npt=now-")])
+        headers = [] if self._publishes else [("Range", "npt=now-")]
+        base = base_of(request.uri)
+        told = [
+            f"url={base}{self._controls[track]};seq={seq};rtptime={timestamp}"
+            for track, (seq, timestamp) in (firsts or {}).items()
+            if track in self.ways
+        ]
+        if told:
+            headers.append(("RTP-Info", ",".join(told)))
+        self._answer(request, 200, headers=headers)
 
     def reject(self, status: int, reason: str, *, challenge: bool = False) -> None:
         """Say no to an `Asking` or a `Starting`; the client may ask for something else.

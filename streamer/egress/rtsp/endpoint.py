@@ -10,7 +10,7 @@ from auth.access.rates import RateLimiter
 from auth.errors import AuthError
 from auth.permissions.credentials import PasswordCredential
 from streamer.callers import RtspRefused, entered, reading_over_rtsp, rtsp_status, screened
-from streamer.egress.rtsp.programme import CodedOtherwise
+from streamer.egress.rtsp.output import Outputs
 from streamer.egress.rtsp.reader import RtspReader
 from streamer.encryption import objection_to
 from streamer.errors import NoSuchStream, NotLive
@@ -42,6 +42,7 @@ class RtspEgress:
         self._knocks = knocks
         self._lock = threading.Lock()
         self._readers: dict[str, RtspReader] = {}
+        self._outputs = Outputs()
         registry.on_remove.append(self._removed)
 
     @property
@@ -86,11 +87,11 @@ class RtspEgress:
             connection.admit()
             reader.let_in(entry)
             self._welcome(reader)
-            return reader.run(asked)
+            return reader.run(asked, self._outputs)
         except LinkError as error:
             reason = str(error)
             raise
-        except (NotLive, CodedOtherwise, RuntimeError) as error:
+        except (NotLive, RuntimeError) as error:
             reason = str(error)
             if isinstance(error, NotLive):
                 raise RtspRefused(404, reason) from None

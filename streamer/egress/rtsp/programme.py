@@ -1,4 +1,4 @@
-"""One stream as one RTSP client gets it: its description, and its packets."""
+"""One stream as RTSP clients get it: its description, and its packets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from transport.media import AccessUnit, Track
 from transport.rtp.rtcp import ntp_time
 from transport.rtp.sending import RtpSender
 from transport.rtsp import sdp
+from transport.rtsp.batch import Batch, Portion
 from transport.rtsp.formats import Format, Undescribed, format_of
 
 #: Datagrams of 1500 bytes have room for it, in a tunnel too.
@@ -34,28 +35,32 @@ class _Part:
 
 
 class Programme:
-    """What was described to a client, and the packets of it.
+    """What is described to clients, and the packets of it, the same for all of them.
 
     Args:
         stream: whose.
         intake: where its units come from.
-
-    Attributes:
-        description: SDP.
     """
 
     def __init__(self, stream: Stream, intake: Intake) -> None:
+        self._name = stream.name
         self._epoch_s = stream.epoch_s
+        self._session_id = secrets.randbits(62)
         self._cname = secrets.token_hex(8)
-        self._parts: dict[bool, _Part] = {}
         self._checked: dict[bool, Track] = {}
-        for track in _carried(intake):
-            number = len(self._parts)
-            with contextlib.suppress(Undescribed):
-                described = format_of(track, _FIRST_DYNAMIC_TYPE + number)
-                self._parts[track.is_video] = _Part(number, described, _sender(described))
-        formats = [("video" if is_video else "audio", part.format) for is_video, part in self._parts.items()]
-        self.description = sdp.serialize(stream.name, formats, session_id=secrets.randbits(62))
+        self._parts = {
+            is_video: _Part(number, described, _sender(described))
+            for number, (is_video, described) in enumerate(_formats(intake).items())
+        }
+
+    def describe(self, intake: Intake) -> bytes | None:
+        """SDP of what comes now; None where that is something else than the packets are of."""
+        formats = _formats(intake)
+        said = {is_video: part.format for is_video, part in self._parts.items()}
+        if _essence(formats) != _essence(said):
+            return None
+        kinds = [("video" if is_video else "audio", found) for is_video, found in formats.items()]
+        return sdp.serialize(self._name, kinds, session_id=self._session_id)
 
     @property
     def ssrcs(self) -> tuple[int, ...]:
@@ -63,16 +68,16 @@ class Programme:
         return tuple(part.sender.ssrc for part in self._parts.values())
 
     @property
-    def has_picture(self) -> bool:
-        """Whether there is one among the tracks."""
-        return True in self._parts
+    def picture(self) -> int | None:
+        """The number of the picture among the tracks; None where there is none."""
+        return self._parts[True].number if True in self._parts else None
 
     def number_of(self, unit: AccessUnit) -> int | None:
         """Which track a unit belongs to; None where none was described."""
         part = self._parts.get(unit.track.is_video)
         return part.number if part is not None else None
 
-    def packets(self, unit: AccessUnit) -> list[bytes]:
+    def packets(self, unit: AccessUnit) -> Portion:
         """Of a unit that belongs to one of the tracks.
 
         Raises:
@@ -82,25 +87,36 @@ class Programme:
         if self._checked.get(unit.track.is_video) is not unit.track:
             self._check(part, unit.track)
             self._checked[unit.track.is_video] = unit.track
-        return part.sender.send(unit)
+        return Portion(part.number, unit.dts_s, part.sender.send(unit))
 
-    def reports(self, seconds: float) -> Iterator[tuple[int, bytes]]:
-        """Track and sender report for each, of a moment of the stream's time."""
+    def reports(self, seconds: float) -> list[Portion]:
+        """Sender reports for all tracks, of a moment of the stream's time."""
         ntp = ntp_time(self._epoch_s + seconds)
-        for part in self._parts.values():
-            yield part.number, part.sender.report(ntp, seconds, self._cname)
+        return [
+            Portion(part.number, seconds, [part.sender.report(ntp, seconds, self._cname)], is_rtcp=True)
+            for part in self._parts.values()
+        ]
 
-    def goodbyes(self, seconds: float) -> Iterator[tuple[int, bytes]]:
-        """Track and the last report for each."""
+    def goodbyes(self, seconds: float) -> list[Portion]:
+        """The last reports."""
         ntp = ntp_time(self._epoch_s + seconds)
-        for part in self._parts.values():
-            yield part.number, part.sender.goodbye(ntp, seconds, self._cname)
+        return [
+            Portion(part.number, seconds, [part.sender.goodbye(ntp, seconds, self._cname)], is_rtcp=True)
+            for part in self._parts.values()
+        ]
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Packets and bytes of payload that were made."""
-        senders = [part.sender for part in self._parts.values()]
-        return sum(sender.packets for sender in senders), sum(sender.octets for sender in senders)
+    def firsts(self, batches: list[Batch]) -> dict[int, tuple[int, int]]:
+        """Where somebody begins who gets these: sequence numbers, and the timestamps of where they begin."""
+        media = [portion for batch in batches for portion in batch.portions if not portion.is_rtcp]
+        if not media:
+            return {}
+        senders = {part.number: part.sender for part in self._parts.values()}
+        found: dict[int, tuple[int, int]] = {}
+        for number, sender in senders.items():
+            packets = next((each.packets for each in media if each.track == number and each.packets), None)
+            seq = int.from_bytes(packets[0][2:4], "big") if packets else sender.next_seq
+            found[number] = seq, sender.timestamp(media[0].at_s)
+        return found
 
     @staticmethod
     def _check(part: _Part, track: Track) -> None:
@@ -108,12 +124,27 @@ class Programme:
             found = format_of(track, part.format.payload_type)
         except Undescribed:
             return
-        said = part.format
-        if track.is_video:  # its parameters travel in it
-            found = dataclasses.replace(found, parameters=said.parameters)
-        if found != said:
-            kind = "picture" if track.is_video else "sound"
+        said, is_video = part.format, track.is_video
+        if _essence({is_video: found}) != _essence({is_video: said}):
+            kind = "picture" if is_video else "sound"
             raise CodedOtherwise(f"the {kind} is coded otherwise now: {found.name}, and it was {said.name}")
+
+
+def _formats(intake: Intake) -> dict[bool, Format]:
+    """Of the picture and the sound, what can be described of them."""
+    found: dict[bool, Format] = {}
+    for track in _carried(intake):
+        with contextlib.suppress(Undescribed):
+            found[track.is_video] = format_of(track, _FIRST_DYNAMIC_TYPE + len(found))
+    return found
+
+
+def _essence(formats: dict[bool, Format]) -> dict[bool, Format]:
+    """What may not change while it flows; a picture's parameters travel in it."""
+    return {
+        is_video: dataclasses.replace(found, parameters="") if is_video else found
+        for is_video, found in formats.items()
+    }
 
 
 def _sender(described: Format) -> RtpSender:

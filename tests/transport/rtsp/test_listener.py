@@ -14,6 +14,7 @@ from tests.fakes.wait import wait_until
 from tests.transport.rtmp.ingest import Authority
 from tests.transport.rtsp.caller import RtspCaller
 from transport.errors import LinkError
+from transport.rtsp.batch import Batch, Portion
 from transport.rtsp.listener import RtspConnection, RtspListener
 from transport.rtsp.server import Asking, Starting, State
 
@@ -28,6 +29,7 @@ class Host:
         self.connections: list[RtspConnection] = []
         self.ends: queue.Queue[LinkError] = queue.Queue()
         self.to_send: queue.Queue[bytes] = queue.Queue()
+        self.is_behind = False
         self.listener = RtspListener(("127.0.0.1", 0), self._serve, tls, udp=False)
 
     def _serve(self, connection: RtspConnection) -> None:
@@ -43,8 +45,8 @@ class Host:
                         connection.start()
                     elif isinstance(event, Asking):
                         connection.session.reject(404, "once is enough")
-                while connection.has_room and not self.to_send.empty():
-                    connection.send_packet(0, self.to_send.get())
+                while not (self.is_behind or self.to_send.empty()):
+                    self.is_behind = connection.send(Batch(0, Portion(0, 0.0, [self.to_send.get()]))) > 0
         except LinkError as error:
             self.ends.put(error)
         finally:
@@ -110,12 +112,13 @@ def test_what_is_not_taken_fills_no_memory(make: Callable[..., Host]) -> None:
     host = make()
     with host.playing():
         (connection,) = host.connections
-        for _ in range(20_000):
-            host.to_send.put(bytes(1400))
+        packet = bytes(64_000)
+        for _ in range(2000):
+            host.to_send.put(packet)
         connection.wake()
-        wait_until(lambda: not connection.has_room, "the network to take no more")
+        wait_until(lambda: host.is_behind, "the network to take no more")
         assert host.to_send.qsize() > 0
-        assert len(connection._output) < 300_000
+        assert connection._shared._waiting_bytes <= 64_004  # what has begun
         connection.close()
         assert str(host.ends.get(timeout=10)) == "closed"
 
