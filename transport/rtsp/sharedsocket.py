@@ -82,9 +82,8 @@ class SharedSocket:
 
     def answer(self, data: bytes) -> None:
         """Queue what is for this client alone; it is never left out."""
-        if data:
-            with self._lock:
-                self._append(data, None, self._clock())
+        with self._lock:
+            self._append(data, None, self._clock())
 
     def put(self, *messages: Framed) -> int:
         """Send what others get too; where there is no room, it and what waits before it is left out.
@@ -94,9 +93,9 @@ class SharedSocket:
         """
         with self._lock:
             now = self._clock()
-            if self._is_full(now, sum(len(message.data) for message in messages)):
-                return sum(each.units for each in self._drop()) + sum(each.units for each in messages)
             is_first = not self._waiting
+            if not is_first and self._is_full(now, sum(len(message.data) for message in messages)):
+                return sum(each.units for each in self._drop()) + sum(each.units for each in messages)
             for message in messages:
                 self._append(message.data, message, now)
                 self.packets_sent += message.packets
@@ -144,13 +143,12 @@ class SharedSocket:
             return None
 
     def _is_full(self, now: float, size: int) -> bool:
-        if not self._waiting:
-            return False
-        return (
-            now - self._waiting[0].since > self.max_wait_s or self._waiting_bytes + size > _MAX_WAITING_BYTES
-        )
+        has_waited_s = now - self._waiting[0].since
+        return has_waited_s > self.max_wait_s or self._waiting_bytes + size > _MAX_WAITING_BYTES
 
     def _append(self, data: bytes, framed: Framed | None, now: float) -> None:
+        if not data:  # nothing of the tracks that are taken
+            return
         self._waiting.append(_Waiting(data, framed, now))
         self._waiting_bytes += len(data)
 
@@ -166,11 +164,19 @@ class SharedSocket:
         return dropped
 
     def _try_to_send(self) -> None:
+        waiting = self._waiting
         try:
-            while self._waiting:
-                offered, sent = self._send()
-                self.bytes_sent += sent
-                self.moved_at = self._clock()
+            while waiting:
+                data = waiting[0].data
+                if self._is_secure:
+                    # What it did not take has to be the same when it is tried again.
+                    part = memoryview(data)[:_TLS_WRITE_BYTES]
+                    offered, sent = len(part), self._sock.send(part)
+                elif len(waiting) == 1:
+                    offered, sent = len(data), self._sock.send(data)
+                else:
+                    pieces = [each.data for each in itertools.islice(waiting, _PIECES)]
+                    offered, sent = sum(map(len, pieces)), self._sock.sendmsg(pieces)
                 self._take_off(sent)
                 if sent < offered:
                     return
@@ -179,19 +185,9 @@ class SharedSocket:
         except (OSError, ValueError) as error:
             self._error = error
 
-    def _send(self) -> tuple[int, int]:
-        """Once: how much was to be sent, and how much the network took."""
-        data = self._waiting[0].data
-        if self._is_secure:
-            # What it did not take has to be the same when it is tried again.
-            part = memoryview(data)[:_TLS_WRITE_BYTES]
-            return len(part), self._sock.send(part)
-        if len(self._waiting) == 1:
-            return len(data), self._sock.send(data)
-        pieces = [each.data for each in itertools.islice(self._waiting, _PIECES)]
-        return sum(map(len, pieces)), self._sock.sendmsg(pieces)
-
     def _take_off(self, sent: int) -> None:
+        self.bytes_sent += sent
+        self.moved_at = self._clock()
         self._waiting_bytes -= sent
         while sent:
             head = self._waiting.popleft()

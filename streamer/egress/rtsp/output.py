@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 #: How often tracks that changed are noticed, and reports are due.
 _LOOK_EVERY_S, _REPORT_EVERY_S = 0.5, 5.0
 #: What comes within so long goes out together.
-_GATHER_S = 0.01
+_GATHER_S = 0.02
 #: As much as the hub keeps of a picture group.
 _MAX_GOP_BYTES = 32 * 1024 * 1024
 

@@ -47,10 +47,11 @@ class Player:
     def send(self, *batches: Batch) -> None:
         """Send it these; what has no room is left out, and all up to where it can begin again."""
         left_out = self._connection.send(*batches)
-        self.skipped += left_out
-        self._is_behind = left_out > 0
-        self.is_flowing = not self._is_behind
-        self.given = 0 if self._is_behind else batches[-1].number
+        if left_out:
+            self.skipped += left_out
+            self._is_behind, self.is_flowing, self.given = True, False, 0
+        else:
+            self._is_behind, self.is_flowing, self.given = False, True, batches[-1].number
 
     def pass_over(self, batch: Batch) -> None:
         """Leave out what it cannot begin with."""
