@@ -146,6 +146,8 @@ class RtspOutput:
             now = time.monotonic()
             if now - looked_at >= _LOOK_EVERY_S:
                 looked_at = now
+                with self._lock:  # who had this made may not have come
+                    self._is_over |= not self._players
                 self._intake.follow()
                 self._has_picture = self._programme.picture is not None and self._intake.video is not None
 

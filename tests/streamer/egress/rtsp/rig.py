@@ -76,10 +76,12 @@ class Rig:
         said = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
         return self.call(tls).ask("DESCRIBE", self.url(path), **said)
 
-    def playing(self, path: str, tracks: int = 1) -> tuple[RtspCaller, RtspReader]:
+    def playing(
+        self, path: str, tracks: int = 1, tls: ssl.SSLContext | None = None
+    ) -> tuple[RtspCaller, RtspReader]:
         """Somebody who reads these tracks, over the channels 0 and 1, 2 and 3."""
         before = {reader.id for reader in self.egress.readers}
-        caller = self.call()
+        caller = self.call(tls)
         assert caller.ask("DESCRIBE", self.url(path))[0] == 200
         for number in range(tracks):
             way = f"RTP/AVP/TCP;unicast;interleaved={2 * number}-{2 * number + 1}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +14,23 @@ from tests.fakes.wait import wait_until
 from tests.streamer.egress.rtsp.rig import Rig, arrived
 from tests.streamer.egress.rtsp.test_media import units_of
 from tests.transport.media.sources import picture_units, sound_units, tone
+from tests.transport.rtmp.ingest import Authority
 from tests.transport.rtsp.caller import RtspCaller
 from transport.media import AccessUnit, Codec
 from transport.rtp.header import RtpPacket, parse
 
+#: How a keyframe's slice begins.
+_SLICE = b"\0\0\0\1\x65"
+
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, authority: Authority) -> Iterator[Rig]:
+    rig = Rig(tmp_path, authority.context("localhost"))
     yield rig
     rig.close()
 
@@ -135,6 +145,36 @@ def test_who_asks_later_hears_what_came_later_and_who_was_there_goes_on(
     assert media(late, 2)
     assert {parse(packet).ssrc for packet in media(early)} != {parse(packet).ssrc for packet in media(late)}
     assert len(output_threads()) == 2
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_answers_and_packets_are_not_mixed(
+    rig: Rig, authority: Authority, pictures: list[AccessUnit], *, is_secure: bool
+) -> None:
+    """Two threads send on one socket, which takes less than all at once."""
+    tls = ssl.create_default_context(cafile=str(authority.file)) if is_secure else None
+    track = pictures[0].track
+    large = [
+        AccessUnit(track, 3600 * at, 3600 * at, _SLICE + bytes([1 + at]) * 200_000, at % 10 == 0, 0.0)
+        for at in range(100)
+    ]
+    publication = rig.publish("open", pictures[0], large[0])
+    caller, _ = rig.playing("open", tls=tls)
+
+    def publish() -> None:
+        for unit in large[1:]:
+            publication.write(arrived(unit))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    asked = 0
+    while len(media(caller)) < 14_000:
+        assert caller.ask("OPTIONS", "*")[0] == 200
+        asked += 1
+    thread.join()
+    wait_until(lambda: has(caller, len(large)), "all pictures")
+    assert units_of(caller.packets) == [unit.data for unit in large]
+    assert asked > 1
 
 
 def test_the_last_one_turns_off_the_light(rig: Rig, pictures: list[AccessUnit]) -> None:
