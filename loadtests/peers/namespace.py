@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _numbers = itertools.count()
-#: At most so many by one process at a time.
-_PER_PROCESS = 4
+#: One process has so many addresses in turn. The kernel keeps a device, and with it the way to its address,
+#: for some time after its namespace: with three servers one after the other, two each, four were too few.
+_PER_PROCESS, _PROCESSES = 16, 0x800
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def unplugged() -> Iterator[Namespace]:
         raise RuntimeError("network namespaces need root")
     number = next(_numbers)
     # RFC 2544's network for benchmarks; a /30 for each cable.
-    low = 4 * (os.getpid() % 0x2000 * _PER_PROCESS + number % _PER_PROCESS)
+    low = 4 * (os.getpid() % _PROCESSES * _PER_PROCESS + number % _PER_PROCESS)
     prefix = f"198.{18 + (low >> 16 & 1)}.{low >> 8 & 0xFF}"
     # Never the same name twice: the kernel takes devices away some time after their namespace.
     name = f"{os.getpid()}-{number}"
