@@ -20,8 +20,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-#: A head that asks for no more than the address says: these fields change what is wanted, or what follows.
+#: What changes what is wanted, or what follows; and lines that do not end as they should, of which a proxy in
+#: front may think otherwise than these expressions.
 _ELSE = re.compile(
+    rb"(?<!\r)\n|\r(?!\n)|"
     rb"\r\n(?:content-length|transfer-encoding|expect|upgrade|range|if-[a-z-]+|"
     rb"connection: *+(?!keep-alive\r))",
     re.IGNORECASE,

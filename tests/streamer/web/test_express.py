@@ -126,6 +126,8 @@ async def test_other_sites_are_allowed_nothing(client: Client) -> None:
         f"{HEAD}Connection: keep-alive, x\r\n",
         f"{HEAD}Expect: 100-continue\r\n",
         f"{HEAD}Content-Length: 0\r\n",
+        f"{HEAD}X: y\nContent-Length: 0\r\n",
+        f"{HEAD}X: y\rContent-Length: 0\r\n",
         HEAD.replace("/quick/x", "/quick/ö"),
         HEAD.replace("/quick/x", "/quick/none"),
         HEAD.replace("/quick/x", "/else"),
