@@ -13,7 +13,13 @@ from tests.streamer.egress.hls.material import later, pictures, sounds
 from tests.streamer.web.rig import WebRig
 from transport.media import AccessUnit
 
-MATERIAL = sorted([*pictures(5.2, gop=50), *sounds(5.2)], key=lambda unit: unit.dts_s)
+# A keyframe first, as a publisher that tells of both would have it: what began with a sound alone were a
+# stream without a picture until the output looks again.
+MATERIAL = sorted(
+    [*pictures(5.2, gop=50), *(unit for unit in sounds(5.2) if unit.dts_s >= 1.0)],
+    key=lambda unit: (unit.dts_s, not unit.track.is_video),
+)
+FIRST, REST = MATERIAL[:2], MATERIAL[2:]
 
 
 @pytest.fixture(params=[{}, {"If-None-Match": "*"}], ids=["express", "ordinary"], autouse=True)
@@ -30,10 +36,10 @@ async def watch(rig: WebRig, stream: str = "cam", **headers: str) -> str:
 async def begin(rig: WebRig, stream: str = "cam", **headers: str) -> tuple[str, Publication]:
     """As `watch`, and the publication."""
     publication = rig.registry.find(stream).publish(Publisher("one", "srt", "192.0.2.1:4000"))
-    publication.write(MATERIAL[0])
+    write(publication, FIRST)
     joining = asyncio.create_task(rig.client.get(f"/hls/{stream}/index.m3u8?early=1", headers=headers))
     await until(lambda: rig.registry.find(stream).source.has_sinks)
-    write(publication, MATERIAL)
+    write(publication, REST)
     answer = await joining
     assert answer.status == 200, await answer.text()
     assert answer.headers["Content-Type"] == "application/vnd.apple.mpegurl"
@@ -101,10 +107,10 @@ class TestWatching:
         """hls.js ends with an error at a playlist without a segment; keyframes may be 20 s apart."""
         monkeypatch.setattr(endpoint, "_PATIENCE_S", 0.3)
         publication = rig.stream.publish(Publisher("one", "srt", "192.0.2.1:4000"))
-        publication.write(MATERIAL[0])
+        write(publication, FIRST)
         joining = asyncio.create_task(rig.client.get("/hls/cam/index.m3u8", params={"early": f"{early:d}"}))
         await until(lambda: rig.stream.source.has_sinks)
-        write(publication, [unit for unit in MATERIAL if unit.dts_s < MATERIAL[0].dts_s + 1.6])
+        write(publication, [unit for unit in REST if unit.dts_s < 2.6])
         address = f"/hls/cam/{(await (await joining).text()).splitlines()[-1]}"
         asking = asyncio.create_task(rig.client.get(address))
         if early:
@@ -113,7 +119,7 @@ class TestWatching:
         for _ in range(3):
             assert (await rig.client.get("/healthz")).status == 200
         assert not asking.done()
-        write(publication, [unit for unit in MATERIAL if unit.dts_s >= MATERIAL[0].dts_s + 1.6])
+        write(publication, [unit for unit in REST if unit.dts_s >= 2.6])
         assert "#EXTINF:" in await (await asking).text()
 
     async def test_what_does_not_come_is_told(self, rig: WebRig, monkeypatch: pytest.MonkeyPatch) -> None:
