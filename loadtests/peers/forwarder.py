@@ -19,7 +19,7 @@ import time
 from collections import deque
 from typing import Any
 
-from loadtests.peers.impairment import Fate, Impairment
+from loadtests.peers.impairment import Bottleneck, Fate, Impairment
 
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
@@ -59,6 +59,7 @@ class Direction:
         self._sink = sink
         self._delay_s = 0.0
         self._fate = Fate(Impairment(), 0)
+        self._bottleneck = Bottleneck(Impairment())
         self._waiting: deque[tuple[float, bytes]] = deque()
 
     @property
@@ -70,6 +71,7 @@ class Direction:
         """From now on; what is under way already arrives as it would have, or sooner."""
         self._delay_s = impairment.rtt_ms / 2000
         self._fate = Fate(impairment, seed)
+        self._bottleneck = Bottleneck(impairment)
 
     def take(self, now: float) -> None:
         """Read what has come."""
@@ -83,11 +85,12 @@ class Direction:
             # IPv6's neighbour discovery and the like are not part of the experiment.
             if packet[0] >> 4 != 4:
                 continue
-            if self._fate.loses() or len(self._waiting) >= _MAX_WAITING:
+            through_at = self._bottleneck.passes(len(packet), now)
+            if through_at is None or self._fate.loses() or len(self._waiting) >= _MAX_WAITING:
                 self.lost += 1
                 continue
             self.carried += 1
-            self._waiting.append((now + self._delay_s, packet))
+            self._waiting.append((through_at + self._delay_s, packet))
 
     def give(self, now: float) -> None:
         """Write what is due, in order."""

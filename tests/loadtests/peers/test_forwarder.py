@@ -67,6 +67,20 @@ def test_what_is_lost_is_counted(cable: Cable):
     assert 400 < cable.direction.lost < 600
 
 
+def test_a_narrow_cable_holds_a_queue(cable: Cable):
+    # Three bytes take 30 ms.
+    cable.direction.impair(Impairment(rtt_ms=20, kbps=0.8, queue_ms=50), 0)
+    for number in range(4):
+        cable.near.send(packet(number))
+    cable.direction.take(0.0)
+    assert (cable.direction.carried, cable.direction.lost) == (2, 2)
+    assert cable.direction.due == pytest.approx(0.04)
+    cable.direction.give(0.069)
+    assert cable.arrived() == [packet(0)]
+    cable.direction.give(0.071)
+    assert cable.arrived() == [packet(1)]
+
+
 def test_only_ipv4_is_part_of_the_experiment(cable: Cable):
     cable.near.send(b"\x60neighbour discovery")
     cable.near.send(packet(1))
