@@ -77,6 +77,11 @@ class Rendition:
         return self._run is not None
 
     @property
+    def is_taken(self) -> bool:
+        """True while anybody takes it; it runs on for a while after that."""
+        return self.out.has_sinks
+
+    @property
     def skipped(self) -> int:
         """Units the transcoder was too slow for."""
         run = self._run

@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.demand import Demand
 from streamer.hub.fanout import Fanout
+from streamer.hub.ladder import SCALES, rungs
 from streamer.hub.meter import Meter
 from streamer.hub.rendition import Rendition, Transcoder
 from streamer.hub.timeline import Timeline
 from streamer.sections.stream import StreamConfig
 from transport.media import AccessUnit, Codec, Track
-from transport.media.transcode import AacTranscoder, H264Transcoder, OpusTranscoder
+from transport.media.shape import fitting_size
+from transport.media.transcode import AacTranscoder, H264Options, H264Transcoder, OpusTranscoder
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +103,8 @@ class Stream:
         on_change: called from any thread when the state or a track changed.
 
     Attributes:
+        h264, opus, aac: its renditions for who cannot take its tracks as they are.
+        reduced: those of the ladder, the second rung's first.
         elsewhere_since: since when another machine has it, from which it is fetched while somebody wants it,
             seconds since 1970; None when none has.
     """
@@ -127,11 +133,37 @@ class Stream:
         self.opus = self._rendition("opus", OpusTranscoder)
         self.aac = self._rendition("aac", AacTranscoder)
         self.h264 = self._rendition("h264", H264Transcoder, video=True)
+        self.reduced = tuple(
+            self._rendition(f"h264 {rung}", functools.partial(self._reducer, rung), video=True)
+            for rung in range(1, len(SCALES))
+        )
 
     def _rendition(
         self, codec: str, make: Callable[[Track], Transcoder], *, video: bool = False
     ) -> Rendition:
         return Rendition(f"{self.name} {codec}", self.source, video=video, make=make, linger_s=_LINGER_S)
+
+    def _reducer(self, rung: int, track: Track) -> H264Transcoder:
+        bitrates = self.rungs()
+        options = H264Options(scale=SCALES[rung], max_bitrate=bitrates[min(rung, len(bitrates) - 1)])
+        return H264Transcoder(track, options)
+
+    def rungs(self) -> Sequence[int]:
+        """What each rung of its ladder takes, in bits per second; see `ladder.rungs`."""
+        video = self.source.video
+        if video is None:
+            return []
+        size = (
+            fitting_size(video.width, video.height, Fraction(video.pixel_aspect)) if video.width else (0, 0)
+        )
+        is_own = video.codec is Codec.H264 and not video.hindrance
+        return rungs(*size, self.meter.bitrate_bps if is_own else 0.0, self.meter.fps)
+
+    @property
+    def renditions(self) -> dict[str, Rendition]:
+        """What it can make of its tracks, by name; that of a smaller picture ends in its rung."""
+        reduced = {f"h264_{rung}": made for rung, made in enumerate(self.reduced, start=1)}
+        return {"h264": self.h264, **reduced, "opus": self.opus, "aac": self.aac}
 
     @property
     def state(self) -> State:
@@ -230,7 +262,7 @@ class Stream:
             publisher = self.publisher
         if publisher is not None:
             publisher.stop()
-        for rendition in (self.opus, self.aac, self.h264):
+        for rendition in self.renditions.values():
             rendition.retire()
         self._changed.set()
 

@@ -135,6 +135,8 @@ class ViewerModel(BaseModel):
     since: float
     video_codec: str
     video_source: str
+    #: 0 for the full picture, 1 to 3 for the smaller ones that a line which does not carry it gets.
+    video_rung: int
     audio_codec: str
     #: SRTP protection profile: what its media is encrypted with.
     cipher: str

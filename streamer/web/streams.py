@@ -239,7 +239,7 @@ class Streams:
             viewers=self._egress.count(stream) + self._hls.count(stream),
             renditions=[
                 models.RenditionModel(name=name, active=made.active, skipped_units=made.skipped)
-                for name, made in (("h264", stream.h264), ("opus", stream.opus))
+                for name, made in stream.renditions.items()
             ],
             e2e=self._end_to_end(stream),
             recording=recorder_model(self._recordings.state(stream)),

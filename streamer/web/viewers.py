@@ -120,6 +120,7 @@ def _viewer(viewer: Viewer) -> models.ViewerModel:
         since=viewer.since,
         video_codec=viewer.video_codec,
         video_source=viewer.video_source,
+        video_rung=viewer.rung,
         audio_codec=viewer.audio_codec,
         cipher=viewer.cipher,
         dtls_version=viewer.dtls.version,

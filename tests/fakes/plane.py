@@ -56,6 +56,7 @@ class FakePeer:
         self.subscriptions: list[tuple[Feed, Subscription]] = []
         self.sent: list[bytes] = []
         self.inbox = Inbox() if collects else None
+        self.is_silent = False  # until what it was subscribed to last begins
         self.closed: bool | None = None  # whether with a goodbye, once it is
         self._plane = plane
 
@@ -89,9 +90,10 @@ class FakePeer:
             raise ValueError("nothing is collected of a viewer")
         return self.inbox.take(most, seconds, pause)
 
-    def subscribe(self, feed: Feed, subscription: Subscription) -> None:
+    def subscribe(self, feed: Feed, subscription: Subscription, *, meanwhile: bool = True) -> None:
         assert isinstance(feed, FakeFeed)
         assert not feed.closed
+        self.is_silent = not meanwhile
         self.subscriptions.append((feed, subscription))
 
     def close(self, *, bye: bool = True) -> None:

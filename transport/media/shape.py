@@ -11,18 +11,23 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 _LONG_SIDE = 1920
 _SHORT_SIDE = 1080
+#: As large as it fits.
+FULL = Fraction(1)
 
 
 class PictureShaper:
     """Makes pictures progressive, 4:2:0, 8 bits, limited range, with square pixels and at most 1080 lines.
 
+    With a `scale` they are made smaller besides.
+
     Deinterlacing starts with the first interlaced picture and stays on, because it delays by one picture;
     those not marked as interlaced pass through it unchanged.
     """
 
-    def __init__(self, clock_rate: int) -> None:
-        """Args: ticks per second of the pictures' pts."""
+    def __init__(self, clock_rate: int, scale: Fraction = FULL) -> None:
+        """Args: ticks per second of the pictures' pts; of width and height, see `fitting_size`."""
         self._clock_rate = clock_rate
+        self._scale_by = scale
         self._reformatter = VideoReformatter()
         self._deinterlacer: Graph | None = None
         self._deinterlaced: tuple[int, int, str] | None = None
@@ -38,7 +43,7 @@ class PictureShaper:
         return [self._scale(out, pixel_aspect) for out in self._deinterlace(frame)]
 
     def _scale(self, frame: VideoFrame, pixel_aspect: Fraction) -> VideoFrame:
-        width, height = fitting_size(frame.width, frame.height, pixel_aspect)
+        width, height = fitting_size(frame.width, frame.height, pixel_aspect, self._scale_by)
         full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         shaped = self._reformatter.reformat(
             frame,
@@ -87,8 +92,17 @@ def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[float,
     return float(width), float(height)
 
 
-def fitting_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """Width and height with square pixels, even, within 1920x1080 lying or standing; never enlarged to it."""
+def fitting_size(
+    width: int, height: int, pixel_aspect: Fraction, scale_by: Fraction = FULL
+) -> tuple[int, int]:
+    """Width and height with square pixels, even, within 1920x1080 lying or standing; never enlarged to it.
+
+    Args:
+        width: of the picture as it is, as `height`.
+        height: in pixels.
+        pixel_aspect: width of a pixel by its height.
+        scale_by: what becomes of what fits: so much of its width and of its height, at most 1.
+    """
     wide, high = square_size(width, height, pixel_aspect)
-    scale = min(1.0, _LONG_SIDE / max(wide, high), _SHORT_SIDE / min(wide, high))
+    scale = min(1.0, _LONG_SIDE / max(wide, high), _SHORT_SIDE / min(wide, high)) * float(scale_by)
     return max(2, round(wide * scale / 2) * 2), max(2, round(high * scale / 2) * 2)

@@ -6,6 +6,6 @@ thread of their own. See `audio_transcode.py`, `video_transcode.py`, `thumbnail.
 """
 
 from transport.media.audio_transcode import AacTranscoder, OpusTranscoder
-from transport.media.video_transcode import H264Options, H264Transcoder
+from transport.media.video_transcode import H264Options, H264Transcoder, suggested_bitrate
 
-__all__ = ["AacTranscoder", "H264Options", "H264Transcoder", "OpusTranscoder"]
+__all__ = ["AacTranscoder", "H264Options", "H264Transcoder", "OpusTranscoder", "suggested_bitrate"]

@@ -16,7 +16,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange
 
 from transport.media.decode import TolerantDecoder
-from transport.media.shape import PictureShaper
+from transport.media.shape import FULL, PictureShaper
 from transport.media.unit import AccessUnit, Codec, Track
 from transport.media.video import VideoNormalizer
 
@@ -45,6 +45,7 @@ class H264Options:
         max_bitrate: bits per second, over half a second; None: `suggested_bitrate` of the picture.
         crf: x264's quality aim, lower is better; the bit rate stays below the maximum when it suffices.
         preset: x264's; `superfast` costs two thirds of `veryfast` and needs a fifth more bits.
+        scale: of what fits, so much of its width and of its height: 1 or less.
         threads: slices of a picture that are encoded, and decoded where the source has any, in parallel.
     """
 
@@ -52,6 +53,7 @@ class H264Options:
     max_bitrate: int | None = None
     crf: int = 23
     preset: str = "veryfast"
+    scale: Fraction = FULL
     threads: int = 2
 
 
@@ -100,7 +102,7 @@ class H264Transcoder:
         self._decoder: TolerantDecoder[VideoFrame] = TolerantDecoder(self._open_decoder)
         self._restarts_seen = 0
         self._waiting = True
-        self._shaper = PictureShaper(track.clock_rate)
+        self._shaper = PictureShaper(track.clock_rate, self._options.scale)
         self._encoder: _Encoder | None = None
         self._rate = _RateMeter(track.clock_rate)
         self._keyframe_wanted = False

@@ -271,12 +271,18 @@ class Peer(Protocol):
         """
         ...
 
-    def subscribe(self, feed: Feed, subscription: Subscription) -> None:
+    def subscribe(self, feed: Feed, subscription: Subscription, *, meanwhile: bool = True) -> None:
         """Send this feed to the viewer.
 
         Video starts with the current GOP from its keyframe (or waits for the next keyframe), audio with the
         next unit. A second call with the same `subscription.ssrc` and another feed moves the subscription:
         sequence numbers go on, and the new feed starts at a keyframe.
+
+        Args:
+            feed: what to send.
+            subscription: how.
+            meanwhile: whether the feed before is sent until the new one can begin; where the line is full,
+                silence lets it empty.
         """
         ...
 

@@ -138,6 +138,7 @@ cdef extern from "core/plane.h" nogil:
         outgoing *outgoing
         rtx_stream *rtx
         bint with_bye
+        bint meanwhile
         uint8_t *data
     ctypedef struct event:
         int kind

@@ -310,7 +310,7 @@ cdef class NativePeer:
         if self._peer.inbox != NULL:
             inbox_close(self._peer.inbox)
 
-    def subscribe(self, feed, subscription):
+    def subscribe(self, feed, subscription, *, bint meanwhile=True):
         """Send this feed to the viewer, or move the subscription with this ssrc to it.
 
         Raises:
@@ -326,12 +326,13 @@ cdef class NativePeer:
         check_payload_types(subscription)
         with self._lock:
             self._claims.claim(subscription, feed)
-        self._hand_over(feed, subscription, extensions, cname)
+        self._hand_over(feed, subscription, extensions, cname, meanwhile)
 
-    cdef _hand_over(self, NativeFeed feed, object wanted, bytes extensions, bytes cname):
+    cdef _hand_over(self, NativeFeed feed, object wanted, bytes extensions, bytes cname, bint meanwhile):
         cdef command *told = _command(COMMAND_SUBSCRIBE, self._peer, 0)
         cdef subscription *s = <subscription *>slab_take(sizeof(subscription))
         told.subscription = s
+        told.meanwhile = meanwhile
         if s == NULL:
             command_free(told)
             raise MemoryError

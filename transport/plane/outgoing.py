@@ -156,6 +156,7 @@ class Outgoing:
         self._segments: deque[_Segment] = deque(maxlen=_MAX_SEGMENTS)
         self._waiting: _Waiting | None = _Waiting(subscription, source, 0)
         self._has_started = False
+        self._is_silent = False
         # Lower half only: a receiver that misses the first packets must still guess ROC 0 (RFC 3711 3.3.1).
         self._first_number = self._next_number = secrets.randbelow(1 << 15)
         self._index = 0
@@ -189,9 +190,11 @@ class Outgoing:
         """Ticks between the feed's time and the viewer's, for sender reports."""
         return self._segments[-1].timeline.shift if self._segments else 0
 
-    def move(self, subscription: Subscription, source: Source, now: float) -> None:
-        """Go on with another feed, at a keyframe; the old one is sent until then."""
+    def move(self, subscription: Subscription, source: Source, now: float, *, meanwhile: bool = True) -> None:
+        """Go on with another feed, at a keyframe; `meanwhile` the old one is sent."""
         self.subscription = subscription
+        # Once silent it stays so: going on in the middle of a GOP would show nothing either.
+        self._is_silent |= not meanwhile
         keyframe = source.history.keyframe()
         from_index = source.history.next_index
         if source.is_video and keyframe is not None and now - keyframe.at <= _FRESH_KEYFRAME_S:
@@ -258,7 +261,7 @@ class Outgoing:
         """Make the next unit the current one, if there is one and it is due."""
         if self._waiting is not None:
             self._begin_waiting(now)
-        if not self._segments:
+        if not self._segments or self._is_silent:
             return False
         segment = self._segments[-1]
         history = segment.source.history
@@ -335,6 +338,7 @@ class Outgoing:
         self._append_segment(waiting.subscription, waiting.source, timeline, unit)
         self._waiting = None
         self._has_started = True
+        self._is_silent = False
         self._index = unit.index
         self._needs_keyframe = False
         self._skipped_until = 0

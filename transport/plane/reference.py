@@ -182,7 +182,7 @@ class ReferencePeer:
             raise ValueError("nothing is collected of a viewer")
         return self._seat.inbox.take(most, seconds, pause)
 
-    def subscribe(self, feed: Feed, subscription: Subscription) -> None:
+    def subscribe(self, feed: Feed, subscription: Subscription, *, meanwhile: bool = True) -> None:
         """Send this feed to the viewer, or move the subscription with this ssrc to it.
 
         Raises:
@@ -197,7 +197,8 @@ class ReferencePeer:
 
         def attach(now: float) -> None:
             if not self._seat.is_over:
-                outgoing = self._seat.viewer.subscribe(subscription, feed.source, now)
+                viewer = self._seat.viewer
+                outgoing = viewer.subscribe(subscription, feed.source, now, meanwhile=meanwhile)
                 self._loop.attach(outgoing, self._seat, now)
 
         self._loop.call(attach)

@@ -103,13 +103,15 @@ class Viewer:
         for outgoing in self._outgoing.values():
             outgoing.forget_sent()
 
-    def subscribe(self, subscription: Subscription, source: Source, now: float) -> Outgoing:
+    def subscribe(
+        self, subscription: Subscription, source: Source, now: float, *, meanwhile: bool = True
+    ) -> Outgoing:
         """Begin a subscription, or move the one with this ssrc."""
         outgoing = self._outgoing.get(subscription.ssrc)
         if outgoing is None:
             outgoing = self._outgoing[subscription.ssrc] = Outgoing(subscription, source, self._options)
         else:
-            outgoing.move(subscription, source, now)
+            outgoing.move(subscription, source, now, meanwhile=meanwhile)
         if subscription.rtx_ssrc is not None and subscription.rtx_ssrc not in self._rtx:
             self._rtx[subscription.rtx_ssrc] = RtxStream(subscription.rtx_ssrc)
         return outgoing

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streamer.egress.webrtc.adapter import Adapter
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Outputs
 from streamer.egress.webrtc.tally import Tally
@@ -103,6 +104,7 @@ class WebRtcEgress:
         self._by_peer: dict[int, Viewer] = {}
         self._unsettled: set[Viewer] = set()
         self._tally = Tally(plane, self._by_peer)
+        self._adapter = Adapter(self._by_peer)
         self._errands = Errands("a viewer's session")
         self._draining = False
         self._loop = asyncio.get_running_loop()
@@ -122,6 +124,7 @@ class WebRtcEgress:
             await asyncio.sleep(_MEASURE_EVERY_S - time.time() % _MEASURE_EVERY_S + _BEHIND_S)
             self._tally.measure()
             self._settle()
+            self._tell([self._adapter.look], self._tally.snapshot, time.monotonic())
             self._tell(self.on_measure, self._tally.snapshot)
 
     async def join(
@@ -214,6 +217,7 @@ class WebRtcEgress:
         viewers = self._by_stream[stream]
         viewers.discard(viewer)
         self._unsettled.discard(viewer)
+        self._adapter.left(viewer, time.monotonic())
         viewer.end()
         self.released += 1
         if not viewers:
@@ -332,6 +336,7 @@ class WebRtcEgress:
                 self._remember(viewer, why)
             self.leave(viewer, why)
             return
+        self._adapter.began(viewer, time.monotonic())
         viewer.start(keys)
         self._tell(self.on_connect, viewer)
         _log.info(
@@ -385,15 +390,10 @@ class WebRtcEgress:
             self.leave(viewer, "it stopped answering")
 
     def _keyframe_wanted(self, feed: Feed) -> None:
-        """Our own encoder makes one on request, as do browsers that publish; SRT and RTSP have no way."""
-        for stream, outputs in self._outputs.items():
+        for outputs in self._outputs.values():
             output = outputs.owns(feed)
-            if output is None or not output.codec.is_video:
-                continue
-            if output.rendition:
-                stream.h264.request_keyframe()
-            elif (publisher := stream.publisher) is not None:
-                publisher.request_keyframe()
+            if output is not None and output.codec.is_video:
+                outputs.request_keyframe(output)
 
     def _reassign(self, stream: Stream) -> None:
         viewers = self._viewers(stream)

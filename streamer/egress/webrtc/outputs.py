@@ -2,6 +2,7 @@
 
 picture as it comes ─────────────▶ Feed(h264 | h265)     viewers whose browser plays it
 picture ─▶ rendition h264 ───────▶ Feed(h264)            what no browser plays, or this one lacks the codec of
+picture ─▶ smaller renditions ───▶ Feed(h264)            viewers whose lines do not carry it
 sound   ─▶ rendition opus, or as it comes ─▶ Feed(opus)  everybody
 
 With content keys, each unit is sealed once on its way into a feed, for all of the feed's viewers.
@@ -26,10 +27,11 @@ _AUDIO_CLOCK = 48_000
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Names one feed of a stream: which coding, and whether the server makes it itself."""
+    """Names one feed of a stream: which coding, whether the server makes it itself, and how small."""
 
     codec: Codec
     rendition: bool
+    rung: int = 0
 
     def __str__(self) -> str:
         """For the API: "source" or "rendition"."""
@@ -49,8 +51,15 @@ class Outputs:
         self._ring = ring
         self._taken: dict[Output, _Taken] = {}
 
-    def picture_for(self, codec: Codec) -> Output | None:
-        """Which output a viewer gets that negotiated this codec; None when nothing fits it (any more)."""
+    def picture_for(self, codec: Codec, rung: int = 0) -> Output | None:
+        """Which output a viewer gets that negotiated this codec; None when nothing fits it (any more).
+
+        Args:
+            codec: that was negotiated.
+            rung: of the stream's ladder; the full picture is given where it has none.
+        """
+        if rung and self.has_ladder(codec):
+            return Output(codec, rendition=True, rung=rung)
         track = self._stream.source.video
         if track is None or (track.codec is codec and not track.hindrance):
             return Output(codec, rendition=False)
@@ -58,6 +67,10 @@ class Outputs:
             return Output(codec, rendition=True)
         # Some browsers play it, and what is made for the others is not to be had.
         return Output(codec, rendition=False) if track.codec is codec and not track.has_b_frames else None
+
+    def has_ladder(self, codec: Codec) -> bool:
+        """Whether smaller pictures can be had by who negotiated this codec."""
+        return codec is Codec.H264 and self._stream.config.renditions == "auto"
 
     def sound(self) -> Output:
         """Which output carries the sound."""
@@ -93,9 +106,19 @@ class Outputs:
         """The output behind a feed, None if it is not one of ours."""
         return next((output for output, taken in self._taken.items() if taken.feed is feed), None)
 
+    def request_keyframe(self, output: Output) -> None:
+        """Our own encoder makes one on request, as do browsers that publish; SRT and RTSP have no way."""
+        origin = self._origin(output)
+        if isinstance(origin, Rendition):
+            origin.request_keyframe()
+        elif (publisher := self._stream.publisher) is not None:
+            publisher.request_keyframe()
+
     def _origin(self, output: Output) -> Fanout | Rendition:
         if not output.rendition:
             return self._stream.source
+        if output.rung:
+            return self._stream.reduced[output.rung - 1]
         return self._stream.h264 if output.codec.is_video else self._stream.opus
 
 

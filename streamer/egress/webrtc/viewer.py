@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import secrets
 import time
@@ -15,6 +16,9 @@ from streamer.hub.stream import Stream
 from transport.plane.interface import COUNTERS, Peer, Subscription
 from transport.webrtc.dtls import DtlsSession, SrtpKeys
 from transport.webrtc.negotiate import Negotiated
+
+# Who goes back to the full picture waits for its next keyframe, which nobody may be able to ask for.
+_LONGEST_GOP_S = 12.0
 
 
 class ViewerState(enum.StrEnum):
@@ -31,6 +35,7 @@ class Viewer:
     Attributes:
         id: for the log and the API.
         key: names the WHEP session; whoever knows it may end or move the session.
+        rung: of its stream's ladder, 0 for the full picture; see `hub/ladder.py`.
         counters: its row of the plane's last snapshot, dtype `COUNTERS`.
         cipher: SRTP protection profile, "" until agreed.
         signalling: how its offer and our answer travelled, for people.
@@ -58,11 +63,14 @@ class Viewer:
         self.since = time.time()
         self.state = ViewerState.CONNECTING
         self.cipher = ""
+        self.rung = 0
         self.remote_ufrag = negotiated.remote_ufrag
         self.counters: np.void = np.zeros(1, COUNTERS)[0]
         self.dtls: DtlsSession
         self._outputs = outputs
         self._taken: dict[bool, Output] = {}
+        self._left: Output | None = None  # a picture that is sent until the next one's keyframe
+        self._forgetting: asyncio.TimerHandle | None = None
         self._when_ended: Callable[[], None] | None = None
         self._etag = secrets.token_hex(8)
         try:
@@ -94,6 +102,12 @@ class Viewer:
         return str(output) if output is not None else ""
 
     @property
+    def has_ladder(self) -> bool:
+        """Whether its picture can be had smaller."""
+        codec = self.negotiated.video_codec
+        return codec is not None and self._outputs.has_ladder(codec)
+
+    @property
     def audio_codec(self) -> str:
         """What its sound is coded in, "" without."""
         return "opus" if self.negotiated.audio is not None else ""
@@ -108,13 +122,34 @@ class Viewer:
             return True
         codec = self.negotiated.video_codec
         if self.negotiated.video is not None and codec is not None:
-            picture = self._outputs.picture_for(codec)
+            picture = self._outputs.picture_for(codec, self.rung)
             if picture is None:
                 return False
             self._switch(picture, self.negotiated.video)
         if self.negotiated.audio is not None:
             self._switch(self._outputs.sound(), self.negotiated.audio)
         return True
+
+    def move(self, rung: int) -> None:
+        """Send another rung of the ladder, from its next keyframe on.
+
+        Until then on the way up what is sent now, and on the way down nothing: the line is full already.
+        Only for one that has a ladder.
+        """
+        is_down, self.rung = rung > self.rung, rung
+        codec, video = self.negotiated.video_codec, self.negotiated.video
+        assert codec is not None and video is not None
+        picture = self._outputs.picture_for(codec, rung)
+        if picture is None:  # the stream has just changed; `choose` comes
+            return
+        self._forget()
+        left = self._taken.get(True)
+        if left is not None and not is_down:
+            self._outputs.take(left)
+            self._left = left
+            self._forgetting = asyncio.get_running_loop().call_later(_LONGEST_GOP_S, self._forget)
+        self._switch(picture, video, meanwhile=not is_down)
+        self._outputs.request_keyframe(picture)
 
     def start(self, keys: SrtpKeys) -> None:
         """The handshake is done: send."""
@@ -136,6 +171,7 @@ class Viewer:
             for output in self._taken.values():
                 self._outputs.give_back(output)
             self._taken.clear()
+            self._forget()
             if self._when_ended is not None:
                 self._when_ended()
 
@@ -146,17 +182,26 @@ class Viewer:
         else:
             self._when_ended = tell
 
-    def _switch(self, wanted: Output, subscription: Subscription) -> None:
+    def _switch(self, wanted: Output, subscription: Subscription, *, meanwhile: bool = True) -> None:
         present = self._taken.get(wanted.codec.is_video)
         if present == wanted:
             return
         self._outputs.take(wanted)
         self._taken[wanted.codec.is_video] = wanted
         if self.state is ViewerState.LIVE:
-            self._subscribe(wanted)
+            self.peer.subscribe(self._outputs.feed(wanted), subscription, meanwhile=meanwhile)
         # Only now: the plane moves a subscription from a feed that still exists.
         if present is not None:
             self._outputs.give_back(present)
+
+    def _forget(self) -> None:
+        """The picture before is needed no more."""
+        left, self._left = self._left, None
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            self._forgetting = None
+        if left is not None:
+            self._outputs.give_back(left)
 
     def _subscribe(self, output: Output) -> None:
         subscription = self.negotiated.video if output.codec.is_video else self.negotiated.audio

@@ -127,7 +127,11 @@ class TestStreams:
         assert shown["ingest"]["state"] == "live"
         assert {made["name"]: made["active"] for made in shown["renditions"]} == {
             "h264": False,
+            "h264_1": False,
+            "h264_2": False,
+            "h264_3": False,
             "opus": False,
+            "aac": False,
         }
 
     async def test_none_of_that_name(self, rig: WebRig) -> None:

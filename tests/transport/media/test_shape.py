@@ -27,6 +27,23 @@ def test_fitting_size(size: tuple[int, int], pixel_aspect: Fraction, expected: t
     assert fitting_size(*size, pixel_aspect) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "scale", "expected"),
+    [
+        ((1280, 720), Fraction(2, 3), (854, 480)),
+        ((1280, 720), Fraction(3, 10), (384, 216)),
+        ((3840, 2160), Fraction(2, 3), (1280, 720)),  # of what fits
+        ((720, 1280), Fraction(4, 9), (320, 568)),
+    ],
+)
+def test_smaller_sizes(size: tuple[int, int], scale: Fraction, expected: tuple[int, int]) -> None:
+    assert fitting_size(*size, Fraction(1), scale) == expected
+    frame = picture(0, *size)
+    (shaped,) = PictureShaper(90_000, scale).shape(frame, Fraction(1))
+    assert (shaped.width, shaped.height) == expected
+    assert psnr(shaped, picture(0, *size).reformat(*expected)) > 26
+
+
 def test_a_progressive_picture_is_not_delayed_and_keeps_its_time() -> None:
     frame = picture(0, 320, 240).reformat(format="yuv422p10le")
     frame.pts = 12_345

@@ -224,6 +224,15 @@ def test_the_bit_rate_stays_below_the_maximum() -> None:
     assert sum(len(unit.data) for unit in out) * 8 < 400_000 * 3.5
 
 
+def test_smaller_pictures_are_the_same_pictures() -> None:
+    units = picture_units(Codec.H264, 30, options=B_FRAMES)
+    out = run(units, H264Options(scale=Fraction(2, 3)))
+    assert [unit.pts for unit in out] == sorted(unit.pts for unit in units)
+    assert (out[0].track.width, out[0].track.height) == (214, 160)
+    for index, frame in enumerate(decoded_pictures(out)):
+        assert psnr(frame, picture(index, 320, 240).reformat(214, 160)) > 26
+
+
 def test_suggested_bitrates_are_what_live_pictures_need() -> None:
     assert suggested_bitrate(1280, 720, 30) == pytest.approx(2_800_000)
     assert 4_500_000 < suggested_bitrate(1920, 1080, 30) < 5_500_000

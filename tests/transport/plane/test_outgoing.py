@@ -311,8 +311,8 @@ def test_a_backlog_goes_piece_by_piece_as_a_connection_takes_it() -> None:
 # Moving
 
 
-def moved(receiver: Receiver, source: Source, now: float) -> None:
-    receiver.outgoing.move(video_subscription(), source, now)
+def moved(receiver: Receiver, source: Source, now: float, *, meanwhile: bool = True) -> None:
+    receiver.outgoing.move(video_subscription(), source, now, meanwhile=meanwhile)
 
 
 def test_a_move_waits_for_the_next_keyframe_and_shows_the_old_feed_until_then() -> None:
@@ -344,6 +344,28 @@ def test_a_move_to_a_fresh_keyframe_does_not_wait() -> None:
     receiver.assert_contiguous()
     stamps = [t for t, _ in receiver.unit_ends]
     assert len(stamps) == 40 and all(a < b for a, b in pairwise(stamps))
+
+
+def test_a_move_may_be_silent_until_the_next_keyframe() -> None:
+    old, new = video_source(), video_source()
+    write(old, 30, at=0.0)
+    receiver = start(old, 1.0, 2.0)
+    write(new, 60, at=0.0)
+    moved(receiver, new, 2.0, meanwhile=False)
+    write(old, 1, at=2.0, first=60, keyframe=False)
+    receiver.run(2.0, 2.1)
+    # Another move does not end the silence in the middle of a GOP.
+    moved(receiver, old, 2.1)
+    write(old, 1, at=2.15, first=64, keyframe=False)
+    receiver.run(2.1, 2.2)
+    assert len(receiver.unit_ends) == 30
+    assert receiver.outgoing.deadline is None
+    write(old, 2, at=2.2, first=66)
+    receiver.run(2.2, 2.3)
+    receiver.assert_contiguous()
+    assert [t for t, _ in receiver.unit_ends[30:]] == [
+        old.timestamp_at(1000.0 + frame / 30) & 0xFFFFFFFF for frame in (66, 67)
+    ]
 
 
 def test_a_move_from_a_closed_feed_starts_with_the_gop_there_is() -> None:

@@ -92,7 +92,9 @@ feed *outgoing_next_feed(const outgoing *o) {
 
 int64_t outgoing_shift(const outgoing *o) { return o->segments_count > 0 ? last_segment(o)->timeline.shift : 0; }
 
-void outgoing_move(outgoing *o, subscription *s, feed *f, double now) {
+void outgoing_move(outgoing *o, subscription *s, feed *f, double now, bool meanwhile) {
+    if (!meanwhile) /* and it stays so: going on in the middle of a GOP would show nothing either */
+        o->is_silent = true;
     subscription_hold(s);
     subscription_release(o->subscription);
     o->subscription = s;
@@ -161,6 +163,7 @@ static void begin_waiting(outgoing *o, double now) {
                                     o->has_last ? &o->last_timestamp : NULL, now - o->last_at);
         append_segment(o, o->waiting_subscription, f, &t, u);
         o->has_started = true;
+        o->is_silent = false;
         o->index = u->index;
         o->needs_keyframe = false;
         o->skipped_until = 0;
@@ -214,7 +217,7 @@ static void hold_back(outgoing *o, const unit *u, const segment *s, double now) 
 static bool take_unit(outgoing *o, int shard, double now, bool is_blocked) {
     if (o->waiting_feed != NULL)
         begin_waiting(o, now);
-    if (o->segments_count == 0)
+    if (o->segments_count == 0 || o->is_silent)
         return false;
     segment *s = last_segment(o);
     bool is_gone = false;

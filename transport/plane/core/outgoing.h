@@ -90,6 +90,7 @@ typedef struct outgoing {
     uint32_t place;
     unsigned segments_first, segments_count;
     bool has_started, needs_keyframe, has_last;
+    bool is_silent; /* until it begins with the feed that it moves to */
     int64_t last_timestamp;
     double last_at;
     double unit_started_at, gap_s;
@@ -139,7 +140,8 @@ void outgoing_free(outgoing *o);
 feed *outgoing_feed(const outgoing *o);
 feed *outgoing_next_feed(const outgoing *o);
 int64_t outgoing_shift(const outgoing *o);
-void outgoing_move(outgoing *o, subscription *s, feed *f, double now);
+/* `meanwhile`: what it had is sent until the new feed begins. */
+void outgoing_move(outgoing *o, subscription *s, feed *f, double now, bool meanwhile);
 /* New keys: resend nothing of what was sent so far, count rollovers anew. */
 void outgoing_rekey(outgoing *o);
 /* Give what is due now to `sink`, in order; after `room` bytes of payload no further unit is begun, without any the

@@ -36,6 +36,7 @@ typedef struct command {
     outgoing *outgoing;         /* owned until it is taken: prepared, as threads do not allocate */
     rtx_stream *rtx;            /* as above */
     bool with_bye;
+    bool meanwhile; /* of a move: the feed before is sent until the new one begins */
     size_t bytes;
     uint8_t data[];
 } command;

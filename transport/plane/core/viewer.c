@@ -218,7 +218,7 @@ void viewer_subscribe(shard *s, command *c, double now) {
             end = &(*end)->next;
         *end = p->last_outgoing = o;
     } else {
-        outgoing_move(o, c->subscription, c->feed, now);
+        outgoing_move(o, c->subscription, c->feed, now, c->meanwhile);
     }
     sync_links(s, o);
     viewer_pull(s, p, o, now);

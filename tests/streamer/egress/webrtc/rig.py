@@ -56,6 +56,10 @@ class Rig:
         viewer.start(KEYS)
         return viewer
 
+    def count(self, viewer: Viewer, **counters: float) -> None:
+        """What the plane says of a viewer from now on."""
+        self.plane.counters[viewer.peer.id] = counters
+
     @property
     def is_clean(self) -> bool:
         """Nothing is left of any viewer."""
@@ -63,6 +67,7 @@ class Rig:
             not self.plane.open_feeds
             and not self.plane.peers
             and not is_taken(self.stream.h264)
+            and not any(map(is_taken, self.stream.reduced))
             and not is_taken(self.stream.opus)
             and not self.stream.source.has_sinks
             and not self.stream.demand.wait(0)

@@ -121,7 +121,8 @@ async def published(server: Server, stopping: asyncio.Event) -> None:
 async def camera(server: Server) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     task = asyncio.create_task(published(server, stopping))
-    await until(lambda: server.stream.ready)
+    # With its sound: who joins before that has one made, which lingers.
+    await until(lambda: server.stream.ready and server.stream.source.audio is not None)
     yield
     stopping.set()
     await task

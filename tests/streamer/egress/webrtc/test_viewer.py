@@ -3,11 +3,13 @@ from __future__ import annotations
 import pytest
 
 from streamer.egress.webrtc import ViewerState
+from streamer.egress.webrtc import viewer as viewer_module
 from streamer.egress.webrtc.outputs import Outputs
 from streamer.egress.webrtc.viewer import Viewer
 from streamer.errors import Unplayable
 from tests.fakes.renditions import is_taken
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
+from tests.fakes.wait import until
 from tests.streamer.egress.webrtc.rig import CHROMIUM, KEYS, SAFARI, Rig, peer_of
 from transport.media import Codec, Track
 from transport.webrtc.certificate import fresh_certificate
@@ -122,6 +124,66 @@ async def test_one_that_cannot_be_served_takes_nothing(rig: Rig, why: str) -> No
         Viewer(rig.stream, outputs, peer, negotiated, "test")
     assert rig.plane.open_feeds == []
     assert not rig.stream.source.has_sinks
+
+
+class TestMoving:
+    async def test_down_is_silent_and_up_is_not(self, rig: Rig) -> None:
+        rig.publish()
+        viewer = await rig.connected()
+        full = rig.plane.open_feeds[0]
+        viewer.move(2)
+        peer = peer_of(viewer)
+        assert peer.is_silent
+        assert video_feed(viewer) == (Codec.H264, "rendition")
+        assert (viewer.rung, rig.stream.reduced[1].is_taken) == (2, True)
+        # Nobody else takes the full picture.
+        assert full.closed
+        viewer.move(0)
+        assert not peer.is_silent
+        assert video_feed(viewer) == (Codec.H264, "source")
+        # The smaller one goes on until the full one's keyframe is there.
+        assert rig.stream.reduced[1].is_taken
+        viewer.move(1)
+        assert not rig.stream.reduced[1].is_taken
+        assert rig.stream.reduced[0].is_taken
+        rig.egress.leave(viewer, "test")
+        await until(lambda: rig.is_clean)
+
+    async def test_what_was_left_is_given_back_in_time(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(viewer_module, "_LONGEST_GOP_S", 0.01)
+        rig.publish()
+        viewer = await rig.connected()
+        viewer.move(1)
+        viewer.move(0)
+        assert rig.stream.reduced[0].is_taken
+        await until(lambda: not rig.stream.reduced[0].is_taken)
+        assert video_feed(viewer) == (Codec.H264, "source")
+
+    async def test_who_leaves_in_between_leaves_nothing(self, rig: Rig) -> None:
+        rig.publish()
+        viewer = await rig.connected()
+        viewer.move(1)
+        viewer.move(0)
+        rig.egress.leave(viewer, "test")
+        await until(lambda: rig.is_clean)
+
+    async def test_a_rung_is_kept_when_the_stream_changes(self, rig: Rig) -> None:
+        publication = rig.publish()
+        viewer = await rig.connected()
+        viewer.move(3)
+        publication.write(picture(0.04, keyframe=True, track=H264_B_FRAMES))
+        assert viewer.choose()
+        assert rig.stream.reduced[2].is_taken
+        assert not is_taken(rig.stream.h264)
+        viewer.move(0)
+        assert is_taken(rig.stream.h264)
+
+    @pytest.mark.parametrize(("offer", "has_ladder"), [(CHROMIUM, True), (SAFARI, False)])
+    async def test_only_h264_is_made_smaller(self, rig: Rig, offer: str, has_ladder: bool) -> None:
+        rig.publish(H265)
+        assert (await rig.connected(offer)).has_ladder is has_ladder
 
 
 async def test_names_are_not_guessable_from_each_other(rig: Rig) -> None:

@@ -117,6 +117,28 @@ class Endings(Contract):
         stamps = [p.timestamp for p in packets if p.marker]
         assert all(0 < (b - a) & 0xFFFFFFFF < 1 << 31 for a, b in pairwise(stamps))
 
+    def test_a_move_can_be_silent(self, bench: Bench) -> None:
+        epoch_s = time.time()
+        old, new = bench.feed(epoch_s=epoch_s), bench.feed(epoch_s=epoch_s)
+        write_all(old, gop(0, 3))
+        peer, viewer = bench.join((old, video_subscription()))
+        viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 3)
+        peer.subscribe(new, video_subscription(), meanwhile=False)
+        viewer.connect()
+        old.write(h264_unit(9000, keyframe=False))
+        old.write(h264_unit(12_000, keyframe=True))
+        for _ in range(2):
+            viewer.connect()
+        assert sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 3
+        arriving = gop(15_000, 3)
+        write_all(new, arriving)
+        viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 6)
+        assert units_of(viewer.packets(VIDEO_SSRC))[3:] == [unit.data for unit in arriving]
+        assert_contiguous(viewer.seqs(VIDEO_SSRC))
+        # Repairs go on: what was sent before can still be had.
+        viewer.nack(VIDEO_SSRC, viewer.seqs(VIDEO_SSRC)[0])
+        viewer.wait(lambda: len(viewer.packets(RTX_SSRC)) == 1)
+
     def test_a_subscription_that_moves_often_loses_nothing(self, bench: Bench) -> None:
         epoch_s = time.time()
         feeds = [bench.feed(epoch_s=epoch_s) for _ in range(3)]

@@ -1,0 +1,51 @@
+"""The bitrate ladder of a stream: its picture in full, and smaller ones for lines that do not carry that.
+
+Rung 0 is the full picture, the publisher's own or the rendition that everybody gets. The others are made from
+the publisher's while somebody needs them, each by a transcoder of its own. Neighbours are about a factor of
+two apart in bit rate: less would not be worth a transcoder, and more would leave lines half used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from transport.media.shape import FULL, fitting_size
+from transport.media.transcode import suggested_bitrate
+
+#: Width and height of each rung, as parts of the full picture's.
+SCALES: tuple[Fraction, ...] = (FULL, Fraction(2, 3), Fraction(4, 9), Fraction(3, 10))
+#: With a smaller short side nobody sees anything, in pixels.
+_LEAST_SIDE = 140
+#: A still picture takes next to nothing for a while; it will take no less than such a part of the usual.
+_LEAST_SHARE = 1 / 3
+_USUAL_FPS = 30.0
+_USUAL_SIZE = (1280, 720)
+
+
+def rungs(width: int, height: int, bitrate_bps: float, fps: float = 0.0) -> Sequence[int]:
+    """What bit rate each rung's picture may take, in bits per second; the first is the full one's.
+
+    A rung takes what is usual for its size, and where the full picture takes less than usual, so much less.
+
+    Args:
+        width: of the full picture in pixels, 0 while unknown.
+        height: likewise.
+        bitrate_bps: what the full picture takes now, 0 while unknown.
+        fps: pictures per second, 0 while unknown.
+    """
+    width, height = (width, height) if width and height else _USUAL_SIZE
+    usual = [
+        _usual(width, height, fps or _USUAL_FPS, scale) for scale in SCALES if _is_worth(width, height, scale)
+    ]
+    full = max(bitrate_bps or usual[0], usual[0] * _LEAST_SHARE)
+    # As bits grow with size in `suggested_bitrate`.
+    return [round(full), *(round(min(each, full * each / usual[0])) for each in usual[1:])]
+
+
+def _usual(width: int, height: int, fps: float, scale: Fraction) -> float:
+    return suggested_bitrate(*fitting_size(width, height, FULL, scale), fps)
+
+
+def _is_worth(width: int, height: int, scale: Fraction) -> bool:
+    return scale == FULL or min(fitting_size(width, height, FULL, scale)) >= _LEAST_SIDE
