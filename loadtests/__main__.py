@@ -15,6 +15,7 @@ _PROGRAMS = (
     "join-storm",
     "latency",
     "loss",
+    "narrow",
     "outputs",
     "plane",
     "relay",

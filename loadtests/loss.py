@@ -42,7 +42,7 @@ from loadtests.rig.browser import Watcher, chromium, chromium_path
 from loadtests.rig.window import SAMPLE, Window, window
 
 _T = TypeVar("_T")
-_PEERS = {"ours": ours, "janus": janus, "mediamtx": mediamtx}
+PEERS = {"ours": ours, "janus": janus, "mediamtx": mediamtx}
 #: Packets lost in a row, on average, where they are lost in bursts.
 _BURST_PACKETS = 4.0
 _PATTERNS = {"random": 1.0, "bursty": _BURST_PACKETS}
@@ -222,7 +222,7 @@ def run(name: str, conditions: Sequence[tuple[str, Impairment]], given: argparse
         namespace() as space,
         # The cable first: a server may look at its addresses once, when it starts.
         link(space, given.link) as cable,
-        _PEERS[name](given.mbps, space, cable.space.near) as subject,
+        PEERS[name](given.mbps, space, cable.space.near) as subject,
     ):
         sys.stderr.write(f"{subject.name} ({subject.plane}, {subject.cipher}), cable: {cable.kind}\n")
         return asyncio.run(matrix(subject, space, cable, conditions, given.seconds, fps))
@@ -231,10 +231,10 @@ def run(name: str, conditions: Sequence[tuple[str, Impairment]], given: argparse
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What was asked for; lists are separated by commas."""
     parser = argparse.ArgumentParser(prog="loadtests loss", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--peers", type=_list_of(str, _PEERS), default=["ours", "janus"])
-    parser.add_argument("--loss", type=_list_of(float), default=[1.0, 5.0, 10.0], help="percent")
-    parser.add_argument("--rtt", type=_list_of(float), default=[20.0, 60.0, 150.0], help="milliseconds")
-    parser.add_argument("--patterns", type=_list_of(str, _PATTERNS), default=list(_PATTERNS))
+    parser.add_argument("--peers", type=list_of(str, PEERS), default=["ours", "janus"])
+    parser.add_argument("--loss", type=list_of(float), default=[1.0, 5.0, 10.0], help="percent")
+    parser.add_argument("--rtt", type=list_of(float), default=[20.0, 60.0, 150.0], help="milliseconds")
+    parser.add_argument("--patterns", type=list_of(str, _PATTERNS), default=list(_PATTERNS))
     parser.add_argument("--seconds", type=float, default=20.0, help="per cell")
     parser.add_argument("--mbps", type=float, default=2.5)
     parser.add_argument("--link", choices=("auto", "netem", "tun"), default="auto")
@@ -242,7 +242,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _list_of(kind: Callable[[str], _T], known: Collection[str] = ()) -> Callable[[str], list[_T]]:
+def list_of(kind: Callable[[str], _T], known: Collection[str] = ()) -> Callable[[str], list[_T]]:
+    """Reads a list of an argument; of what is `known`, where that is said."""
+
     def read(text: str) -> list[_T]:
         items = text.split(",")
         if known and not set(items) <= set(known):

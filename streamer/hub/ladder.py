@@ -15,6 +15,8 @@ from transport.media.transcode import suggested_bitrate
 
 #: Width and height of each rung, as parts of the full picture's.
 SCALES: tuple[Fraction, ...] = (FULL, Fraction(2, 3), Fraction(4, 9), Fraction(3, 10))
+#: The last one is for lines that carry next to nothing: it gets so much of what is usual for its size.
+_LAST_SHARE = 0.6
 #: With a smaller short side nobody sees anything, in pixels.
 _LEAST_SIDE = 140
 #: A still picture takes next to nothing for a while; it will take no less than such a part of the usual.
@@ -38,6 +40,8 @@ def rungs(width: int, height: int, bitrate_bps: float, fps: float = 0.0) -> Sequ
     usual = [
         _usual(width, height, fps or _USUAL_FPS, scale) for scale in SCALES if _is_worth(width, height, scale)
     ]
+    if len(usual) == len(SCALES):
+        usual[-1] *= _LAST_SHARE
     full = max(bitrate_bps or usual[0], usual[0] * _LEAST_SHARE)
     # As bits grow with size in `suggested_bitrate`.
     return [round(full), *(round(min(each, full * each / usual[0])) for each in usual[1:])]

@@ -71,14 +71,14 @@ class Adaptation:
         """
         self.rung = min(self.rung, len(bitrates_bps) - 1)
         if self._is_trial and now >= self._changed_at + _TRIAL_S:
-            self._is_trial = False
-            self._wait_s.pop(self.rung, None)
+            self._succeed()
         if now < self._changed_at + _SETTLE_S and not self._is_trial:
             return self.rung
         self._take(line, now)
         if self._full_looks >= self._looks(line) and self.rung + 1 < len(bitrates_bps):
             self._go_down(line, bitrates_bps, now)
         elif self._may_try(line, bitrates_bps, now):
+            self._succeed()
             self._change(self.rung - 1, now)
             self._is_trial = True
         return self.rung
@@ -118,6 +118,12 @@ class Adaptation:
             return False
         wanted_bps = min(_ROOM * line.media_bps, bitrates_bps[self.rung - 1] + _BESIDE_BPS)
         return not line.estimate_bps or line.estimate_bps >= wanted_bps
+
+    def _succeed(self) -> None:
+        """This rung is what the line carries, or less."""
+        if self._is_trial:
+            self._wait_s.pop(self.rung, None)
+        self._is_trial = False
 
     def _change(self, rung: int, now: float) -> None:
         self.rung = rung

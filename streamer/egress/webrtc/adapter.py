@@ -16,7 +16,7 @@ from streamer.hub.stream import Stream
 
 _log = logging.getLogger(__name__)
 
-#: Smaller pictures that are made at once, of all streams: each takes a tenth to a third of a core.
+#: Smaller pictures that are made at once, of all streams: each takes a tenth to a fifth of a core (720p30).
 _MOST_MADE = 2 * (os.cpu_count() or 1)
 #: Who comes back so soon has the same line. Players begin anew when nothing comes.
 _REMEMBERED_S = 60.0
