@@ -146,6 +146,11 @@ class _Streams(Collector):
                 "streamer_viewer_keyframe_requests", "Keyframes viewers asked for", labels=["stream"]
             ),
         }
+        reduced = GaugeMetricFamily(
+            "streamer_viewers_reduced",
+            "Viewers who get a smaller picture, as their lines do not carry the full one",
+            labels=["stream"],
+        )
         fraction = GaugeMetricFamily(
             "streamer_viewer_loss_ratio", "Mean of what viewers last reported lost, 0-1", labels=["stream"]
         )
@@ -156,8 +161,10 @@ class _Streams(Collector):
             row = sums.get(stream.name, {})
             for name, metric in totals.items():
                 metric.add_metric(label, row.get(name, 0))
+            reduced.add_metric(label, row.get("reduced", 0))
             fraction.add_metric(label, row.get("loss_ratio", 0.0))
         yield viewers
+        yield reduced
         yield from totals.values()
         yield fraction
 

@@ -37,19 +37,17 @@ def rungs(width: int, height: int, bitrate_bps: float, fps: float = 0.0) -> Sequ
         fps: pictures per second, 0 while unknown.
     """
     width, height = (width, height) if width and height else _USUAL_SIZE
-    usual = [
-        _usual(width, height, fps or _USUAL_FPS, scale) for scale in SCALES if _is_worth(width, height, scale)
-    ]
-    if len(usual) == len(SCALES):
-        usual[-1] *= _LAST_SHARE
-    full = max(bitrate_bps or usual[0], usual[0] * _LEAST_SHARE)
+    scales = [scale for scale in SCALES if scale == FULL or _is_worth(width, height, scale)]
+    usual = suggested_bitrate(width, height, fps or _USUAL_FPS)
+    full = max(bitrate_bps or usual, usual * _LEAST_SHARE)
+    return [round(full), *(round(min(full, usual) * _share(scale)) for scale in scales[1:])]
+
+
+def _share(scale: Fraction) -> float:
     # As bits grow with size in `suggested_bitrate`.
-    return [round(full), *(round(min(each, full * each / usual[0])) for each in usual[1:])]
-
-
-def _usual(width: int, height: int, fps: float, scale: Fraction) -> float:
-    return suggested_bitrate(*fitting_size(width, height, FULL, scale), fps)
+    share: float = float(scale) ** 1.5
+    return share * _LAST_SHARE if scale == SCALES[-1] else share
 
 
 def _is_worth(width: int, height: int, scale: Fraction) -> bool:
-    return scale == FULL or min(fitting_size(width, height, FULL, scale)) >= _LEAST_SIDE
+    return min(fitting_size(width, height, FULL, scale)) >= _LEAST_SIDE

@@ -140,6 +140,7 @@ COUNTERS = np.dtype(
         ("peer_id", np.uint64),
         ("packets_sent", np.uint64),  # media, without retransmissions
         ("bytes_sent", np.uint64),  # UDP payload, everything
+        ("video_bytes", np.uint64),  # RTP payload of pictures, without retransmissions
         ("packets_dropped", np.uint64),  # the socket was full
         ("retransmitted", np.uint64),
         ("rtx_refused", np.uint64),  # over the cap, or too old

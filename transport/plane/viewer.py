@@ -32,6 +32,7 @@ class Counters:
 
     packets_sent: int = 0
     bytes_sent: int = 0
+    video_bytes: int = 0
     packets_dropped: int = 0
     retransmitted: int = 0
     rtx_refused: int = 0
@@ -120,8 +121,10 @@ class Viewer:
         """Media of one subscription that is due, encrypted; see `Outgoing.pull`."""
         if self._srtp is None:
             return []
-        skipped = outgoing.skipped
+        skipped, octets = outgoing.skipped, outgoing.octets
         packets = outgoing.pull(now, room_bytes=room_bytes)
+        if outgoing.octets != octets and outgoing.source.is_video:
+            self.counters.video_bytes += outgoing.octets - octets
         self.counters.packets_dropped += outgoing.skipped - skipped
         protect = self._srtp.protect
         datagrams = [datagram for packet in packets if (datagram := protect(packet)) is not None]

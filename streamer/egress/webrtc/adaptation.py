@@ -15,8 +15,6 @@ from streamer.egress.webrtc.lines import Line
 _LOOKS, _LOOKS_BLIND = 2, 4
 #: In a trial one is enough.
 _LOOKS_IN_TRIAL = 1
-#: What is sent beside the picture: sound, headers, repetitions now and then.
-_BESIDE_BPS = 150_000
 #: Of the estimate so much is used: it is what came through, and a keyframe more must fit too.
 _USED = 0.9
 #: Until what was queued is through, and the other picture has begun.
@@ -106,8 +104,7 @@ class Adaptation:
         if self._is_trial:
             self._wait_s[self.rung] = min(2 * self._wait_s.get(self.rung, _CLEAR_S), _MOST_CLEAR_S)
         elif line.estimate_bps:
-            carried_bps = line.estimate_bps * _USED - _BESIDE_BPS
-            while rung + 1 < len(bitrates_bps) and bitrates_bps[rung] > carried_bps:
+            while rung + 1 < len(bitrates_bps) and bitrates_bps[rung] > _USED * line.estimate_bps:
                 rung += 1
         self._change(rung, now)
 
@@ -116,7 +113,7 @@ class Adaptation:
             return False
         if now - self._clear_since < self._wait_s.get(self.rung - 1, _CLEAR_S):
             return False
-        wanted_bps = min(_ROOM * line.media_bps, bitrates_bps[self.rung - 1] + _BESIDE_BPS)
+        wanted_bps = min(_ROOM * line.video_bps, bitrates_bps[self.rung - 1])
         return not line.estimate_bps or line.estimate_bps >= wanted_bps
 
     def _succeed(self) -> None:

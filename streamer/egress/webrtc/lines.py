@@ -30,13 +30,13 @@ class Line:
 
     Attributes:
         loss: packets that were missed or had no room, for each that was sent; one can be missed again.
-        media_bps: what was sent, without repetitions, in bits per second.
-        estimate_bps: what the browser thinks that the line carries, 0 where it says nothing.
+        video_bps: pictures that were sent, without repetitions, in bits per second.
+        estimate_bps: what the browser thinks that the line carries of them, 0 where it says nothing.
         queues: the round trip is much longer than it was.
     """
 
     loss: float
-    media_bps: float
+    video_bps: float
     estimate_bps: float
     queues: bool
 
@@ -45,7 +45,7 @@ class Line:
         """Nothing waits, and what is lost is not for want of room."""
         if not self.estimate_bps:
             return not self.queues and self.loss < _LOSSY / 2
-        return not self.queues and self.loss < _BROKEN and self.estimate_bps >= self.media_bps
+        return not self.queues and self.loss < _BROKEN and self.estimate_bps >= self.video_bps
 
     def is_full(self, usual_loss: float = 0.0) -> bool:
         """Whether it carries less than it is sent.
@@ -56,7 +56,7 @@ class Line:
         if not self.estimate_bps:
             return self.loss >= usual_loss + _BROKEN
         is_strained = self.loss >= usual_loss + _LOSSY or self.queues
-        return is_strained and self.estimate_bps < _BELOW * self.media_bps
+        return is_strained and self.estimate_bps < _BELOW * self.video_bps
 
 
 class Lines:
@@ -81,9 +81,9 @@ class Lines:
         seconds, self._at = now - self._at, now
         snapshot = snapshot[np.argsort(snapshot["peer_id"])]
         before, least_rtt_ms, is_known = self._earlier(snapshot["peer_id"])
-        packets, repeated, missed, dropped, octets = (
+        packets, missed, dropped, octets = (
             (snapshot[name] - before[name]).astype(np.float64)
-            for name in ("packets_sent", "retransmitted", "nacks", "packets_dropped", "bytes_sent")
+            for name in ("packets_sent", "nacks", "packets_dropped", "video_bytes")
         )
         rtt_ms = snapshot["rtt_ms"].astype(np.float64)
         least_rtt_ms = np.where(rtt_ms > 0, np.minimum(least_rtt_ms, rtt_ms), least_rtt_ms)
@@ -92,8 +92,7 @@ class Lines:
         lines = np.zeros(len(snapshot), _LINE)
         lines["judged"] = is_judged
         lines["loss"] = (missed + dropped) / np.maximum(packets, 1)
-        media = octets * packets / np.maximum(packets + repeated, 1)
-        lines["media_bps"] = media * 8 / max(seconds, 1e-3)
+        lines["video_bps"] = octets * 8 / max(seconds, 1e-3)
         lines["estimate_bps"] = snapshot["remb_bps"]
         lines["queues"] = (rtt_ms > 0) & (rtt_ms > least_rtt_ms + _QUEUE_MS)
         self._snapshot, self._least_rtt_ms, self._lines = snapshot, least_rtt_ms, lines
@@ -130,7 +129,7 @@ _LINE = np.dtype(
     [
         ("judged", np.bool_),
         ("loss", np.float64),
-        ("media_bps", np.float64),
+        ("video_bps", np.float64),
         ("estimate_bps", np.float64),
         ("queues", np.bool_),
     ]
@@ -138,4 +137,4 @@ _LINE = np.dtype(
 
 
 def _line(row: np.void) -> Line:
-    return Line(float(row["loss"]), float(row["media_bps"]), float(row["estimate_bps"]), bool(row["queues"]))
+    return Line(float(row["loss"]), float(row["video_bps"]), float(row["estimate_bps"]), bool(row["queues"]))

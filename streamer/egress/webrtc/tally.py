@@ -56,15 +56,20 @@ class Tally:
             row[field] += int(viewer.counters[field])
 
     def totals(self, by_stream: Mapping[Stream, Iterable[Viewer]]) -> dict[str, dict[str, float]]:
-        """By stream: counters summed over everybody who watched, and the mean `loss_ratio` of who watches."""
+        """By stream: counters summed over everybody who watched.
+
+        And of who watches the mean `loss_ratio`, and how many get a smaller picture (`reduced`).
+        """
         self.measure()
         sums = {name: dict(row) for name, row in self._departed.items()}
         for stream, viewers in by_stream.items():
             row = sums.setdefault(stream.name, dict.fromkeys(_SUMMED, 0))
             lost = []
+            row["reduced"] = 0
             for viewer in viewers:
                 for field in _SUMMED:
                     row[field] += int(viewer.counters[field])
+                row["reduced"] += viewer.rung > 0
                 lost.append(float(viewer.counters["video_fraction_lost"]))
             row["loss_ratio"] = sum(lost) / len(lost) if lost else 0.0
         return sums

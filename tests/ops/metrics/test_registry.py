@@ -44,6 +44,7 @@ async def test_every_stream_from_the_start(rig: WebRig) -> None:
     for name in ("cam", "closed", "door", "far"):
         assert found["streamer_stream_live", name] == 0
         assert found["streamer_viewers", name] == 0
+        assert found["streamer_viewers_reduced", name] == 0
         assert found["streamer_viewer_packets_sent_total", name] == 0
     assert found["streamer_event_loop_lag_seconds", ""] == 0.125
     assert found["process_open_fds", ""] > 0
@@ -95,11 +96,15 @@ async def test_viewers_and_what_was_sent_to_those_who_left(rig: WebRig) -> None:
     rig.egress._tally.measure(0.0)
     found = await scrape(rig)
     assert found["streamer_viewers", "cam"] == 1
+    assert found["streamer_viewers_reduced", "cam"] == 0
     assert found["streamer_viewer_bytes_sent_total", "cam"] == 100
     assert found["streamer_viewer_loss_ratio", "cam"] == 0.5
+    viewer.move(1)
+    assert (await scrape(rig))["streamer_viewers_reduced", "cam"] == 1
     rig.egress.leave(viewer, "test")
     found = await scrape(rig)
     assert found["streamer_viewers", "cam"] == 0
+    assert found["streamer_viewers_reduced", "cam"] == 0
     assert found["streamer_viewer_packets_sent_total", "cam"] == 10
     assert found["streamer_viewer_retransmissions_refused_total", "cam"] == 3
     assert found["streamer_viewer_loss_ratio", "cam"] == 0

@@ -36,7 +36,7 @@ typedef struct route {
 
 /* Written by the shard's thread, read by any: relaxed atomic, except where a lock is named. */
 typedef struct counters {
-    uint64_t packets_sent, bytes_sent, packets_dropped, retransmitted, rtx_refused, nacks, plis;
+    uint64_t packets_sent, bytes_sent, video_bytes, packets_dropped, retransmitted, rtx_refused, nacks, plis;
     int64_t video_lost, audio_lost;
     float video_fraction_lost, audio_fraction_lost, video_jitter_ms, audio_jitter_ms, rtt_ms;
     uint64_t remb_bps;

@@ -118,11 +118,13 @@ static bool may_repeat(peer *p, size_t bytes, double now) {
 static void pull_media(shard *s, peer *p, outgoing *o, double now) {
     bool is_first = o->packets == 0;
     uint64_t room = p->selected->conn != NULL ? conn_room(p->selected->conn) : UINT64_MAX;
-    uint64_t skipped = o->skipped;
+    uint64_t skipped = o->skipped, octets = o->octets;
     pull in = {s, 0};
     outgoing_pull(o, s->number, now, room, send_media, &in);
     if (o->skipped != skipped)
         COUNT(p->counters.packets_dropped, o->skipped - skipped);
+    if (o->octets != octets && outgoing_feed(o)->is_video)
+        COUNT(p->counters.video_bytes, o->octets - octets);
     if (in.bytes > 0)
         note_sent(p, in.bytes, now);
     sync_links(s, o);

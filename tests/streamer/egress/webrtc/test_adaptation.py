@@ -34,15 +34,17 @@ class Model:
     def run(self, seconds: int, line_bps: float | Callable[[int], float]) -> Model:
         for second in range(seconds):
             fits_bps = line_bps if isinstance(line_bps, (int, float)) else line_bps(second)
-            sent_bps = BITRATES[self.adaptation.rung] + SOUND_BPS
+            video_bps = BITRATES[self.adaptation.rung]
+            sent_bps = video_bps + SOUND_BPS
             is_full = sent_bps > fits_bps
-            arriving_bps = min(sent_bps, fits_bps)
+            # The browser speaks of the picture alone.
+            arriving_bps = video_bps * min(1.0, fits_bps / sent_bps)
             # What libwebrtc does: 0.85 of what came when it comes later and later, else 8 % a second more,
             # and no more than half above what comes. It begins with that.
             wanted_bps = 0.85 * arriving_bps if is_full else (self._estimate_bps or arriving_bps) * 1.08
             self._estimate_bps = min(wanted_bps, 1.5 * arriving_bps)
             loss = self._loss + (1 - fits_bps / sent_bps if is_full else 0.0)
-            line = Line(loss, sent_bps, self._estimate_bps if self._estimates else 0.0, is_full)
+            line = Line(loss, video_bps, self._estimate_bps if self._estimates else 0.0, is_full)
             self.got.append(self.adaptation.rung)
             self.whole.append(not is_full)
             self.adaptation.look(line, BITRATES, float(len(self.got)))

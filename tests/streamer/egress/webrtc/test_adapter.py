@@ -13,7 +13,7 @@ from transport.media import Track
 
 LARGE = dataclasses.replace(H264, width=1280, height=720)
 #: What is counted in a second of who gets 2.5 Mb/s, over a good line and over a narrow one.
-GOOD = {"packets_sent": 300.0, "bytes_sent": 312_500.0, "rtt_ms": 40.0, "remb_bps": 4_000_000.0}
+GOOD = {"packets_sent": 300.0, "video_bytes": 312_500.0, "rtt_ms": 40.0, "remb_bps": 4_000_000.0}
 NARROW = GOOD | {"nacks": 200.0, "rtt_ms": 240.0, "remb_bps": 1_100_000.0}
 _GAUGES = {"rtt_ms", "remb_bps"}
 
