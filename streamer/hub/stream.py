@@ -15,14 +15,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from streamer.encryption import Leg
 from streamer.errors import AlreadyPublished, NoSuchStream, NotLive
 from streamer.hub.demand import Demand
 from streamer.hub.fanout import Fanout
-from streamer.hub.ladder import SCALES, rungs
+from streamer.hub.ladder import SCALES, STILLS, STILLS_EVERY_S, rungs
 from streamer.hub.meter import Meter
 from streamer.hub.rendition import Rendition, Transcoder
 from streamer.hub.timeline import Timeline
@@ -104,7 +104,7 @@ class Stream:
 
     Attributes:
         h264, opus, aac: its renditions for who cannot take its tracks as they are.
-        reduced: those of the ladder, the second rung's first.
+        reduced: those of the ladder that are pictures, the second rung's first.
         elsewhere_since: since when another machine has it, from which it is fetched while somebody wants it,
             seconds since 1970; None when none has.
     """
@@ -133,10 +133,10 @@ class Stream:
         self.opus = self._rendition("opus", OpusTranscoder)
         self.aac = self._rendition("aac", AacTranscoder)
         self.h264 = self._rendition("h264", H264Transcoder, video=True)
-        self.reduced = tuple(
+        self.reduced = [
             self._rendition(f"h264 {rung}", functools.partial(self._reducer, rung), video=True)
             for rung in range(1, len(SCALES))
-        )
+        ]
 
     def _rendition(
         self, codec: str, make: Callable[[Track], Transcoder], *, video: bool = False
@@ -145,7 +145,11 @@ class Stream:
 
     def _reducer(self, rung: int, track: Track) -> H264Transcoder:
         bitrates = self.rungs()
-        options = H264Options(scale=SCALES[rung], max_bitrate=bitrates[min(rung, len(bitrates) - 1)])
+        # A publisher that comes back may bring a picture that has no ladder.
+        bitrate = bitrates[rung] if rung < len(bitrates) else None
+        options = H264Options(scale=SCALES[rung], max_bitrate=bitrate)
+        if rung + 1 == STILLS:
+            options = replace(options, keyframe_interval_s=STILLS_EVERY_S)
         return H264Transcoder(track, options)
 
     def rungs(self) -> Sequence[int]:

@@ -13,7 +13,7 @@ from streamer.egress.webrtc.lines import Line
 
 #: A line that is full for so many looks in a row is too narrow; where no estimate says so it takes longer.
 _LOOKS, _LOOKS_BLIND = 2, 4
-#: In a trial one is enough.
+#: In a trial one is enough if it loses. A queue may be of the keyframe that it begins with.
 _LOOKS_IN_TRIAL = 1
 #: Of the estimate so much is used: it is what came through, and a keyframe more must fit too.
 _USED = 0.9
@@ -95,7 +95,7 @@ class Adaptation:
         self._full_looks = self._full_looks + 1 if line.is_full(self._usual_loss) else 0
 
     def _looks(self, line: Line) -> int:
-        if self._is_trial:
+        if self._is_trial and line.loses(self._usual_loss):
             return _LOOKS_IN_TRIAL
         return _LOOKS if line.estimate_bps else _LOOKS_BLIND
 
@@ -113,8 +113,10 @@ class Adaptation:
             return False
         if now - self._clear_since < self._wait_s.get(self.rung - 1, _CLEAR_S):
             return False
-        wanted_bps = min(_ROOM * line.video_bps, bitrates_bps[self.rung - 1])
-        return not line.estimate_bps or line.estimate_bps >= wanted_bps
+        if line.estimate_bps < line.video_bps:
+            # None, or one that is contradicted by what arrives: after hardly anything came it rises slowly.
+            return True
+        return line.estimate_bps >= min(_ROOM * line.video_bps, bitrates_bps[self.rung - 1])
 
     def _succeed(self) -> None:
         """This rung is what the line carries, or less."""

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from streamer.egress.webrtc.adaptation import Adaptation
 from streamer.egress.webrtc.lines import Lines
 from streamer.egress.webrtc.viewer import Viewer, ViewerState
+from streamer.hub.ladder import STILLS
+from streamer.hub.rendition import Rendition
 from streamer.hub.stream import Stream
 
 _log = logging.getLogger(__name__)
@@ -100,14 +102,18 @@ class Adapter:
 
     def _nearest(self, stream: Stream, wanted: int, present: int) -> int:
         """The rung itself where it is made, or may be; else the next lower one that is; else the present."""
-        if wanted == 0 or stream.reduced[wanted - 1].is_taken or self._made() < self._most_made:
+        if wanted == 0 or _rendition(stream, wanted).is_taken or self._made() < self._most_made:
             return wanted
-        lower = range(wanted + 1, len(stream.reduced) + 1)
-        return next((rung for rung in lower if stream.reduced[rung - 1].is_taken), present)
+        lower = range(wanted + 1, STILLS + 1)
+        return next((rung for rung in lower if _rendition(stream, rung).is_taken), present)
 
     def _made(self) -> int:
         streams = {viewer.stream for viewer in self._viewers.values()}
         return sum(made.is_taken for stream in streams for made in stream.reduced)
+
+
+def _rendition(stream: Stream, rung: int) -> Rendition:
+    return stream.reduced[min(rung, STILLS - 1) - 1]
 
 
 def _whose(viewer: Viewer) -> tuple[str, str]:

@@ -43,9 +43,12 @@ class Line:
     @property
     def is_clear(self) -> bool:
         """Nothing waits, and what is lost is not for want of room."""
-        if not self.estimate_bps:
-            return not self.queues and self.loss < _LOSSY / 2
-        return not self.queues and self.loss < _BROKEN and self.estimate_bps >= self.video_bps
+        bearable = _BROKEN if self.estimate_bps else _LOSSY / 2
+        return not self.queues and self.loss < bearable and not self.is_full()
+
+    def loses(self, usual_loss: float) -> bool:
+        """Whether it loses more than it did while it was clear."""
+        return self.loss >= usual_loss + _LOSSY
 
     def is_full(self, usual_loss: float = 0.0) -> bool:
         """Whether it carries less than it is sent.
@@ -55,7 +58,7 @@ class Line:
         """
         if not self.estimate_bps:
             return self.loss >= usual_loss + _BROKEN
-        is_strained = self.loss >= usual_loss + _LOSSY or self.queues
+        is_strained = self.loses(usual_loss) or self.queues
         return is_strained and self.estimate_bps < _BELOW * self.video_bps
 
 

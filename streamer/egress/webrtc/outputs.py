@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.hub.fanout import Fanout, FirstTrack, Sink
+from streamer.hub.ladder import STILLS
 from streamer.hub.rendition import Rendition
 from streamer.hub.stream import Stream
 from transport.errors import WireError
@@ -88,7 +89,8 @@ class Outputs:
             is_sealed = self._ring is not None
             feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s, sealed=is_sealed)
             try:
-                self._taken[output] = taken = _Taken(feed, self._origin(output), self._ring)
+                is_stills = output.rung == STILLS
+                self._taken[output] = taken = _Taken(feed, self._origin(output), self._ring, is_stills)
             except BaseException:
                 feed.close()
                 raise
@@ -118,17 +120,19 @@ class Outputs:
         if not output.rendition:
             return self._stream.source
         if output.rung:
-            return self._stream.reduced[output.rung - 1]
+            return self._stream.reduced[min(output.rung, STILLS - 1) - 1]
         return self._stream.h264 if output.codec.is_video else self._stream.opus
 
 
 class _Taken:
-    def __init__(self, feed: Feed, origin: Fanout | Rendition, ring: KeyRing | None) -> None:
+    def __init__(self, feed: Feed, origin: Fanout | Rendition, ring: KeyRing | None, is_stills: bool) -> None:
         self.feed = feed
         self.count = 0
         self._origin = origin
         fanout = origin if isinstance(origin, Fanout) else origin.out
         sink: Sink = feed if ring is None else _Sealing(feed, ring)
+        if is_stills:
+            sink = _Stills(sink)
         self._sink: Sink = FirstTrack(fanout, _Matching(sink, feed.codec), video=feed.codec.is_video)
         try:
             origin.attach(self._sink)
@@ -150,6 +154,17 @@ class _Matching:
 
     def write(self, unit: AccessUnit) -> None:
         if unit.track.codec is self._codec:
+            self._sink.write(unit)
+
+
+class _Stills:
+    """Lets keyframes through."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def write(self, unit: AccessUnit) -> None:
+        if unit.keyframe:
             self._sink.write(unit)
 
 

@@ -4,15 +4,17 @@ from itertools import pairwise
 
 import pytest
 
-from streamer.hub.ladder import SCALES, rungs
+from streamer.hub.ladder import STILLS, rungs
 
 
 def test_each_rung_takes_about_half_of_the_one_above() -> None:
     bitrates = rungs(1280, 720, 2_500_000)
-    assert len(bitrates) == len(SCALES)
     assert bitrates[0] == 2_500_000
-    assert all(1.7 < upper / lower < 2.1 for upper, lower in pairwise(bitrates[:-1]))
-    assert 200_000 < bitrates[-1] < 0.4 * bitrates[-2]
+    assert all(1.7 < upper / lower < 2.1 for upper, lower in pairwise(bitrates[:3]))
+    assert 200_000 < bitrates[3] < 0.4 * bitrates[2]
+    # Keyframes alone.
+    assert (STILLS, len(bitrates)) == (4, 5)
+    assert bitrates[STILLS] < 50_000
 
 
 @pytest.mark.parametrize(
@@ -34,9 +36,9 @@ def test_bit_rates(size: tuple[int, int], bitrate_bps: float, expected: list[int
 
 
 @pytest.mark.parametrize(
-    ("size", "count"), [((1280, 720), 4), ((640, 360), 3), ((360, 640), 3), ((320, 180), 1), ((160, 90), 1)]
+    ("size", "count"), [((1280, 720), 5), ((640, 360), 5), ((360, 640), 5), ((480, 270), 1), ((160, 90), 1)]
 )
-def test_nothing_is_made_too_small_to_see(size: tuple[int, int], count: int) -> None:
+def test_what_is_small_is_not_made_smaller(size: tuple[int, int], count: int) -> None:
     assert len(rungs(*size, 1_000_000)) == count
 
 

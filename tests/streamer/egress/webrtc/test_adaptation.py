@@ -9,7 +9,7 @@ import pytest
 
 from streamer.egress.webrtc.adaptation import Adaptation
 from streamer.egress.webrtc.lines import Line
-from streamer.hub.ladder import rungs
+from streamer.hub.ladder import STILLS, rungs
 
 BITRATES = rungs(1280, 720, 2_500_000)
 SOUND_BPS = 100_000
@@ -75,6 +75,7 @@ def test_a_narrow_line_gets_what_fits(line_bps: float, rung: int) -> None:
 def test_it_goes_down_within_two_looks_and_at_once_as_far_as_it_must() -> None:
     model = Model().run(60, 20_000_000).run(2, 500_000)
     assert model.adaptation.rung == 3
+    assert Model().run(60, 20_000_000).run(2, 200_000).adaptation.rung == STILLS
 
 
 def test_what_is_narrow_for_a_second_is_borne() -> None:
@@ -91,9 +92,31 @@ def test_it_comes_back_a_rung_at_a_time() -> None:
     assert model.run(30, 20_000_000).adaptation.is_idle
 
 
-def test_the_worst_that_there_is_is_all_that_can_be_had() -> None:
-    model = Model().run(200, 150_000)
-    assert model.adaptation.rung == 3
+def test_where_no_picture_fits_stills_are_left() -> None:
+    model = Model().run(900, 200_000)
+    assert model.share(STILLS) > 0.9
+    assert sum(model.whole) / len(model.whole) > 0.95
+    back = model.run(150, 20_000_000).got[900:]
+    assert back[-1] == 0
+
+
+def test_an_estimate_below_what_arrives_holds_nobody_back() -> None:
+    adaptation = Adaptation(3, 0.0)
+    for second in range(1, 20):
+        adaptation.look(Line(0.0, 270_000, 10_000, queues=False), BITRATES, float(second))
+    assert adaptation.rung == 2
+
+
+def test_an_estimate_that_stays_at_what_arrives_does() -> None:
+    adaptation = Adaptation(3, 0.0)
+    for second in range(1, 200):
+        adaptation.look(Line(0.0, 270_000, 290_000, queues=False), BITRATES, float(second))
+    assert adaptation.rung == 3
+
+
+def test_there_is_nothing_below_the_last_rung() -> None:
+    model = Model().run(200, 80_000)
+    assert model.adaptation.rung == STILLS
     assert model.adaptation.changes <= 3
 
 

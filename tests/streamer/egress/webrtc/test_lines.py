@@ -31,7 +31,8 @@ def counted(**peers: dict[str, Any]) -> npt.NDArray[np.void]:
         # Radio: what is lost is not for want of room.
         (Line(0.12, 2_500_000, 4_000_000, queues=False), False, True),
         # It carries what is sent by now, and its browser's estimate still has to rise.
-        (Line(0.0, 2_500_000, 1_100_000, queues=False), False, False),
+        (Line(0.0, 2_500_000, 1_100_000, queues=False), False, True),
+        (Line(0.2, 2_500_000, 1_100_000, queues=False), True, False),
         # A deep queue loses nothing.
         (Line(0.0, 2_500_000, 1_100_000, queues=True), True, False),
         (Line(0.0, 2_500_000, 4_000_000, queues=True), False, False),

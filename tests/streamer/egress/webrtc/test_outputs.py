@@ -7,11 +7,15 @@ import pytest
 
 from streamer.egress.webrtc.keyring import KeyRing
 from streamer.egress.webrtc.outputs import Output, Outputs
+from streamer.hub.ladder import STILLS
+from streamer.hub.rendition import Rendition
 from streamer.hub.stream import Publisher, Stream
 from streamer.sections.stream import StreamConfig
 from tests.fakes.plane import FakePlane
 from tests.fakes.renditions import is_taken
+from tests.fakes.transcoder import TranscoderMaker
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
+from tests.fakes.wait import wait_until
 from transport.errors import WireError
 from transport.media import Codec, Track
 
@@ -149,6 +153,26 @@ class TestFeeds:
         assert not rig.stream.source.has_sinks
         rig.outputs.give_back(SOURCE_H264)
         assert rig.plane.open_feeds == []
+
+    def test_stills_are_the_keyframes_of_the_smallest_picture(self) -> None:
+        rig = Rig(H264)
+        maker = TranscoderMaker()
+        smallest = rig.stream.reduced[-1] = Rendition("3", rig.stream.source, video=True, make=maker)
+        stills = Output(Codec.H264, rendition=True, rung=STILLS)
+        assert rig.outputs.picture_for(Codec.H264, STILLS) == stills
+        rig.outputs.take(stills)
+        assert smallest.is_taken
+        for number in range(10):
+            rig.publication.write(picture(number / 25, keyframe=number % 5 == 0))
+        (feed,) = rig.plane.feeds
+        wait_until(lambda: maker.made and len(maker.made[0].seen) == 10)
+        wait_until(lambda: len(feed.units) == 2)
+        assert all(unit.keyframe for unit in feed.units)
+        rig.outputs.request_keyframe(stills)
+        rig.publication.write(picture(1.0))
+        wait_until(lambda: maker.made[0].keyframes_wanted)
+        rig.outputs.give_back(stills)
+        assert not smallest.is_taken
 
 
 class TestSealing:
