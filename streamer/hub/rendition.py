@@ -93,11 +93,16 @@ class Rendition:
         if run is not None:
             run.keyframe_wanted = True
 
-    def attach(self, sink: Sink) -> None:
-        """Add a sink; the first one starts the transcoder at the current GOP unless it runs already."""
+    def attach(self, sink: Sink, *, replay: bool = True) -> None:
+        """Add a sink; the first one starts the transcoder at the current GOP unless it runs already.
+
+        Args:
+            sink: what is added.
+            replay: whether it gets the GOP that was made so far first.
+        """
         with self._lock:
             self._start()
-            self.out.attach(sink)
+            self.out.attach(sink, replay=replay)
 
     def detach(self, sink: Sink) -> None:
         """Remove a sink. Idempotent. The last one's going stops the transcoder, `linger_s` later."""

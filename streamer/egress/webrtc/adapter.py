@@ -46,8 +46,7 @@ class Adapter:
         """Somebody is about to be sent to: with what was sent over the same line a moment ago."""
         rung, until = self._remembered.pop(_whose(viewer), (0, 0.0))
         if now < until and viewer.has_ladder:
-            viewer.rung = self._nearest(viewer.stream, rung, 0)
-            viewer.choose()
+            viewer.move(self._nearest(viewer.stream, rung, 0))
             self._adaptations[viewer.peer.id] = Adaptation(viewer.rung, now)
 
     def left(self, viewer: Viewer, now: float) -> None:

@@ -89,8 +89,7 @@ class Outputs:
             is_sealed = self._ring is not None
             feed = self._plane.feed(output.codec, clock_rate, epoch_s=self._stream.epoch_s, sealed=is_sealed)
             try:
-                is_stills = output.rung == STILLS
-                self._taken[output] = taken = _Taken(feed, self._origin(output), self._ring, is_stills)
+                self._taken[output] = taken = _Taken(feed, output, self._origin(output), self._ring)
             except BaseException:
                 feed.close()
                 raise
@@ -125,17 +124,18 @@ class Outputs:
 
 
 class _Taken:
-    def __init__(self, feed: Feed, origin: Fanout | Rendition, ring: KeyRing | None, is_stills: bool) -> None:
+    def __init__(self, feed: Feed, output: Output, origin: Fanout | Rendition, ring: KeyRing | None) -> None:
         self.feed = feed
         self.count = 0
         self._origin = origin
         fanout = origin if isinstance(origin, Fanout) else origin.out
         sink: Sink = feed if ring is None else _Sealing(feed, ring)
-        if is_stills:
+        if output.rung == STILLS:
             sink = _Stills(sink)
         self._sink: Sink = FirstTrack(fanout, _Matching(sink, feed.codec), video=feed.codec.is_video)
         try:
-            origin.attach(self._sink)
+            # Who is moved gets a keyframe that is asked for: a GOP at once is too much for a narrow line.
+            origin.attach(self._sink, replay=output.rung == 0)
         except BaseException:
             origin.detach(self._sink)  # a rendition that was started for it
             raise

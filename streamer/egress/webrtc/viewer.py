@@ -13,6 +13,7 @@ import numpy as np
 from streamer.egress.webrtc.outputs import Output, Outputs
 from streamer.errors import Unplayable
 from streamer.hub.stream import Stream
+from transport.media import Codec
 from transport.plane.interface import COUNTERS, Peer, Subscription
 from transport.webrtc.dtls import DtlsSession, SrtpKeys
 from transport.webrtc.negotiate import Negotiated
@@ -70,6 +71,7 @@ class Viewer:
         self._outputs = outputs
         self._taken: dict[bool, Output] = {}
         self._left: Output | None = None  # a picture that is sent until the next one's keyframe
+        self._awaited: Output | None = None  # the publisher's, while a smaller one is sent
         self._forgetting: asyncio.TimerHandle | None = None
         self._when_ended: Callable[[], None] | None = None
         self._etag = secrets.token_hex(8)
@@ -148,7 +150,11 @@ class Viewer:
             self._outputs.take(left)
             self._left = left
             self._forgetting = asyncio.get_running_loop().call_later(_LONGEST_GOP_S, self._forget)
+        awaited = self._source_awaited(codec)
         self._switch(picture, video, meanwhile=not is_down)
+        before, self._awaited = self._awaited, awaited
+        if before is not None:
+            self._outputs.give_back(before)
         self._outputs.request_keyframe(picture)
 
     def start(self, keys: SrtpKeys) -> None:
@@ -172,6 +178,8 @@ class Viewer:
                 self._outputs.give_back(output)
             self._taken.clear()
             self._forget()
+            if self._awaited is not None:
+                self._outputs.give_back(self._awaited)
             if self._when_ended is not None:
                 self._when_ended()
 
@@ -193,6 +201,18 @@ class Viewer:
         # Only now: the plane moves a subscription from a feed that still exists.
         if present is not None:
             self._outputs.give_back(present)
+
+    def _source_awaited(self, codec: Codec) -> Output | None:
+        """The publisher's picture, taken, while a smaller one is sent.
+
+        A feed that is made anew begins with all of the present GOP, which would be sent at once: too much for
+        a line that was too narrow a moment ago.
+        """
+        full = self._outputs.picture_for(codec) if self.rung else None
+        if full is None or full.rendition:
+            return None
+        self._outputs.take(full)
+        return full
 
     def _forget(self) -> None:
         """The picture before is needed no more."""

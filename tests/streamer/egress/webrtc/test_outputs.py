@@ -16,6 +16,7 @@ from tests.fakes.renditions import is_taken
 from tests.fakes.transcoder import TranscoderMaker
 from tests.fakes.units import AAC, H264, H264_B_FRAMES, H265, OPUS, picture, sound
 from tests.fakes.wait import wait_until
+from tests.streamer.hub.sinks import Collector
 from transport.errors import WireError
 from transport.media import Codec, Track
 
@@ -153,6 +154,21 @@ class TestFeeds:
         assert not rig.stream.source.has_sinks
         rig.outputs.give_back(SOURCE_H264)
         assert rig.plane.open_feeds == []
+
+    def test_a_smaller_picture_begins_with_what_comes(self) -> None:
+        rig = Rig(H264)
+        other = Collector()
+        made = Rendition("1", rig.stream.source, video=True, make=TranscoderMaker())
+        rig.stream.reduced[0] = made
+        rig.publication.write(picture(0.0, keyframe=True))
+        made.attach(other)
+        wait_until(lambda: len(other.units) == 1)
+        rig.outputs.take(Output(Codec.H264, rendition=True, rung=1))
+        rig.publication.write(picture(0.04))
+        (feed,) = rig.plane.feeds
+        wait_until(lambda: feed.units)
+        assert [unit.keyframe for unit in feed.units] == [False]
+        made.detach(other)
 
     def test_stills_are_the_keyframes_of_the_smallest_picture(self) -> None:
         rig = Rig(H264)

@@ -136,9 +136,10 @@ class TestMoving:
         assert peer.is_silent
         assert video_feed(viewer) == (Codec.H264, "rendition")
         assert (viewer.rung, rig.stream.reduced[1].is_taken) == (2, True)
-        # Nobody else takes the full picture.
-        assert full.closed
+        # It is at hand for the way back: made anew it would begin with all of its GOP.
+        assert not full.closed
         viewer.move(0)
+        assert peer.subscriptions[-1][0] is full
         assert not peer.is_silent
         assert video_feed(viewer) == (Codec.H264, "source")
         # The smaller one goes on until the full one's keyframe is there.
