@@ -282,8 +282,8 @@ class Peer(Protocol):
         Args:
             feed: what to send.
             subscription: how.
-            meanwhile: whether the feed before is sent until the new one can begin; where the line is full,
-                silence lets it empty.
+            meanwhile: whether the feed before is sent until the new one can begin. Where the line is full,
+                silence lets it empty; what was sent before is not sent again either.
         """
         ...
 

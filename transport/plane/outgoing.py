@@ -191,10 +191,13 @@ class Outgoing:
         return self._segments[-1].timeline.shift if self._segments else 0
 
     def move(self, subscription: Subscription, source: Source, now: float, *, meanwhile: bool = True) -> None:
-        """Go on with another feed, at a keyframe; `meanwhile` the old one is sent."""
+        """Go on with another feed, at a keyframe; `meanwhile` the old one is sent, and sent again."""
         self.subscription = subscription
-        # Once silent it stays so: going on in the middle of a GOP would show nothing either.
-        self._is_silent |= not meanwhile
+        if not meanwhile:
+            # And it stays so: going on in the middle of a GOP would show nothing either. What was lost before
+            # is worth nothing any more, and would only keep the line full.
+            self._is_silent = True
+            self.forget_sent()
         keyframe = source.history.keyframe()
         from_index = source.history.next_index
         if source.is_video and keyframe is not None and now - keyframe.at <= _FRESH_KEYFRAME_S:
@@ -202,7 +205,7 @@ class Outgoing:
         self._waiting = _Waiting(subscription, source, from_index)
 
     def forget_sent(self) -> None:
-        """Resend nothing of what was sent so far: new keys start their rollover counters at zero."""
+        """Resend nothing of what was sent so far; new keys start their rollover counters at zero."""
         self._first_number = self._next_number
 
     def pull(self, now: float, *, room_bytes: float = math.inf) -> list[bytes]:

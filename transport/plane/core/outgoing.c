@@ -93,8 +93,12 @@ feed *outgoing_next_feed(const outgoing *o) {
 int64_t outgoing_shift(const outgoing *o) { return o->segments_count > 0 ? last_segment(o)->timeline.shift : 0; }
 
 void outgoing_move(outgoing *o, subscription *s, feed *f, double now, bool meanwhile) {
-    if (!meanwhile) /* and it stays so: going on in the middle of a GOP would show nothing either */
+    if (!meanwhile) {
+        /* And it stays so: going on in the middle of a GOP would show nothing either. What was lost before is worth
+         * nothing any more, and would only keep the line full. */
         o->is_silent = true;
+        o->first_number = o->next_number;
+    }
     subscription_hold(s);
     subscription_release(o->subscription);
     o->subscription = s;

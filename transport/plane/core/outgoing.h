@@ -140,7 +140,7 @@ void outgoing_free(outgoing *o);
 feed *outgoing_feed(const outgoing *o);
 feed *outgoing_next_feed(const outgoing *o);
 int64_t outgoing_shift(const outgoing *o);
-/* `meanwhile`: what it had is sent until the new feed begins. */
+/* `meanwhile`: what it had is sent until the new feed begins; else nothing is, nor anything again. */
 void outgoing_move(outgoing *o, subscription *s, feed *f, double now, bool meanwhile);
 /* New keys: resend nothing of what was sent so far, count rollovers anew. */
 void outgoing_rekey(outgoing *o);

@@ -135,9 +135,14 @@ class Endings(Contract):
         viewer.wait(lambda: sum(p.marker for p in viewer.packets(VIDEO_SSRC)) == 6)
         assert units_of(viewer.packets(VIDEO_SSRC))[3:] == [unit.data for unit in arriving]
         assert_contiguous(viewer.seqs(VIDEO_SSRC))
-        # Repairs go on: what was sent before can still be had.
-        viewer.nack(VIDEO_SSRC, viewer.seqs(VIDEO_SSRC)[0])
-        viewer.wait(lambda: len(viewer.packets(RTX_SSRC)) == 1)
+        # What was lost before is worth nothing any more.
+        first, *_, last = viewer.seqs(VIDEO_SSRC)
+        viewer.nack(VIDEO_SSRC, first)
+        viewer.wait(lambda: bench.counters(peer)["rtx_refused"] == 1)
+        viewer.nack(VIDEO_SSRC, last)
+        viewer.wait(lambda: viewer.packets(RTX_SSRC))
+        (repeated,) = viewer.packets(RTX_SSRC)
+        assert int.from_bytes(repeated.payload[:2], "big") == last
 
     def test_a_subscription_that_moves_often_loses_nothing(self, bench: Bench) -> None:
         epoch_s = time.time()
