@@ -135,7 +135,7 @@ class ViewerModel(BaseModel):
     since: float
     video_codec: str
     video_source: str
-    #: 0 for the full picture, 1 to 3 for the smaller ones that a line which does not carry it gets.
+    #: 0 for the full picture, 1 to 3 for a smaller one, as its line does not carry that; 4 for stills.
     video_rung: int
     audio_codec: str
     #: SRTP protection profile: what its media is encrypted with.

@@ -37,12 +37,10 @@ class Adaptation:
 
     Attributes:
         rung: of the ladder, 0 for the full picture.
-        changes: how often it was another one.
     """
 
     def __init__(self, rung: int = 0, now: float = float("-inf")) -> None:
         self.rung = rung
-        self.changes = 0
         self._full_looks = 0
         self._changed_at = now
         self._clear_since: float | None = None
@@ -126,7 +124,6 @@ class Adaptation:
 
     def _change(self, rung: int, now: float) -> None:
         self.rung = rung
-        self.changes += 1
         self._changed_at = now
         self._full_looks = 0
         self._clear_since = None

@@ -90,7 +90,15 @@ class Adapter:
         adaptation.stay(rung)
         if rung == before:
             return
-        viewer.move(rung)
+        try:
+            viewer.move(rung)
+        except Exception:  # its own trouble; the others must be looked at all the same
+            _log.exception(
+                "%s: a viewer could not be moved", viewer.stream.name, extra={"session": viewer.id}
+            )
+            viewer.rung = before
+            adaptation.stay(before)
+            return
         _log.info(
             "%s: the viewer's line carries %s: %s",
             viewer.stream.name,

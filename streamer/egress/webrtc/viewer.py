@@ -151,7 +151,12 @@ class Viewer:
             self._left = left
             self._forgetting = asyncio.get_running_loop().call_later(_LONGEST_GOP_S, self._forget)
         awaited = self._source_awaited(codec)
-        self._switch(picture, video, meanwhile=not is_down)
+        try:
+            self._switch(picture, video, meanwhile=not is_down)
+        except BaseException:
+            if awaited is not None:
+                self._outputs.give_back(awaited)
+            raise
         before, self._awaited = self._awaited, awaited
         if before is not None:
             self._outputs.give_back(before)

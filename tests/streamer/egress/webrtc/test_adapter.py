@@ -8,6 +8,7 @@ from streamer.egress.webrtc.adapter import Adapter
 from streamer.egress.webrtc.viewer import Viewer
 from tests.fakes.renditions import is_taken
 from tests.fakes.units import H264, H264_B_FRAMES, H265
+from tests.fakes.wait import until
 from tests.streamer.egress.webrtc.rig import CHROMIUM, KEYS, SAFARI, Rig, peer_of
 from transport.media import Track
 
@@ -133,6 +134,23 @@ class TestLimit:
         bench.pass_by(2, (viewer, GOOD))
         bench.pass_by(20, (viewer, NARROW))
         assert viewer.rung == 0
+
+
+async def test_what_fails_leaves_a_viewer_with_what_it_has_and_the_others_alone(bench: Bench) -> None:
+    bench.rig.publish(LARGE)
+    unlucky, other = await bench.join(), await bench.join()
+    bench.pass_by(2, (unlucky, GOOD), (other, GOOD))
+    bench.rig.plane.fails_to_make = H264.codec
+    bench.pass_by(2, (unlucky, NARROW), (other, NARROW))
+    assert (unlucky.rung, other.rung) == (0, 0)
+    assert unlucky.video_source == "source"
+    bench.rig.plane.fails_to_make = None
+    bench.pass_by(6, (unlucky, NARROW), (other, NARROW))
+    assert unlucky.rung > 0
+    assert other.rung > 0
+    bench.leave(unlucky)
+    bench.leave(other)
+    await until(lambda: bench.rig.is_clean)
 
 
 class TestMemory:
