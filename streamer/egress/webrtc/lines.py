@@ -20,7 +20,7 @@ _LOSSY, _BROKEN = 0.1, 0.3
 _QUEUE_MS = 100.0
 #: An estimate is below what is being sent when it is below this part of it: it is never exact.
 _BELOW = 0.9
-#: So little cannot be judged, in packets.
+#: Of fewer packets a loss proves nothing: its share is of so many.
 _FEWEST_PACKETS = 20
 
 
@@ -91,15 +91,16 @@ class Lines:
         rtt_ms = snapshot["rtt_ms"].astype(np.float64)
         least_rtt_ms = np.where(rtt_ms > 0, np.minimum(least_rtt_ms, rtt_ms), least_rtt_ms)
         # Who joined meanwhile got a burst, and has reported nothing.
-        is_judged = is_known & (packets >= _FEWEST_PACKETS) & (seconds > 0)
+        # Who is sent next to nothing is judged all the same: stills without sound must not last for ever.
+        is_judged = is_known & (seconds > 0)
         lines = np.zeros(len(snapshot), _LINE)
         lines["judged"] = is_judged
-        lines["loss"] = (missed + dropped) / np.maximum(packets, 1)
+        lines["loss"] = (missed + dropped) / np.maximum(packets, _FEWEST_PACKETS)
         lines["video_bps"] = octets * 8 / max(seconds, 1e-3)
         lines["estimate_bps"] = snapshot["remb_bps"]
         lines["queues"] = (rtt_ms > 0) & (rtt_ms > least_rtt_ms + _QUEUE_MS)
         self._snapshot, self._least_rtt_ms, self._lines = snapshot, least_rtt_ms, lines
-        is_troubled = is_judged & (lines["queues"] | (lines["loss"] >= _LOSSY))
+        is_troubled = is_judged & (lines["queues"] | (lines["loss"] >= _LOSSY)) & (packets >= _FEWEST_PACKETS)
         return [
             int(snapshot["peer_id"][at]) for at in np.flatnonzero(is_troubled) if _line(lines[at]).is_full()
         ]

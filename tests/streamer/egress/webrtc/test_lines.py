@@ -85,11 +85,15 @@ class TestLooks:
         assert lines.line(2) is None
         assert lines.line(3) is None
 
-    def test_who_is_sent_next_to_nothing_is_not_judged(self) -> None:
+    def test_who_is_sent_next_to_nothing_is_not_found_wanting(self) -> None:
         lines = Lines()
-        lines.look(counted(p1={}), 0.0)
-        assert lines.look(counted(p1={"packets_sent": 19, "nacks": 19}), 1.0) == []
-        assert lines.line(1) is None
+        lines.look(counted(p1={}, p2={}), 0.0)
+        assert lines.look(counted(p1={"packets_sent": 19, "nacks": 19}, p2={}), 1.0) == []
+        # But it is judged: stills without sound are no more than that, or nothing.
+        assert lines.line(1) == Line(0.95, 0.0, 0.0, queues=False)
+        nothing = lines.line(2)
+        assert nothing == Line(0.0, 0.0, 0.0, queues=False)
+        assert nothing.is_clear
 
     def test_peers_are_told_apart_whatever_their_order(self) -> None:
         lines = Lines()
