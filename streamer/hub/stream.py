@@ -163,6 +163,10 @@ class Stream:
         is_own = video.codec is Codec.H264 and not video.hindrance
         return rungs(*size, self.meter.bitrate_bps if is_own else 0.0, self.meter.fps)
 
+    def smaller(self, rung: int) -> Rendition:
+        """What a rung below the full picture is made of; the stills are the smallest picture's."""
+        return self.reduced[min(rung, STILLS - 1) - 1]
+
     @property
     def renditions(self) -> dict[str, Rendition]:
         """What it can make of its tracks, by name; that of a smaller picture ends in its rung."""

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from streamer.egress.webrtc.adaptation import Adaptation
 from streamer.egress.webrtc.lines import Lines
 from streamer.egress.webrtc.viewer import Viewer, ViewerState
-from streamer.hub.ladder import STILLS
-from streamer.hub.rendition import Rendition
+from streamer.hub.ladder import SCALES, STILLS
 from streamer.hub.stream import Stream
 
 _log = logging.getLogger(__name__)
@@ -36,6 +35,7 @@ class Adapter:
     def __init__(self, viewers: Mapping[int, Viewer], most_made: int = _MOST_MADE) -> None:
         self._viewers = viewers
         self._most_made = most_made
+        self._has_told = False
         self._lines = Lines()
         # Of who gets another rung, or did; it is empty where all lines are good.
         self._adaptations: dict[int, Adaptation] = {}
@@ -100,27 +100,38 @@ class Adapter:
             adaptation.stay(before)
             return
         _log.info(
-            "%s: the viewer's line carries %s: %s",
+            "%s: the viewer's line carries %s; it gets %s",
             viewer.stream.name,
             "less" if rung > before else "more",
-            f"rung {rung} of its ladder" if rung else "the full picture",
+            _described(rung),
             extra={"session": viewer.id},
         )
 
     def _nearest(self, stream: Stream, wanted: int, present: int) -> int:
         """The rung itself where it is made, or may be; else the next lower one that is; else the present."""
-        if wanted == 0 or _rendition(stream, wanted).is_taken or self._made() < self._most_made:
+        if wanted == 0 or stream.smaller(wanted).is_taken or self._made() < self._most_made:
             return wanted
         lower = range(wanted + 1, STILLS + 1)
-        return next((rung for rung in lower if _rendition(stream, rung).is_taken), present)
+        found = next((rung for rung in lower if stream.smaller(rung).is_taken), present)
+        if found == present and not self._has_told:
+            self._has_told = True  # once: it would come again with every look at every such viewer
+            _log.warning(
+                "%s: no other size can be made for a viewer, who keeps what he has: %d smaller pictures are "
+                "being made already, as many as this machine makes at once",
+                stream.name,
+                self._most_made,
+            )
+        return found
 
     def _made(self) -> int:
         streams = {viewer.stream for viewer in self._viewers.values()}
         return sum(made.is_taken for stream in streams for made in stream.reduced)
 
 
-def _rendition(stream: Stream, rung: int) -> Rendition:
-    return stream.reduced[min(rung, STILLS - 1) - 1]
+def _described(rung: int) -> str:
+    if rung == STILLS:
+        return "stills"
+    return f"the picture at {SCALES[rung]} of its width and height" if rung else "the full picture"
 
 
 def _whose(viewer: Viewer) -> tuple[str, str]:

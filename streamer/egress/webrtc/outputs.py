@@ -119,7 +119,7 @@ class Outputs:
         if not output.rendition:
             return self._stream.source
         if output.rung:
-            return self._stream.reduced[min(output.rung, STILLS - 1) - 1]
+            return self._stream.smaller(output.rung)
         return self._stream.h264 if output.codec.is_video else self._stream.opus
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from streamer.egress.webrtc.adapter import Adapter
 from streamer.egress.webrtc.viewer import Viewer
+from streamer.hub.ladder import STILLS
 from tests.fakes.renditions import is_taken
 from tests.fakes.units import H264, H264_B_FRAMES, H265
 from tests.fakes.wait import until
@@ -127,13 +128,27 @@ class TestLimit:
         bench.pass_by(2, (third, NARROW))
         assert third.rung == 2
 
-    async def test_without_anything_one_stays(self, rig: Rig) -> None:
+    async def test_without_anything_one_stays(self, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
         bench = Bench(rig, most_made=0)
         rig.publish(LARGE)
         viewer = await bench.join()
         bench.pass_by(2, (viewer, GOOD))
         bench.pass_by(20, (viewer, NARROW))
         assert viewer.rung == 0
+        assert caplog.text.count("no other size can be made") == 1
+
+
+@pytest.mark.parametrize("counted", [{"packets_sent": 6.0, "video_bytes": 7000.0, "rtt_ms": 40.0}, {}])
+async def test_who_gets_next_to_nothing_comes_back_too(bench: Bench, counted: dict[str, float]) -> None:
+    """Stills without sound are a few packets; a smaller picture that nobody makes is none."""
+    bench.rig.publish(LARGE, audio=None)
+    viewer = await bench.join()
+    bench.pass_by(2, (viewer, GOOD))
+    bench.pass_by(2, (viewer, NARROW | {"remb_bps": 50_000.0}))
+    assert viewer.rung == STILLS
+    bench.rig.plane.counters[viewer.peer.id] |= {"rtt_ms": 40.0}
+    bench.pass_by(120, (viewer, counted))
+    assert viewer.rung == 0
 
 
 async def test_what_fails_leaves_a_viewer_with_what_it_has_and_the_others_alone(bench: Bench) -> None:
